@@ -53,7 +53,7 @@ async def until_async(
     while True:
         late = time.monotonic() >= deadline
         asked = condition()
-        answer: Answer = await asked if inspect.isawaitable(asked) else asked  # type: ignore[assignment]
+        answer: Answer = await asked if inspect.isawaitable(asked) else asked
         if answer:
             return answer
         if late:
