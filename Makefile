@@ -1,0 +1,48 @@
+# Every target sets up what it needs, on a fresh Debian 12 machine with Python 3.11.
+#   make demo    the main job, end to end, on this machine
+#   make test    unit, property and integration tests
+#   make check   format, lint, types, import contracts, generated code
+#   make bench   the benchmarks
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What hand-written code there is; tidegate/v1 and tidegate/oip are generated.
+SOURCES := tidegate placement broker agents edge tests
+
+.PHONY: setup demo test check bench protos protos-check format clean
+
+setup: $(VENV)/.locked
+
+# The lock's digest decides whether the environment is the right one.
+$(VENV)/.locked: requirements.lock pyproject.toml
+	@bash deploy/setup.sh $(PYTHON) $(VENV)
+
+demo: setup
+	@$(BIN)/python -m tidegate.cli.main demo
+
+test: setup
+	@$(BIN)/python -m pytest tests
+
+check: setup protos-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup
+	@$(BIN)/python -m tests.bench
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: setup
+	@bash protos/generate.sh $(BIN) .
+
+# Lint, compare with the last commit for breaking changes, regenerate elsewhere and compare byte for byte.
+protos-check: setup
+	@bash protos/check.sh $(BIN)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .tidegate

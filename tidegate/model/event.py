@@ -1,0 +1,229 @@
+"""What can have happened: the closed union of events. Kinds are only ever added; the log keeps them for years.
+
+Every event carries `at` (ms since the epoch, read once by the loop). Ids derive from the offset at which the event
+stands in the log, so an event never holds the id that it creates: `WorkloadSubmitted` at offset 41 creates `w41`.
+"""
+
+from dataclasses import dataclass, field
+
+from tidegate.model.assignment import Status
+from tidegate.model.decision import Decision
+from tidegate.model.money import PriceBook, Team
+from tidegate.model.policy import Policy
+from tidegate.model.registry import ModelVersion
+from tidegate.model.site import Offer, Site
+from tidegate.model.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class SiteApplied:
+    """An operator declared a site, or changed its declaration."""
+
+    at: int
+    site: Site
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyApplied:
+    """A version of a policy came into force."""
+
+    at: int
+    policy: Policy
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TeamApplied:
+    """A team was declared or changed."""
+
+    at: int
+    team: Team
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBookApplied:
+    """A price book came into force."""
+
+    at: int
+    book: PriceBook
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteJoined:
+    """A site's agent attached; what it found there. `boot` changes when the device restarts."""
+
+    at: int
+    site: str
+    boot: str
+    held_generation: int = 0
+    address: str = ""
+    """Where the site can be probed for its round trip, `host:port`; empty where it cannot."""
+    observed: tuple[Offer, ...] = ()
+    """Capacity that the agent discovered; empty means that the declaration stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteLost:
+    """A site's agent fell silent. Its work goes on; nothing is stopped by this."""
+
+    at: int
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCordoned:
+    """No new work goes to the site; `cordoned` False lifts it."""
+
+    at: int
+    site: str
+    cordoned: bool = True
+    because: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMeasured:
+    """The round trip between an origin and a site, as an agent at the origin measured it."""
+
+    at: int
+    origin: str
+    site: str
+    rtt_us: int
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTimeMeasured:
+    """How long a model takes on a class of device, 99th percentile."""
+
+    at: int
+    model_digest: str
+    device_class: str
+    p99_us: int
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRegistered:
+    """A model version came into being."""
+
+    at: int
+    model: ModelVersion
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSubmitted:
+    """Someone asked for a workload. Its id is `w` and this event's offset."""
+
+    at: int
+    workload: Workload
+    key: str = ""
+    traceparent: str = ""
+    model: ModelVersion | None = None
+    """What `inference.model_uri` meant at that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadDecided:
+    """Where it was placed, or that it was refused, with every verdict. Placing assigns it to the chosen sites."""
+
+    at: int
+    workload_id: str
+    decision: Decision
+    because: str = ""
+    """Why it was decided again (`drain NAME`, `site NAME lost`); empty for the first decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadProgressed:
+    """A site reported a new phase, endpoints or outputs of a workload."""
+
+    at: int
+    site: str
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadCancelled:
+    """Someone asked to stop it. It is cancelled once every site has let go."""
+
+    at: int
+    workload_id: str
+    because: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentOutlawed:
+    """A law that came into force forbids where a workload stands. It is raised, not silently moved."""
+
+    at: int
+    workload_id: str
+    site: str
+    rules: tuple[str, ...] = ()
+
+
+Event = (
+    SiteApplied
+    | PolicyApplied
+    | TeamApplied
+    | PriceBookApplied
+    | SiteJoined
+    | SiteLost
+    | SiteCordoned
+    | LinkMeasured
+    | ServiceTimeMeasured
+    | ModelRegistered
+    | WorkloadSubmitted
+    | WorkloadDecided
+    | WorkloadProgressed
+    | WorkloadCancelled
+    | AssignmentOutlawed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event where it stands in the log."""
+
+    offset: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadView:
+    """Everything known of one workload, as readers see it."""
+
+    id: str
+    workload: Workload
+    phase: str
+    decision: Decision | None = None
+    submitted_at: int = 0
+    detail: str = ""
+    statuses: dict[str, Status] = field(default_factory=dict)
+    """By site."""
+    model: ModelVersion | None = None
+    traceparent: str = ""
+    outlawed_by: tuple[str, ...] = ()
+    site_states: dict[str, str] = field(default_factory=dict)
+    """By site: `joined` or `unknown`; a site that cannot be reached still serves."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """A site as declared, as observed, and whether it can be reached."""
+
+    site: Site
+    state: str
+    """`declared` (never seen), `joined`, `unknown` (silent)."""
+    cordoned: bool = False
+    generation: int = 0
+    held_generation: int = 0
+    last_seen: int = 0
+    observed: tuple[Offer, ...] = ()
+    workloads: tuple[str, ...] = ()
+    address: str = ""
