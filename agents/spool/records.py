@@ -137,9 +137,7 @@ class Gap:
 
     def record(self) -> Record:
         """This gap as a record of the stream: it ends at `to_seq`, is never shed, and carries no items itself."""
-        payload = _GAP.pack(
-            self.from_seq, self.to_seq, self.oldest_ms, self.newest_ms, *self.records, *self.items
-        )
+        payload = _GAP.pack(self.from_seq, self.to_seq, self.oldest_ms, self.newest_ms, *self.records, *self.items)
         at_ms = 0 if self.newest_ms == UNKNOWN_MS else self.newest_ms
         return Record(self.to_seq, Kind.GAP, ShedClass.AUDIT, at_ms, 0, payload, self.from_seq)
 
