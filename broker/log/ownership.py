@@ -1,0 +1,42 @@
+"""One process to a log.
+
+The lock is flock(2) on a file beside the log: the kernel gives it back when the process ends, however it ends, so
+there is no stale lock to clear by hand. The file holds the owner's pid, for the message alone; the lock decides, never
+the pid. It is a file of its own because closing any descriptor of the database itself would drop SQLite's own locks.
+
+Not for network file systems, where flock may be local to each host.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from tidegate.model.errors import Refused
+
+
+class Ownership:
+    """Held from construction to `release`. Refused, naming the owner's pid, where another holds it."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is the lock file; it is made where it is missing, and left in place."""
+        self.path = path
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
+            raise Refused(
+                f"{path.name.removesuffix('.lock')} belongs to process {owner}",
+                field=str(path),
+                wanted="one broker to a log: stop that process or use another directory",
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let another process have it. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
