@@ -1,6 +1,6 @@
 """Who pays, and what things cost: teams and price books. All money is whole micros (a millionth of a US dollar)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Pricing
@@ -11,7 +11,7 @@ class Team:
     """Who pays, and how much they may hold at once."""
 
     name: str
-    guaranteed: Resources = Resources()
+    guaranteed: Resources = field(default_factory=Resources)
     limit: Resources | None = None
     """Never exceeded; None means no limit."""
     borrowing: bool = True

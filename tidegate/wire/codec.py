@@ -3,8 +3,9 @@
 A message mirrors its noun: same name, same fields (`protos/tidegate/v1/`). So one reflective codec serves them all, and
 `tests/tidegate/wire/test_codec.py` proves the mirror for each of them. The converters are compiled once per type.
 
-How types map: int `int64`, str `string`, bool `bool`, bytes `bytes`, `StrEnum` an enum whose values carry its name as prefix, a
-tuple `repeated`, a dict `map`, `X | None` a message that may be absent, a union of nouns a message with one `oneof kind`.
+How types map: int `int64`, str `string`, bool `bool`, bytes `bytes`, `StrEnum` an enum whose values carry its name as
+prefix, a tuple `repeated`, a dict `map`, `X | None` a message that may be absent, a union of nouns a message with one
+`oneof kind`.
 
 What is refused: an absent message without a default, and an enum left unspecified or from a newer peer. Unknown fields
 are ignored, as protobuf does; that is how old readers live with new writers.
@@ -16,7 +17,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -76,12 +77,12 @@ FromWire = Callable[[Any, str], Any]
 
 def to_message(noun: Any) -> Any:
     """The noun as its message."""
-    return _to(type(noun))(noun)
+    return _to(cast(Hashable, type(noun)))(noun)
 
 
 def from_message(noun_type: type[Noun], message: Any) -> Noun:
     """The message as a noun of that type. Raises `Refused` with the path of the field that is not as it should be."""
-    return cast(Noun, _from(noun_type)(message, ""))
+    return cast(Noun, _from(cast(Hashable, noun_type))(message, ""))
 
 
 def encode(noun: Any) -> bytes:
@@ -131,12 +132,12 @@ def _members(union: Any) -> dict[str, type]:
 
 
 @cache
-def _to(noun_type: type) -> ToWire:
+def _to(noun_type: Any) -> ToWire:
     message_type = MESSAGES[noun_type]
     hints = typing.get_type_hints(noun_type)
     parts = [(field.name, _to_value(hints[field.name])) for field in dataclasses.fields(noun_type)]
     plain = tuple(name for name, convert in parts if convert is None)
-    converted = tuple((name, convert) for name, convert in parts if convert is not None)
+    converted: tuple[tuple[str, ToWire], ...] = tuple((name, convert) for name, convert in parts if convert is not None)
 
     def convert_noun(noun: Any) -> Any:
         values = {name: getattr(noun, name) for name in plain}
@@ -157,8 +158,8 @@ def _to_value(hint: Any) -> ToWire | None:
     if hint in UNIONS:
         return lambda noun: union_to_message(hint, noun)
     if origin is tuple:
-        inner = _to_value(arguments[0])
-        return None if inner is None else lambda values: [inner(value) for value in values]
+        item = _to_value(arguments[0])
+        return None if item is None else lambda values: [item(value) for value in values]
     if origin is dict:
         inner = _to_value(arguments[1])
         return None if inner is None else lambda values: {key: inner(value) for key, value in values.items()}
@@ -171,7 +172,7 @@ def _to_value(hint: Any) -> ToWire | None:
 
 
 @cache
-def _from(noun_type: type) -> FromWire:
+def _from(noun_type: Any) -> FromWire:
     hints = typing.get_type_hints(noun_type)
     parts = [(field.name, _from_field(field, hints[field.name])) for field in dataclasses.fields(noun_type)]
 

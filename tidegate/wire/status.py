@@ -5,6 +5,7 @@ travels in trailing metadata under `tidegate-*` keys, percent-encoded since meta
 """
 
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote, unquote
 
 import grpc
@@ -45,11 +46,11 @@ def trailers_of(error: TidegateError) -> Metadata:
     return tuple(trailers)
 
 
-def error_of(error: grpc.RpcError) -> TidegateError:
-    """A failed call as an error of ours. Whatever our table does not know is `Broken`."""
-    code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]
-    details: str = error.details() or code.name.lower()  # type: ignore[attr-defined]
-    known = _read(error.trailing_metadata() or ())  # type: ignore[attr-defined]
+def error_of(error: Any) -> TidegateError:
+    """A failed call (a `grpc.RpcError`) as an error of ours. Whatever our table does not know is `Broken`."""
+    code: grpc.StatusCode = error.code()
+    details: str = error.details() or code.name.lower()
+    known = _read(error.trailing_metadata() or ())
     retry_after_ms = int(known.pop("retry-after-ms", "0"))
     if code in _UNANSWERED:
         return Unavailable(details, **known, retry_after_ms=retry_after_ms)

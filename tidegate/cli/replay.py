@@ -1,0 +1,23 @@
+"""`tidegate replay`: fold the log to each decision and decide again."""
+
+import click
+
+from tidegate.cli import options, render
+from tidegate.cli.main import REFUSED_DECISION
+
+
+@click.command("replay")
+@click.option("--from", "from_offset", default=0, metavar="OFFSET", help="First offset.")
+@click.option("--to", "to_offset", default=0, metavar="OFFSET", help="Last offset; 0 means the newest.")
+@options.output
+@click.pass_context
+def command(ctx: click.Context, from_offset: int, to_offset: int, output: str) -> int:
+    """Decide every recorded decision again and compare the bytes; exits 1 where one differs."""
+    with render.waiting("replaying the log"):
+        answer = options.connect(ctx).replay(from_offset=from_offset, to_offset=to_offset)
+    if not render.data(answer, output):
+        render.line(f"{answer.decisions} decisions, {answer.equal} equal, {len(answer.different)} different")
+        render.line(f"log head {answer.head_offset}, chain {answer.head_chain}", "dim")
+        for offset in answer.different:
+            render.line(f"  differs: offset {offset}", "red")
+    return REFUSED_DECISION if answer.different else 0

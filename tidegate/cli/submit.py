@@ -1,0 +1,30 @@
+"""`tidegate submit`: hand in workloads; each is recorded with its decision."""
+
+import click
+
+from tidegate.cli import explanation, following, options, render
+from tidegate.cli.main import REFUSED_DECISION
+from tidegate.model.decision import Outcome
+
+
+@click.command("submit")
+@click.argument("file", type=click.Path(allow_dash=True))
+@click.option("--key", default="", help="Idempotency key: the same key never submits twice.")
+@click.option("--if-revision", default=0, metavar="N", help="Refuse where the answer would differ from plan N.")
+@click.option("-w", "--wait", is_flag=True, help="Stay until a service answers or a job has ended.")
+@options.output
+@click.pass_context
+def command(ctx: click.Context, file: str, key: str, if_revision: int, wait: bool, output: str) -> int:
+    """Hand in the workload in FILE. Exits 1 where it is refused, or with --wait where it fails."""
+    client = options.connect(ctx)
+    submission = client.submit(options.source(file), key=key, if_revision=if_revision)
+    refused = submission.decision.outcome is Outcome.REFUSED
+    if not wait or refused:
+        if not render.data(submission, output):
+            explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
+        return REFUSED_DECISION if refused else 0
+    if output == "table":
+        explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
+    view = following.until_settled(client, submission.workload_id)
+    render.data(view, output)
+    return REFUSED_DECISION if view.phase == "failed" else 0

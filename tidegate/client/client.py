@@ -1,0 +1,269 @@
+"""The blocking client.
+
+with Client() as client:
+    client.apply("sites.yaml")
+    submission = client.submit("service.yaml")
+    for view in client.watch(submission.workload_id): ...
+    label = client.infer("line-camera", {"image": pixels})["label"]
+
+Every method raises one of three families (`tidegate.model.errors`): `Refused` (your request), `Unavailable` (the
+world; already retried within the budget) and `Broken` (us). One client may be used from several threads.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
+from types import TracebackType
+from typing import Any, TypeVar
+
+import grpc
+import numpy as np
+
+from tidegate.client import calls, tracing
+from tidegate.client.calls import AppliedAll, Call, Declaration, LogEvent, LogPiece, MovedWorkload, Planned, Submission
+from tidegate.client.endpoints import Endpoints
+from tidegate.client.prediction import Prediction, PredictionClient
+from tidegate.client.retry import BUDGET_S, retrying
+from tidegate.client.submission import Prepared, Source, declarations_of, workload_of
+from tidegate.model.decision import Decision
+from tidegate.model.errors import TidegateError, Unavailable
+from tidegate.model.event import SiteView, WorkloadView
+from tidegate.model.policy import Policy
+from tidegate.model.registry import Artifact, ModelVersion
+from tidegate.v1 import artifacts_pb2, events_pb2, traces_pb2
+from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS, DEFAULT_BROKER, UNARY_DEADLINE_S
+from tidegate.wire.status import error_of
+
+T = TypeVar("T")
+
+
+def broker_address(given: str = "") -> str:
+    """The broker's address: as given, else `TIDEGATE_BROKER`, else where `tidegate up` listens."""
+    return given or os.environ.get("TIDEGATE_BROKER", "") or DEFAULT_BROKER
+
+
+class Client:
+    """A connection to one broker, and direct connections to the devices that serve."""
+
+    def __init__(self, broker: str = "", *, deadline_s: float = UNARY_DEADLINE_S, retry_budget_s: float = BUDGET_S):
+        """`broker` is `host:port` or `unix:/path`. Nothing is dialled before the first call."""
+        self.address = broker_address(broker)
+        self._channel = grpc.insecure_channel(self.address, options=CLIENT_OPTIONS)
+        self._stubs = calls.Stubs(self._channel)
+        self._exporter: Any = self._channel.unary_unary(tracing.EXPORT_METHOD)
+        self._deadline_s = deadline_s
+        self._retry_budget_s = retry_budget_s
+        self._endpoints = Endpoints()
+        self._predictions = PredictionClient()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._predictions.close()
+        self._channel.close()
+
+    # Workloads
+
+    def plan(self, what: Source) -> Planned:
+        """Decides without recording: the same path as `submit`, with the record left out."""
+        return self._unary(calls.plan(workload_of(what).workload))
+
+    def submit(self, what: Source, *, key: str = "", if_revision: int = 0) -> Submission:
+        """Records a workload and its decision; uploads its code first. `key` makes a repetition harmless."""
+        prepared = workload_of(what)
+        span = tracing.ClientSpan.begin(f"submit {prepared.workload.name}")
+        attributes = {"tidegate.workload.name": prepared.workload.name}
+        try:
+            self._upload(prepared)
+            call = calls.submit(prepared.workload, key or secrets.token_hex(16), if_revision)
+            submission = self._unary(call, traceparent=span.traceparent)
+        except TidegateError as error:
+            self._export(span.finish(attributes, error.message))
+            raise
+        self._export(span.finish({**attributes, "tidegate.workload": submission.workload_id}))
+        return submission
+
+    def get(self, workload: str) -> WorkloadView:
+        """One workload, by id or by name (the newest of that name)."""
+        return self._unary(calls.get(workload))
+
+    def workloads(self, *, phases: Sequence[str] = (), team: str = "", site: str = "") -> list[WorkloadView]:
+        """Every workload that matches, newest first."""
+        found, token = self._unary(calls.list_page(phases, team, site, ""))
+        while token:
+            page, token = self._unary(calls.list_page(phases, team, site, token))
+            found += page
+        return found
+
+    def watch(self, workload: str) -> Iterator[WorkloadView]:
+        """The workload now and at each change until it ends; survives a restart of the broker."""
+        call = calls.watch(workload)
+        while True:
+            try:
+                for view in self._stream(call):
+                    yield view
+                    if _ended(view):
+                        return
+            except Unavailable:
+                self._unary(calls.get(workload))
+            else:
+                return
+
+    def cancel(self, workload: str, *, because: str = "", key: str = "") -> WorkloadView:
+        """Asks for it to be stopped; `watch` shows when every site has let go."""
+        return self._unary(calls.cancel(workload, because, key or secrets.token_hex(16)))
+
+    def explain(self, workload: str, *, at_offset: int = 0) -> tuple[WorkloadView, Decision]:
+        """The decision in force with its whole matrix, or the one at an older offset of the log."""
+        return self._unary(calls.explain(workload, at_offset))
+
+    def logs(self, workload: str, *, offset: int = 0, follow: bool = False) -> Iterator[LogPiece]:
+        """What the workload printed, from an offset in bytes; with `follow`, until it ends."""
+        yield from self._stream(calls.logs(workload, offset, follow))
+
+    def models(self, name: str = "") -> list[ModelVersion]:
+        """Every registered model version, newest first."""
+        return self._unary(calls.models(name))
+
+    # The fleet
+
+    def apply(self, *sources: Declaration | str | PathLike[str], key: str = "") -> AppliedAll:
+        """Declares sites, policies, teams and prices: all of them or none."""
+        return self._unary(calls.apply(declarations_of(sources), key or secrets.token_hex(16)))
+
+    def sites(self) -> list[SiteView]:
+        """Every site as declared and as observed."""
+        return self._unary(calls.sites())
+
+    def site(self, name: str) -> tuple[SiteView, list[tuple[str, int, int]]]:
+        """One site, and its measured links as (origin, round trip in us, measured at in ms)."""
+        return self._unary(calls.site(name))
+
+    def cordon(self, site: str, *, lift: bool = False, because: str = "", key: str = "") -> SiteView:
+        """No new work goes there; `lift` ends that."""
+        return self._unary(calls.cordon(site, lift, because, key or secrets.token_hex(16)))
+
+    def drain(self, site: str, *, because: str = "", key: str = "") -> list[MovedWorkload]:
+        """Cordons, and moves what lawfully fits elsewhere."""
+        return self._unary(calls.drain(site, because, key or secrets.token_hex(16)))
+
+    def policies(self) -> list[Policy]:
+        """Every policy version in force."""
+        return self._unary(calls.policies())
+
+    # The log and the traces
+
+    def events(self, *, after: int = 0, follow: bool = False, about: str = "") -> Iterator[LogEvent]:
+        """The log after an offset, optionally only what touches one workload, site or name."""
+        yield from self._stream(calls.events(after, follow, about))
+
+    def replay(self, *, from_offset: int = 0, to_offset: int = 0) -> events_pb2.ReplayResponse:
+        """Folds the log to each decision and decides again; says which came out equal."""
+        return self._unary(calls.replay(from_offset, to_offset), deadline_s=120.0)
+
+    def trace(
+        self, workload: str = "", *, trace_id: str = "", linked: bool = True, limit: int = 1000
+    ) -> traces_pb2.TracesGetResponse:
+        """The spans of a workload or of one trace, with what they link to."""
+        return self._unary(calls.trace(trace_id, workload, linked, limit))
+
+    def search_traces(self, **wanted: Any) -> list[traces_pb2.TraceSummary]:
+        """Summaries of traces; the keywords are the fields of `TracesSearchRequest`."""
+        return self._unary(calls.search_traces(traces_pb2.TracesSearchRequest(**wanted)))
+
+    def counts(self, site: str = "", *, since_ms: int = 0, until_ms: int = 0) -> traces_pb2.CountsResponse:
+        """What arrived from sites: spans, predictions, duplicates, gaps."""
+        return self._unary(calls.counts(site, since_ms, until_ms))
+
+    # Predictions
+
+    def infer(
+        self,
+        service: str,
+        inputs: Mapping[str, np.ndarray[Any, Any]],
+        *,
+        traceparent: str = "",
+        endpoint: str = "",
+        timeout_s: float = 10.0,
+    ) -> Prediction:
+        """Asks the device itself: the broker names the endpoints once, and need not be there afterwards.
+
+        `inputs` are arrays by tensor name; `endpoint` (`http://...` or `unix:/...`) skips the broker altogether.
+        """
+        if endpoint:
+            return self._predictions.infer(endpoint, service, inputs, traceparent, timeout_s)
+        for address in self._endpoints.of(service) or self._resolve(service):
+            try:
+                return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+            except Unavailable:
+                continue
+        for address in self._resolve(service):
+            return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+        raise Unavailable(f"no endpoint of {service} answers", field="service", found=service)
+
+    def _resolve(self, service: str) -> list[str]:
+        return self._endpoints.learn(service, self.get(service))
+
+    # Carrying calls out
+
+    def _unary(self, call: Call[T], *, deadline_s: float = 0, traceparent: str = "") -> T:
+        metadata = (("traceparent", traceparent),) if traceparent else ()
+        method = self._stubs.of(call)
+
+        def attempt() -> T:
+            try:
+                return call.read(method(call.request, timeout=deadline_s or self._deadline_s, metadata=metadata))
+            except grpc.RpcError as error:
+                raise error_of(error) from error
+
+        return retrying(self._retry_budget_s)(attempt)
+
+    def _stream(self, call: Call[T]) -> Iterator[T]:
+        try:
+            for message in self._stubs.of(call)(call.request):
+                yield call.read(message)
+        except grpc.RpcError as error:
+            raise error_of(error) from error
+
+    def _upload(self, prepared: Prepared) -> None:
+        if prepared.code is None:
+            return
+        self.push_artifact(prepared.code, prepared.packed)
+
+    def push_artifact(self, artifact: Artifact, data: bytes) -> None:
+        """Brings a file to the broker, from where an interrupted upload ended."""
+
+        def attempt() -> None:
+            held = self._unary(calls.stat(artifact.digest))
+            if held.complete:
+                return
+            messages = calls.push_chunks(artifact, data, held.held_bytes, CHUNK_BYTES)
+            try:
+                self._stubs.push()(iter(messages), timeout=120.0)
+            except grpc.RpcError as error:
+                raise error_of(error) from error
+
+        retrying(self._retry_budget_s)(attempt)
+
+    def fetch_artifact(self, digest: str) -> bytes:
+        """A whole file by its digest; for models, code and what else is addressed by content."""
+        request = artifacts_pb2.FetchRequest(digest=digest)
+        return b"".join(self._stream(Call("Artifacts", "Fetch", request, lambda m: m.data)))
+
+    def _export(self, spans: bytes) -> None:
+        try:
+            self._exporter(spans, timeout=2.0)
+        except grpc.RpcError:
+            return  # the call it measured has its answer already
+
+
+def _ended(view: WorkloadView) -> bool:
+    return view.phase in {"succeeded", "failed", "cancelled", "refused"}

@@ -1,0 +1,34 @@
+"""Where services answer, remembered: resolved once through the broker, used until none of them answers."""
+
+from tidegate.model.errors import Refused, Unavailable
+from tidegate.model.event import WorkloadView
+
+ORDER = ("http", "unix")
+"""Protocols that the SDK speaks, best first for a caller that may be elsewhere."""
+
+
+class Endpoints:
+    """Addresses by service name. The broker may be gone while they are good."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[str]] = {}
+
+    def of(self, service: str) -> list[str]:
+        """Addresses learned before; empty where there are none."""
+        return self._known.get(service, [])
+
+    def learn(self, service: str, view: WorkloadView) -> list[str]:
+        """The addresses in a workload's view, one per site and protocol. Raises where it does not serve."""
+        if view.workload.inference is None:
+            raise Refused("is not an inference service", field="service", found=service)
+        found = [
+            endpoint.address if protocol == "http" else f"unix:{endpoint.address}"
+            for protocol in ORDER
+            for status in view.statuses.values()
+            for endpoint in status.endpoints
+            if endpoint.protocol == protocol
+        ]
+        if not found:
+            raise Unavailable(f"{service} does not serve yet", field="service", found=f"phase {view.phase}")
+        self._known[service] = found
+        return found
