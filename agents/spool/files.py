@@ -18,6 +18,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 
@@ -73,27 +74,24 @@ class RealFiles:
     """The file system of this machine (Linux: `fdatasync` and `flock`)."""
 
     def make_directory(self, path: str) -> None:
-        if os.path.isdir(path):
+        directory = Path(path)
+        if directory.is_dir():
             return
-        parent = os.path.dirname(path)
-        if parent:
-            self.make_directory(parent)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, 0o700)  # telemetry may hold personal data: the owner alone reads it
-        self.sync_directory(parent or ".")
+        self.make_directory(str(directory.parent))
+        directory.mkdir(mode=0o700, exist_ok=True)  # telemetry may hold personal data: the owner alone reads it
+        self.sync_directory(str(directory.parent))
 
     def names(self, directory: str) -> list[str]:
         try:
-            return os.listdir(directory)
+            return [entry.name for entry in Path(directory).iterdir()]
         except FileNotFoundError:
             return []
 
     def size(self, path: str) -> int:
-        return os.stat(path).st_size
+        return Path(path).stat().st_size
 
     def read(self, path: str) -> bytes:
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return Path(path).read_bytes()
 
     def append(self, path: str) -> Appendable:
         return _AppendedFile(path)
@@ -106,11 +104,10 @@ class RealFiles:
             os.close(descriptor)
 
     def rename(self, source: str, target: str) -> None:
-        os.replace(source, target)
+        Path(source).replace(target)
 
     def remove(self, path: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        Path(path).unlink(missing_ok=True)
 
     def sync_directory(self, path: str) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -135,22 +132,20 @@ class RealFiles:
         except BlockingIOError:
             os.close(descriptor)
             return None
-        held = contextlib.ExitStack()
-        held.callback(os.close, descriptor)
-        return _Held(held)
+        return _Closing(descriptor)
 
 
-class _Held:
-    """A lock already taken, as a context that only has its end left."""
+class _Closing:
+    """A lock already taken, as a context of which only the end is left."""
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
-        self._stack = stack
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        os.close(self._descriptor)
 
 
 class _AppendedFile:

@@ -1,8 +1,8 @@
 """What the spool holds: facts, numbered into records, and the gaps that stand where records are missing.
 
-Every sequence number of a stream belongs to exactly one record. A fact gets one number; a gap stands for a whole range of
-them. So the records of a stream *tile* its numbers: each begins where the one before ended. That one property is what
-"never a silent gap" means here, and everything that reads a stream checks it (`segments.tile`).
+Every sequence number of a stream belongs to exactly one record. A fact gets one number; a gap stands for a whole range
+of them. So the records of a stream *tile* its numbers: each begins where the one before ended. That one property is
+what "never a silent gap" means here, and everything that reads a stream checks it (`segments.tile`).
 
 A frame on disk, little-endian, is a header of 40 bytes and the payload:
 
@@ -12,8 +12,9 @@ A frame on disk, little-endian, is a header of 40 bytes and the payload:
 The header has a check of its own so that a damaged payload can be stepped over exactly, and its loss be counted: class,
 items and time are still known. Only a damaged header makes the reader look for the next magic.
 
-The check is zlib's CRC-32 and not CRC-32C: it is in the standard library at memory speed, where CRC-32C would be one more
-compiled dependency on every device, and both catch every burst up to 32 bits and all but one in 2^32 of longer damage.
+The check is zlib's CRC-32 and not CRC-32C: it is in the standard library at memory speed, where CRC-32C would be one
+more compiled dependency on every device, and both catch every burst up to 32 bits and all but one in 2^32 of longer
+damage.
 
 Limits: a payload is at most 64 MiB here (`Limits.segment_bytes` binds earlier); a gap's frame is always 136 bytes.
 """

@@ -1,8 +1,8 @@
 """What a writer does before its first append: find where the stream ends, and make its end sound.
 
 The writer may have died at any instruction, with or without the power. Then the newest segment may end in a torn frame,
-hold frames that nobody was promised, or lack frames that somebody was. In every case the next number is above every number
-that was ever promised or acknowledged:
+hold frames that nobody was promised, or lack frames that somebody was. In every case the next number is above every
+number that was ever promised or acknowledged:
 
     last = max(last intact frame, first number of the newest segment - 1, `cursor`, `durable`)
 
@@ -10,8 +10,8 @@ and the newest segment is written anew when it is not exactly what `durable` pro
 tail is dropped, promised numbers without a frame become a gap. It is copied and not merely cut, because after a failed
 sync the kernel may show pages that the disk never got; only what was written again and synced is trusted.
 
-A torn tail and a damaged last frame look alike. `durable` tells them apart, and it is not synced itself, so damage to the
-very last frames *together with* a power cut within the kernel's write-back time counts as a torn tail.
+A torn tail and a damaged last frame look alike. `durable` tells them apart, and it is not synced itself, so damage to
+the very last frames *together with* a power cut within the kernel's write-back time counts as a torn tail.
 
 Cost: one segment is read and at most one written (a few ms per MiB); the others are only listed.
 """
@@ -89,7 +89,7 @@ def _intact(data: bytes) -> tuple[int, int]:
 
 
 def leftovers(files: FileSystem, found: list[Segment]) -> list[Segment]:
-    """Segments whose numbers the one before already holds: joining them was cut short after the new file was in place."""
+    """Segments whose numbers the one before already holds: joining them was cut short once the new file was there."""
     doubled: list[Segment] = []
     held = 0
     for each in found:

@@ -1,12 +1,12 @@
 """Which records go when the spool is full: a pure plan, exact in bytes, made before anything is touched.
 
-Lowest class first, and within a class oldest first, a segment at a time. Incoming facts obey the same order: a debug span
-is not let in at the price of an older error span, it becomes a gap itself, once nothing of its own class is left to shed.
-Audit records are never shed; where nothing else is left, the writer is refused and the plan is None, so that nothing is
-shed for an append that then fails.
+Lowest class first, and within a class oldest first, a segment at a time. Incoming facts obey the same order: a debug
+span is not let in at the price of an older error span; it becomes a gap itself, once nothing of its own class is left
+to shed. Audit records are never shed; where nothing else is left, the writer is refused and the plan is None, so that
+nothing is shed for an append that then fails.
 
-Shedding goes a little further than needed within the class that it has reached (`slack`), so that a full spool rewrites a
-segment once in a while and not for each append.
+Shedding goes a little further than needed within the class that it has reached (`slack`), so that a full spool rewrites
+a segment once in a while and not for each append.
 """
 
 from collections.abc import Sequence

@@ -125,9 +125,9 @@ def headers(data: bytes, offset: int = 0) -> Iterator[tuple[int, Header]]:
 
 
 def records(data: bytes, offset: int = 0) -> Iterator[Record]:
-    """The records in a segment's bytes, undamaged ones as they were, ones with a damaged payload as the gap they leave."""
-    for offset, header in headers(data, offset):
-        start = offset + HEADER_BYTES
+    """The records in a segment's bytes; one with a damaged payload is given as the gap that it leaves."""
+    for at, header in headers(data, offset):
+        start = at + HEADER_BYTES
         payload = data[start : start + header.length]
         intact = zlib.crc32(payload) == header.payload_crc
         if header.kind is Kind.GAP:

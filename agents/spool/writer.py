@@ -1,11 +1,12 @@
 """The one writer of a stream: numbers facts, makes them durable in groups, and keeps the stream within its bound.
 
 `append` returns when the facts are synced and not before; one call is one `fdatasync`, however many facts it brings
-(`commit.GroupCommit` gathers the callers). It is all or nothing: on a full disk the files are cut back to what they were.
+(`commit.GroupCommit` gathers the callers). It is all or nothing: on a full disk the files are cut back to what they
+were.
 
-When the bound is reached, `room.plan` says what goes; a segment is shed by writing its successor beside it and renaming,
-so at every instant the records or the gap that stands for them are on the disk. Shed segments are joined with the one
-before, so that a year of shedding leaves one small file and not a million.
+When the bound is reached, `room.plan` says what goes; a segment is shed by writing its successor beside it and
+renaming, so at every instant the records or the gap that stands for them are on the disk. Shed segments are joined with
+the one before, so that a year of shedding leaves one small file and not a million.
 
 Not safe for threads: one thread at a time. One process at a time per stream: `writer.lock` sees to it.
 
@@ -16,7 +17,7 @@ later try may succeed; `Broken` when a sync failed, after which nothing is known
 import errno
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 
 from agents.spool.files import Appendable, FileSystem
@@ -57,7 +58,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SpoolWriter:
-    """Opens `<root>/<stream>`, mends its end (`recovery`), and appends. Close it, or let the process die: both are fine."""
+    """Opens `<root>/<stream>`, mends its end (`recovery`), and appends. Closing it and being killed are both fine."""
 
     def __init__(self, files: FileSystem, root: str, stream: str, limits: Limits | None = None) -> None:
         """Raises Refused for a bad name, Unavailable when another process writes the stream or the disk is full."""
@@ -67,21 +68,22 @@ class SpoolWriter:
         self._directory = f"{root}/{stream}"
         self._limits = limits or Limits()
         self._broken = ""
-        self._held: AbstractContextManager[None] | None = None
-        try:
-            files.make_directory(self._directory)
-            self._held = files.try_lock(f"{self._directory}/{WRITER_LOCK}")
-            if self._held is None:
-                raise Unavailable("the stream has another writer", field="stream", found=stream)
-            with self._shape():
-                found = recover(files, self._directory)
-        except OSError as error:
-            self._release()
-            raise self._judged("opening", error) from error
-        self._take(found)
-        self._active: Appendable = files.append(self._segments[-1].path)
-        if self._used > self._limits.capacity:
-            self._shrink()
+        self._held = ExitStack()
+        with ExitStack() as held:  # lets go of everything again unless the stream opens
+            try:
+                files.make_directory(self._directory)
+                lock = files.try_lock(f"{self._directory}/{WRITER_LOCK}")
+                if lock is None:
+                    raise Unavailable("the stream has another writer", field="stream", found=stream)
+                held.enter_context(lock)
+                with self._shape():
+                    self._take(recover(files, self._directory))
+                self._active: Appendable = files.append(self._segments[-1].path)
+            except OSError as error:
+                raise self._judged("opening", error) from error
+            if self._used > self._limits.capacity:
+                self._shrink()
+            self._held = held.pop_all()
 
     def _take(self, found: Recovered) -> None:
         self._segments = found.segments
@@ -106,7 +108,7 @@ class SpoolWriter:
     def append(self, facts: Sequence[Fact]) -> int:
         """Number the facts and make them durable, together or not at all. Returns the last number.
 
-        Under pressure an incoming fact that is not of class AUDIT may become a gap: its number is used and its loss told.
+        Under pressure an incoming fact below class AUDIT may become a gap: its number is used and its loss is told.
         """
         if self._broken:
             raise Broken(self._broken)
@@ -123,18 +125,13 @@ class SpoolWriter:
     def close(self) -> None:
         """Let go of the stream. Everything appended is durable already."""
         self._active.close()
-        self._release()
+        self._held.close()
 
     def __enter__(self) -> "SpoolWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _release(self) -> None:
-        if self._held is not None:
-            self._held.__exit__(None, None, None)
-            self._held = None
 
     def _shape(self) -> AbstractContextManager[None]:
         """Whoever renames or removes segments, or reads several of them, holds this; appending does not."""
@@ -308,7 +305,7 @@ class SpoolWriter:
         if len(data) >= self._sizes[each.first]:
             self._stuck.add(each.first)
             return
-        if 0 < index and not newest:
+        if index > 0 and not newest:
             before = self._segments[index - 1]
             if self._sizes[before.first] + len(data) <= self._limits.fill:
                 joined = shed(chain(self._tiles(index - 1), records(data)), None)
