@@ -1,0 +1,1 @@
+"""Engines behind one contract: `base.Driver`. One package each: `ray`, `kubernetes`, `process`."""
