@@ -8,7 +8,7 @@ bytes, and whoever reads folds them. It decides nothing and it repairs nothing: 
     database.py   how an SQLite database is opened here, every setting read back
     ownership.py  one process to a log, by a lock that dies with the process
     sqlite.py     the log in SQLite, synchronous
-    embedded.py   the same behind `Log`: a thread of its own, so that the loop can await a sync
+    embedded.py   the same behind `Log`: on a thread of its own (worker.py), so that the loop can await a sync
     disk.py       files that are whole or absent
     snapshots.py  the state at an offset, so that a start replays only what came after; disposable
     upcast.py     rows written by older code, turned into what this code reads

@@ -5,19 +5,15 @@ job of its own, queued after the answer to an append, so that no caller waits fo
 own length, which `Log.read`'s limit and `VERIFY_ROWS` keep to a few milliseconds.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from broker.log.database import Settings
 from broker.log.record import Damage, Head, Record, Row
 from broker.log.sqlite import RESERVE_BYTES, TAIL_ROWS, VERIFY_ROWS, SqliteLog
+from broker.log.worker import Worker
 from tidegate.model.errors import Broken
-
-Answer = TypeVar("Answer")
 
 MOST_ROWS_READ = 10_000
 
@@ -25,10 +21,10 @@ MOST_ROWS_READ = 10_000
 class EmbeddedLog:
     """The log of a directory, behind `broker.log.interface.Log`."""
 
-    def __init__(self, log: SqliteLog, thread: ThreadPoolExecutor) -> None:
-        """Use `open`. From here on only `thread` touches `log`."""
+    def __init__(self, log: SqliteLog, worker: Worker) -> None:
+        """Use `open`. From here on only `worker` touches `log`."""
         self._log = log
-        self._thread = thread
+        self._worker = worker
 
     @staticmethod
     async def open(
@@ -39,15 +35,15 @@ class EmbeddedLog:
         reserve_bytes: int = RESERVE_BYTES,
     ) -> "EmbeddedLog":
         """As `SqliteLog`: Refused where another process has it, Broken where it is damaged."""
-        thread = ThreadPoolExecutor(1, thread_name_prefix="log")
+        worker = Worker("log")
         try:
-            log = await asyncio.get_running_loop().run_in_executor(
-                thread, lambda: SqliteLog(directory, settings, tail_rows=tail_rows, reserve_bytes=reserve_bytes)
+            log = await worker.do(
+                lambda: SqliteLog(directory, settings, tail_rows=tail_rows, reserve_bytes=reserve_bytes)
             )
         except BaseException:
-            thread.shutdown(wait=False)
+            worker.stop()
             raise
-        return EmbeddedLog(log, thread)
+        return EmbeddedLog(log, worker)
 
     @property
     def head(self) -> Head:
@@ -56,18 +52,18 @@ class EmbeddedLog:
 
     async def append(self, records: Sequence[Record]) -> int:
         """See `Log.append`."""
-        offset = await self._do(partial(self._log.append, records))
+        offset = await self._worker.do(partial(self._log.append, records))
         if self._log.untidy:
-            self._thread.submit(self._log.tidy)  # where it fails, the log is broken and the next append says so
+            self._worker.later(self._log.tidy)  # where it fails, the log is broken and the next append says so
         return offset
 
     async def read(self, after: int, limit: int) -> list[Row]:
         """See `Log.read`; at most `MOST_ROWS_READ` rows whatever the limit."""
-        return await self._do(partial(self._log.read, after, min(limit, MOST_ROWS_READ)))
+        return await self._worker.do(partial(self._log.read, after, min(limit, MOST_ROWS_READ)))
 
     async def chain_at(self, offset: int) -> bytes | None:
         """See `Log.chain_at`."""
-        return await self._do(partial(self._log.chain_at, offset))
+        return await self._worker.do(partial(self._log.chain_at, offset))
 
     async def verify(self, start: int = 1, end: int = 0) -> Damage | None:
         """See `Log.verify`. Appends go on between its steps."""
@@ -75,7 +71,7 @@ class EmbeddedLog:
         end = end or self._log.head.offset
         while offset < end:
             stop = min(offset + VERIFY_ROWS, end)
-            damage = await self._do(partial(self._log.verify_run, offset, stop))
+            damage = await self._worker.do(partial(self._log.verify_run, offset, stop))
             if damage is not None:
                 return damage
             offset = stop
@@ -83,19 +79,12 @@ class EmbeddedLog:
 
     async def room(self) -> int:
         """See `Log.room`."""
-        return await self._do(self._log.room)
+        return await self._worker.do(self._log.room)
 
     async def close(self) -> None:
         """Give the log back, after the jobs that were given before. Idempotent."""
         try:
-            await self._do(self._log.close)
+            await self._worker.do(self._log.close)
         except Broken:
             return
-        self._thread.shutdown()
-
-    async def _do(self, job: Callable[[], Answer]) -> Answer:
-        try:
-            waiting = asyncio.get_running_loop().run_in_executor(self._thread, job)
-        except RuntimeError as error:  # the thread was shut down
-            raise Broken("the log is closed") from error
-        return await waiting
+        self._worker.stop()
