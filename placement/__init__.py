@@ -1,0 +1,9 @@
+"""Placement: a workload, a fleet and the law in; a decision out. Pure, and the same bytes on every machine.
+
+Reading order: `fleet` (what is known of the places), `law` (what is in force), `rules` (what may not be), `packing`
+(what fits), `scoring` (what is better), `engine` (the numbered steps), `explain` and `relax` (why, and what would
+help), `audit` (the independent judge).
+
+What it is not: it keeps no state of its own, reads no clock, and never places anything; a decision is a proposal
+until the broker has written it down.
+"""

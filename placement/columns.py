@@ -1,0 +1,223 @@
+"""The fleet's columns: NumPy arrays over sites, offers and the units that are in use.
+
+Shapes: `(sites,)`, sites by name; `(offers,)`, each site's offers side by side, `offer_site` giving the site's row;
+`(units,)`, only units on which something stands, `unit_offer` giving the offer's row (an unused row says -1).
+All numbers are int64. Words are interned: a `Words` column holds, for each row, the number of a distinct value, so
+that a condition is tested once for each distinct value and not once for each site.
+
+Not a store: every array follows from the facts of a `Fleet`, which alone changes them.
+"""
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placement.facts import Measurement, SiteFacts
+from tidegate.model.quantity import Resources
+from tidegate.model.site import Engine, Offer, Pricing, Site, Tier
+
+Mask = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
+Value = TypeVar("Value", bound=Hashable)
+
+UNKNOWN = -1
+"""In a column of times: nothing is known."""
+
+
+class Words(Generic[Value]):
+    """A column of values that repeat: `values[codes[row]]` is the row's value."""
+
+    def __init__(self, rows: Iterable[Value]) -> None:
+        numbers: dict[Value, int] = {}
+        self.codes: Numbers = np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int64)
+        self.values: tuple[Value, ...] = tuple(numbers)
+
+    def where(self, answers: Iterable[bool]) -> Mask:
+        """The rows whose value has a true answer; `answers` in the order of `values`."""
+        return np.fromiter(answers, dtype=np.bool_, count=len(self.values))[self.codes]
+
+    def numbers(self, answers: Iterable[int]) -> Numbers:
+        """As `where`, for whole numbers."""
+        return np.fromiter(answers, dtype=np.int64, count=len(self.values))[self.codes]
+
+
+class Columns:
+    """Every column of one fleet. See the module for shapes."""
+
+    def __init__(
+        self,
+        sites: Mapping[str, SiteFacts],
+        links: Mapping[tuple[str, str], Measurement],
+        units: Mapping[tuple[str, str], Mapping[int, Resources]],
+    ) -> None:
+        facts = tuple(sites.values())
+        self.names: tuple[str, ...] = tuple(sites)
+        self.row_of: dict[str, int] = {name: row for row, name in enumerate(self.names)}
+        self.sites: tuple[Site, ...] = tuple(known.site for known in facts)
+        self.reachable: Mask = np.array([known.reachable for known in facts], dtype=np.bool_)
+        self.cordoned: Mask = np.array([known.cordoned for known in facts], dtype=np.bool_)
+        self.uplink: Numbers = np.array([s.uplink_bytes_per_day for s in self.sites], dtype=np.int64)
+        self.tier: Words[Tier] = Words(s.tier for s in self.sites)
+        self.region: Words[str] = Words(s.region for s in self.sites)
+        self.location: Words[str] = Words(s.location for s in self.sites)
+        self.jurisdiction: Words[str] = Words(s.jurisdiction for s in self.sites)
+        self.engines: Words[tuple[Engine, ...]] = Words(s.engines for s in self.sites)
+        self._attributes: dict[str, Words[tuple[str, ...]]] = {}
+        self._put_offers(facts)
+        self._open(units)
+        self._round_trips: dict[str, tuple[Numbers, Numbers]] = {}
+        self._links = links
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def attribute(self, key: str, rows: Iterable[tuple[str, ...]]) -> Words[tuple[str, ...]]:
+        """The interned column of one site attribute; `rows` are read only the first time a key is asked for."""
+        column = self._attributes.get(key)
+        if column is None:
+            column = self._attributes[key] = Words(rows)
+        return column
+
+    def region_of_location(self, location: str) -> str:
+        """The region of the first site that stands at a location; empty where none does."""
+        return next((site.region for site in self.sites if site.location == location), "")
+
+    # Round trips, one pair of columns for each origin that was ever asked about.
+
+    def round_trips(self, origin: str) -> tuple[Numbers, Numbers]:
+        """Microseconds from an origin to every site, and when measured (0: declared); `UNKNOWN` where not known.
+
+        A measured round trip outranks a declared one, and that the fact that the origin stands at the site.
+        """
+        known = self._round_trips.get(origin)
+        if known is None:
+            rtt = np.full(len(self), UNKNOWN, dtype=np.int64)
+            measured_at = np.zeros(len(self), dtype=np.int64)
+            for row, site in enumerate(self.sites):
+                if site.location == origin:
+                    rtt[row] = 0
+                for reach in site.reach:
+                    if reach.origin == origin:
+                        rtt[row] = reach.rtt_us
+            known = self._round_trips[origin] = (rtt, measured_at)
+            for (source, name), seen in self._links.items():
+                if source == origin and name in self.row_of:
+                    rtt[self.row_of[name]], measured_at[self.row_of[name]] = seen.us, seen.measured_at
+        return known
+
+    def put_link(self, origin: str, site: str, rtt_us: int, measured_at: int) -> None:
+        """A new measurement: one row of the origin's columns, where anybody asked for them before."""
+        known = self._round_trips.get(origin)
+        row = self.row_of.get(site)
+        if known is not None and row is not None:
+            known[0][row], known[1][row] = rtt_us, measured_at
+
+    def put_state(self, site: str, reachable: bool, cordoned: bool) -> None:
+        """A site that came, went or was cordoned: one row."""
+        row = self.row_of[site]
+        self.reachable[row], self.cordoned[row] = reachable, cordoned
+
+    # Offers, and the units of them that are in use.
+
+    def _put_offers(self, facts: tuple[SiteFacts, ...]) -> None:
+        rows = [(row, offer) for row, known in enumerate(facts) for offer in known.offers]
+        self.offers: tuple[Offer, ...] = tuple(offer for _, offer in rows)
+        self.offer_site: Numbers = np.array([row for row, _ in rows], dtype=np.int64)
+        self.offer_row: dict[tuple[str, str], int] = {
+            (self.names[row], offer.name): index for index, (row, offer) in enumerate(rows)
+        }
+        self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
+        self.gpus: Numbers = np.array([o.resources.gpus for o in self.offers], dtype=np.int64)
+        self.gpu_memory: Numbers = np.array([o.resources.gpu_memory_bytes for o in self.offers], dtype=np.int64)
+        self.cpus: Numbers = np.array([o.resources.cpus_milli for o in self.offers], dtype=np.int64)
+        self.memory: Numbers = np.array([o.resources.memory_bytes for o in self.offers], dtype=np.int64)
+        self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in self.offers], dtype=np.bool_)
+        self.gpu_model: Words[str] = Words(o.gpu_model for o in self.offers)
+        self.device_class: Words[str] = Words(o.device_class for o in self.offers)
+        self.zone: Words[str] = Words(o.zone for o in self.offers)
+        self.price_key: Words[tuple[str, str, Pricing]] = Words(
+            (offer.instance_type or offer.name, self.sites[row].region, offer.pricing) for row, offer in rows
+        )
+
+    def _open(self, units: Mapping[tuple[str, str], Mapping[int, Resources]]) -> None:
+        self.fresh: Numbers = self.count.copy()
+        self._unit_rows: dict[int, list[int]] = {}
+        self._spare_rows: list[int] = []
+        self._units_used = 0
+        self._unit_columns: Numbers = np.full((4, 16), UNKNOWN, dtype=np.int64)
+        for (site, offer), used in units.items():
+            self.put_units(site, offer, used)
+
+    @property
+    def unit_offer(self) -> Numbers:
+        """The offer's row of every unit in use; -1 where the row is spare."""
+        return self._unit_columns[0, : self._units_used]
+
+    @property
+    def unit_gpus(self) -> Numbers:
+        """GPUs left on every unit in use."""
+        return self._unit_columns[1, : self._units_used]
+
+    @property
+    def unit_cpus(self) -> Numbers:
+        """Thousandths of a CPU left on every unit in use."""
+        return self._unit_columns[2, : self._units_used]
+
+    @property
+    def unit_memory(self) -> Numbers:
+        """Bytes left on every unit in use."""
+        return self._unit_columns[3, : self._units_used]
+
+    def put_units(self, site: str, offer: str, used: Mapping[int, Resources]) -> None:
+        """What stands on the units of one offer now. Units that the offer no longer has count for nothing."""
+        row = self.offer_row.get((site, offer))
+        if row is None:
+            return
+        for spare in self._unit_rows.pop(row, []):
+            self._unit_columns[0, spare] = UNKNOWN
+            self._spare_rows.append(spare)
+        standing = [taken for unit, taken in used.items() if unit < self.count[row]]
+        self.fresh[row] = self.count[row] - len(standing)
+        whole = self.offers[row].resources
+        for taken in standing:
+            unit_row = self._new_unit_row()
+            left = whole - taken
+            self._unit_columns[:, unit_row] = row, left.gpus, left.cpus_milli, left.memory_bytes
+            self._unit_rows.setdefault(row, []).append(unit_row)
+
+    def _new_unit_row(self) -> int:
+        if self._spare_rows:
+            return self._spare_rows.pop()
+        if self._units_used == self._unit_columns.shape[1]:
+            wider = np.full((4, 2 * self._units_used), UNKNOWN, dtype=np.int64)
+            wider[:, : self._units_used] = self._unit_columns
+            self._unit_columns = wider
+        self._units_used += 1
+        return self._units_used - 1
+
+    # From offers to their sites.
+
+    def site_any(self, offers: Mask) -> Mask:
+        """Shape (sites,): whether any offer of the site is marked."""
+        answer = np.zeros(len(self), dtype=np.bool_)
+        answer[self.offer_site[offers]] = True
+        return answer
+
+    def site_max(self, offers: Numbers, default: int = 0) -> Numbers:
+        """Shape (sites,): the greatest number among the site's offers, at least `default`."""
+        answer = np.full(len(self), default, dtype=np.int64)
+        np.maximum.at(answer, self.offer_site, offers)
+        return answer
+
+    def site_sum(self, offers: Numbers) -> Numbers:
+        """Shape (sites,): the sum over the site's offers."""
+        answer = np.zeros(len(self), dtype=np.int64)
+        np.add.at(answer, self.offer_site, offers)
+        return answer
+
+    def offers_of(self, row: int) -> range:
+        """The offer rows of one site."""
+        start, stop = np.searchsorted(self.offer_site, [row, row + 1])
+        return range(int(start), int(stop))

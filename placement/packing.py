@@ -1,0 +1,177 @@
+"""Packing: how many copies of a demand every site has room for, and on which offers they would stand.
+
+A copy needs one unit that has everything it asks for. A gang is placed whole or not at all; replicas stand on
+different nodes, in different zones or at different sites where the workload says so. Where the demand falls back on
+CPUs, a site without room for all copies with GPUs is asked again without.
+
+The offers of a site are chosen for the least money: one offer for all copies where one has room for all, and of those
+the cheapest, then the one that strands the fewest GPUs, then the first; otherwise the cheapest per copy first, until
+all copies stand. Filling by price is not always the cheapest sum; it is the same on every machine and easy to check.
+
+Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.facts import without_gpus
+from placement.scoring.cost import Prices
+from placement.scoring.fragmentation import stranded
+from tidegate.model.decision import Slot
+from tidegate.model.quantity import Resources
+from tidegate.model.workload import Demand, Spread, Workload
+
+MOST_PER_UNIT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What one demand finds on every offer. Shapes (offers,)."""
+
+    wanted: Resources
+    each: Numbers
+    """Copies on an empty unit."""
+    copies: Numbers
+    """Copies that fit now."""
+    units: Numbers
+    """Units that have room for one more copy."""
+
+
+def room_for(columns: Columns, wanted: Resources, eligible: Mask) -> Room:
+    """The room for copies of `wanted` on the `eligible` offers (shape (offers,)); none on the others."""
+    eligible = eligible & (columns.gpu_memory >= wanted.gpu_memory_bytes)
+    each = np.where(eligible, _times(wanted, columns.gpus, columns.cpus, columns.memory), 0)
+    copies = columns.fresh * each
+    units = np.where(each > 0, columns.fresh, 0)
+    used = columns.unit_offer != UNKNOWN
+    offers = columns.unit_offer[used]
+    left = _times(wanted, columns.unit_gpus[used], columns.unit_cpus[used], columns.unit_memory[used])
+    left = np.where(eligible[offers], left, 0)
+    np.add.at(copies, offers, left)
+    np.add.at(units, offers, left > 0)
+    return Room(wanted, each, copies, units)
+
+
+def _times(wanted: Resources, gpus: Numbers, cpus: Numbers, memory: Numbers) -> Numbers:
+    """How often `wanted` goes into what is there; never below 0."""
+    times = np.full(len(gpus), MOST_PER_UNIT, dtype=np.int64)
+    for need, have in ((wanted.gpus, gpus), (wanted.cpus_milli, cpus), (wanted.memory_bytes, memory)):
+        if need:
+            times = np.minimum(times, have // need)
+    return np.maximum(times, 0)
+
+
+class Packing:
+    """Where the copies of one workload would stand at every site, each site for itself. Shapes (sites,).
+
+    With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
+    """
+
+    def __init__(self, workload: Workload, columns: Columns, prices: Prices, in_time: Mask) -> None:
+        """`in_time`, shape (offers,): the offers that answer soon enough."""
+        self._columns = columns
+        self._prices = prices
+        self._spread = workload.spread
+        self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
+        sites = len(columns)
+        self.copies: Numbers = np.zeros(sites, dtype=np.int64)
+        """How many copies have room at once, however close together."""
+        self.apart: Numbers = np.zeros(sites, dtype=np.int64)
+        """How many have room as far apart as asked."""
+        self.fits: Mask = np.zeros(sites, dtype=np.bool_)
+        self.compute: Numbers = np.zeros(sites, dtype=np.int64)
+        self.idle: Numbers = np.zeros(sites, dtype=np.int64)
+        self.fragmentation: Numbers = np.zeros(sites, dtype=np.int64)
+        self.priced: Mask = np.ones(sites, dtype=np.bool_)
+        self._chosen: Numbers = np.full(sites, UNKNOWN, dtype=np.int64)
+        self._several: dict[int, tuple[tuple[int, int], ...]] = {}
+        for wanted, models in _variants(workload.demand):
+            eligible = in_time & columns.gpu_model.where(not models or m in models for m in columns.gpu_model.values)
+            self._pack(room_for(columns, wanted, eligible))
+
+    def slots(self, site: int) -> tuple[Slot, ...]:
+        """Where the copies stand at a site that `fits`."""
+        name = self._columns.names[site]
+        chosen = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
+        return tuple(Slot(name, self._columns.offers[offer].name, count) for offer, count in chosen)
+
+    def _pack(self, room: Room) -> None:
+        columns = self._columns
+        self.copies = np.maximum(self.copies, columns.site_sum(room.copies))
+        apart = self._apart(room)
+        self.apart = np.maximum(self.apart, apart)
+        new = (apart >= self.wanted) & ~self.fits
+        alone = room.units if self._spread is Spread.NODE else room.copies
+        one_zone = self._spread is Spread.ZONE and self.wanted > 1
+        whole = new[columns.offer_site] & (alone >= self.wanted) & (not one_zone)
+        self._choose_one(room, np.flatnonzero(whole))
+        for site in np.flatnonzero(new & (self._chosen == UNKNOWN)):
+            self._choose_several(room, int(site), alone)
+        self.fits |= new
+
+    def _apart(self, room: Room) -> Numbers:
+        if self._spread is Spread.NODE:
+            return self._columns.site_sum(room.units)
+        if self._spread is not Spread.ZONE:
+            return self._columns.site_sum(room.copies)
+        columns = self._columns
+        zones = len(columns.zone.values)
+        open_to = room.units > 0
+        pairs = np.unique(columns.offer_site[open_to] * zones + columns.zone.codes[open_to])
+        return np.bincount(pairs // zones, minlength=len(columns)).astype(np.int64) if zones else self.apart
+
+    def _choose_one(self, room: Room, offers: Numbers) -> None:
+        """The best single offer of each site, of those `offers` that have room for all copies."""
+        sites = self._columns.offer_site[offers]
+        compute, idle = self._charge(room, offers, self.wanted)
+        gpus = stranded(self._columns.gpus[offers], self._units(room, offers, self.wanted), self.wanted, room.wanted)
+        order = np.lexsort((offers, gpus, compute + idle, sites))
+        first = order[np.unique(sites[order], return_index=True)[1]]
+        best = sites[first]
+        self._chosen[best] = offers[first]
+        self.compute[best], self.idle[best] = compute[first], idle[first]
+        self.fragmentation[best] = gpus[first]
+        self.priced[best] = self._prices.known[offers[first]]
+
+    def _choose_several(self, room: Room, site: int, alone: Numbers) -> None:
+        """Fill the site's offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
+        columns, left = self._columns, self.wanted
+        offers = np.array([row for row in columns.offers_of(site) if alone[row] > 0], dtype=np.int64)
+        by_price = offers[np.lexsort((offers, self._prices.per_copy(offers, room.each[offers])))]
+        chosen: list[tuple[int, int]] = []
+        zones: set[int] = set()
+        for offer in map(int, by_price):
+            count = min(left, int(alone[offer]))
+            if self._spread is Spread.ZONE:
+                count = 0 if int(columns.zone.codes[offer]) in zones else min(1, count)
+                zones.add(int(columns.zone.codes[offer]))
+            if count:
+                chosen.append((offer, count))
+                left -= count
+        rows = np.array([offer for offer, _ in chosen], dtype=np.int64)
+        counts = np.array([count for _, count in chosen], dtype=np.int64)
+        compute, idle = self._charge(room, rows, counts)
+        gpus = stranded(columns.gpus[rows], self._units(room, rows, counts), counts, room.wanted)
+        self._several[site] = tuple(chosen)
+        self.compute[site], self.idle[site] = compute.sum(), idle.sum()
+        self.fragmentation[site] = gpus.sum()
+        self.priced[site] = self._prices.known[rows].all()
+
+    def _units(self, room: Room, offers: Numbers, counts: Numbers | int) -> Numbers:
+        """How many units the copies stand on."""
+        if self._spread is Spread.NODE:
+            return np.broadcast_to(np.asarray(counts, dtype=np.int64), offers.shape)
+        return -(-counts // room.each[offers])
+
+    def _charge(self, room: Room, offers: Numbers, counts: Numbers | int) -> tuple[Numbers, Numbers]:
+        return self._prices.charge(offers, counts, self._units(room, offers, counts), room.each[offers])
+
+
+def _variants(demand: Demand) -> list[tuple[Resources, tuple[str, ...]]]:
+    """What to ask for, in order: with GPUs of a model and, where allowed, without."""
+    variants = [(demand.resources, demand.gpu_models)]
+    if demand.cpu_fallback:
+        variants.append((without_gpus(demand.resources), ()))
+    return variants

@@ -1,0 +1,70 @@
+"""Policy tests: a policy's own examples, run against sites, with the law alone and nothing of capacity or price."""
+
+from dataclasses import dataclass
+
+from placement.fleet import Fleet
+from placement.rules.law import check_rules, compile_policy
+from tidegate.model.policy import Policy, PolicyTest
+from tidegate.model.quantity import Resources
+from tidegate.model.site import Site
+from tidegate.model.workload import Demand, Inference, Training, Workload, WorkloadKind
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyTestResult:
+    """How one example came out. It passed where all three lists are empty."""
+
+    policy: str
+    name: str
+    wrongly_refused: tuple[tuple[str, str], ...] = ()
+    """(site, rule) for every rule that refuses a site which the example says is allowed."""
+    wrongly_allowed: tuple[str, ...] = ()
+    """Sites that no rule refuses, though the example says that one does."""
+    unknown_sites: tuple[str, ...] = ()
+    """Sites that the example names and the fleet does not have."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came out as the example says."""
+        return not (self.wrongly_refused or self.wrongly_allowed or self.unknown_sites)
+
+
+def run(policy: Policy, sites: tuple[Site, ...]) -> tuple[PolicyTestResult, ...]:
+    """Every example of a policy, in order. Raises Refused as `placement.law.check_policy` does."""
+    check_rules(policy)
+    fleet = Fleet()
+    for site in sites:
+        fleet.put_site(site, reachable=True, cordoned=False)
+    return tuple(_run(policy, test, fleet) for test in policy.tests)
+
+
+def _run(policy: Policy, test: PolicyTest, fleet: Fleet) -> PolicyTestResult:
+    workload = _workload(test)
+    refused_by: dict[str, list[str]] = {name: [] for name in fleet.columns.names}
+    for rule in compile_policy(policy):
+        if rule.enforced:
+            for name, allowed in zip(fleet.columns.names, rule.allows(workload, fleet).tolist(), strict=True):
+                if not allowed:
+                    refused_by[name].append(rule.name)
+    return PolicyTestResult(
+        policy=policy.ref,
+        name=test.name,
+        wrongly_refused=tuple((site, rule) for site in test.allows for rule in refused_by.get(site, ())),
+        wrongly_allowed=tuple(site for site in test.forbids if site in refused_by and not refused_by[site]),
+        unknown_sites=tuple(site for site in (*test.allows, *test.forbids) if site not in refused_by),
+    )
+
+
+def _workload(test: PolicyTest) -> Workload:
+    kind = WorkloadKind(test.kind)
+    training = kind is WorkloadKind.TRAINING_JOB
+    return Workload(
+        name=test.name,
+        kind=kind,
+        demand=Demand(Resources()),
+        team=test.team,
+        data=test.data,
+        training=Training(entrypoint="true") if training else None,
+        inference=None if training else Inference(model_uri="models:/example@latest"),
+        labels=dict(label.split("=", 1) for label in test.labels if "=" in label),
+    )

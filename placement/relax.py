@@ -1,0 +1,270 @@
+"""Relax: the smallest change that would make a refused workload fit, and what each rule costs a placed one.
+
+A change gives way in what the workload asks, to what was found at the site; or it satisfies the law, by an agreement
+that a rule accepts or by de-identifying the data where the rule is about identified data. No change ever asks a rule to
+be broken, a site to move or a link to come back. Every proposal is *tried*: the changed workload is judged at the site
+(declared as changed), and changed again where that uncovers another lack; only what then fits is proposed.
+
+Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
+are kept, fewest changes first, then cheapest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from placement.columns import Mask, Numbers
+from placement.fleet import Fleet
+from placement.packing import Packing
+from placement.rules.latency import LatencyRule
+from placement.rules.law import LawRule
+from placement.rules.rule import Rule
+from placement.scoring.cost import Prices, costs
+from placement.verdicts import Question, Verdicts, judge
+from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
+from tidegate.model.policy import Operator
+from tidegate.model.site import Site
+from tidegate.model.workload import Spread, Workload
+
+MOST_TRIED = 24
+MOST_ROUNDS = 4
+MOST_PROPOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A workload and a site as they would be, and what was changed to get there."""
+
+    workload: Workload
+    site: Site
+    changes: tuple[Change, ...] = ()
+
+
+def relaxations(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
+    """The smallest changes for a refused workload: fewest first, then cheapest, then by name of site."""
+    refusals = verdicts.refusals
+    found: list[Relaxation] = []
+    for row in np.argsort(refusals, kind="stable")[:MOST_TRIED].tolist():
+        relaxation = _relax(workload, fleet, question, row)
+        if relaxation is not None:
+            found.append(relaxation)
+    found.sort(key=lambda one: (len(one.changes), one.cost_micros_per_hour, one.site))
+    return tuple(found[:MOST_PROPOSED])
+
+
+def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Relaxation | None:
+    """Change one thing after another until the site fits; None where that does not succeed."""
+    if workload.spread is Spread.SITE:
+        return None  # what one site lacks is not why there are too few sites
+    trial = Trial(workload, fleet.columns.sites[row])
+    source = fleet.columns.region_of_location(workload.data.origin)
+    for _ in range(MOST_ROUNDS):
+        alone = fleet.only(trial.site)
+        verdicts = judge(trial.workload, alone, question)
+        refusing = [column.rule for column in verdicts.columns if column.rule.enforced and not column.allowed[0]]
+        if not refusing:
+            packing = verdicts.packing
+            book = question.law.price_book
+            cost = costs(trial.workload, alone.columns, book, packing.compute, packing.idle, source).of(0)
+            return Relaxation(trial.changes, trial.site.name, cost.total)
+        changed = trial
+        for rule in refusing:
+            after = _satisfy(rule, rule.miss(trial.workload, alone, 0), changed, alone)
+            if after is None:
+                return None
+            changed = after
+        trial = changed
+    return None
+
+
+def _satisfy(rule: Rule, miss: Miss, trial: Trial, alone: Fleet) -> Trial | None:
+    """The trial changed just enough for one rule; None where nothing that may be changed would do."""
+    if isinstance(rule, LawRule):
+        return _satisfy_law(rule, trial, alone)
+    change = GIVE_WAY.get(rule.name)
+    return change(trial, miss) if change and not miss.found else None
+
+
+def _satisfy_law(rule: LawRule, trial: Trial, alone: Fleet) -> Trial | None:
+    lacking = _lacking_agreements(rule, trial, alone)
+    if lacking is not None:
+        agreements = (*trial.site.agreements, *lacking)
+        change = Change("site.agreements", ", ".join(trial.site.agreements), ", ".join(agreements))
+        return _with(trial, change, site=replace(trial.site, agreements=agreements))
+    about_identified = any(
+        condition.attribute.key == "data.deidentified" and not condition.holds(("true",)) for condition in rule.when
+    )
+    if not about_identified or trial.workload.data.deidentified:
+        return None
+    data = replace(trial.workload.data, deidentified=True)
+    trial = _with(trial, Change("data.deidentified", "false", "true"), workload=replace(trial.workload, data=data))
+    if data.attestation:
+        return trial
+    attested = replace(data, attestation="required")
+    change = Change("data.attestation", "", "required")
+    return _with(trial, change, workload=replace(trial.workload, data=attested))
+
+
+def _lacking_agreements(rule: LawRule, trial: Trial, alone: Fleet) -> tuple[str, ...] | None:
+    """The agreements that alone would satisfy the rule at this site, by the shortest of its alternatives."""
+    site = trial.site
+    ways = [rule.require + alternative for alternative in rule.require_any or ((),)]
+    enough: list[tuple[str, ...]] = []
+    for way in ways:
+        lacking: list[str] = []
+        for condition in way:
+            of_site, of_workload = condition.attribute.of_site, condition.attribute.of_workload
+            found = of_site(site) if of_site else of_workload(trial.workload) if of_workload else ()
+            if condition.holds(found):
+                continue
+            if condition.attribute.key != "site.agreements":
+                break
+            match condition.expression.operator:
+                case Operator.CONTAINS_ALL:
+                    lacking.extend(v for v in condition.expression.values if v not in site.agreements)
+                case Operator.CONTAINS_ANY:
+                    lacking.append(condition.expression.values[0])
+                case _:
+                    break
+        else:
+            enough.append(tuple(dict.fromkeys(lacking)))
+    return min(enough, key=len) if enough else None
+
+
+def _with(trial: Trial, change: Change, *, workload: Workload | None = None, site: Site | None = None) -> Trial:
+    """The trial with one more change; a field that was changed before keeps its first `before`."""
+    earlier = next((one for one in trial.changes if one.field == change.field), None)
+    kept = tuple(one for one in trial.changes if one is not earlier)
+    change = replace(change, before=earlier.before) if earlier else change
+    return Trial(workload or trial.workload, site or trial.site, (*kept, change))
+
+
+# What the workload can give way in, by rule.
+
+
+def _latency(trial: Trial, miss: Miss) -> Trial | None:
+    latency = trial.workload.latency
+    assert latency is not None
+    after = -(-miss.found_number // 1000) * 1000
+    change = Change("latency.p99", _duration(latency.p99_us), _duration(after))
+    return _with(trial, change, workload=replace(trial.workload, latency=replace(latency, p99_us=after)))
+
+
+def _volume(trial: Trial, miss: Miss) -> Trial | None:
+    data = trial.workload.data
+    change = Change("data.bytesPerDay", _bytes(data.bytes_per_day), _bytes(miss.found_number))
+    return _with(trial, change, workload=replace(trial.workload, data=replace(data, bytes_per_day=miss.found_number)))
+
+
+def _amount(key: str, field: str, show: Callable[[int], str]) -> Callable[[Trial, Miss], Trial | None]:
+    """Giving way in one amount of the demand. An amount of 0 is no less of the same but something else."""
+
+    def change(trial: Trial, miss: Miss) -> Trial | None:
+        if miss.found_number <= 0:
+            return None
+        demand = trial.workload.demand
+        resources = replace(demand.resources, **{field: miss.found_number})
+        workload = replace(trial.workload, demand=replace(demand, resources=resources))
+        return _with(trial, Change(key, show(miss.wanted_number), show(miss.found_number)), workload=workload)
+
+    return change
+
+
+def _copies(trial: Trial, miss: Miss) -> Trial | None:
+    if miss.found_number <= 0:
+        return None
+    workload, after = trial.workload, miss.found_number
+    if workload.training:
+        changed = replace(workload, training=replace(workload.training, workers=after))
+        return _with(trial, Change("training.workers", str(workload.copies), str(after)), workload=changed)
+    assert workload.inference is not None
+    replicas = replace(workload.inference.replicas, minimum=after)
+    changed = replace(workload, inference=replace(workload.inference, replicas=replicas))
+    return _with(trial, Change("replicas.min", str(workload.copies), str(after)), workload=changed)
+
+
+def _spread(trial: Trial, miss: Miss) -> Trial | None:
+    inference = trial.workload.inference
+    assert inference is not None
+    replicas = replace(inference.replicas, spread=Spread.NONE)
+    changed = replace(trial.workload, inference=replace(inference, replicas=replicas))
+    return _with(trial, Change("replicas.spread", trial.workload.spread.value, Spread.NONE.value), workload=changed)
+
+
+def _max_cost(trial: Trial, miss: Miss) -> Trial | None:
+    change = Change("maxCost", _dollars(miss.wanted_number), _dollars(miss.found_number))
+    return _with(trial, change, workload=replace(trial.workload, max_cost_micros_per_hour=miss.found_number))
+
+
+def _duration(us: int) -> str:
+    return f"{us // 1000}ms" if us % 1000 == 0 else f"{us}us"
+
+
+def _bytes(count: int) -> str:
+    for unit, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if count and count % size == 0:
+            return f"{count // size}{unit}"
+    return str(count)
+
+
+def _cpus(milli: int) -> str:
+    return f"{milli}m" if milli % 1000 else str(milli // 1000)
+
+
+def _dollars(micros: int) -> str:
+    """Dollars per hour, exactly: six digits, less trailing zeros."""
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".")
+
+
+GIVE_WAY: dict[str, Callable[[Trial, Miss], Trial | None]] = {
+    "latency": _latency,
+    "volume": _volume,
+    "gpus": _amount("demand.gpus", "gpus", str),
+    "gpu-memory": _amount("demand.gpuMemory", "gpu_memory_bytes", _bytes),
+    "cpus": _amount("demand.cpus", "cpus_milli", _cpus),
+    "memory": _amount("demand.memory", "memory_bytes", _bytes),
+    "copies": _copies,
+    "spread": _spread,
+    "max-cost": _max_cost,
+}
+"""By rule; a rule that is not here cannot be cured by asking for less."""
+
+
+def rule_prices(
+    verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question, chosen: Cost
+) -> tuple[RulePrice, ...]:
+    """For each enforced rule, the chosen cost less that of the cheapest site which only this rule refuses.
+
+    Only rules that cost something are named. A site without room has no price, so the rules on room are never named.
+    With `spread: site` the chosen cost is a sum over sites, not to be compared with one site: none is named.
+    """
+    if workload.spread is Spread.SITE:
+        return ()
+    refusals = verdicts.refusals
+    prices: list[RulePrice] = []
+    for column in verdicts.columns:
+        only_this = ~column.allowed & (refusals == 1)
+        if not column.rule.enforced or not only_this.any():
+            continue
+        if isinstance(column.rule, LatencyRule):
+            fits, total = _without_latency(workload, fleet, question)
+        else:
+            fits, total = verdicts.packing.fits, verdicts.costs.total
+        rows = np.flatnonzero(only_this & fits)
+        if len(rows) == 0:
+            continue
+        cheapest = int(rows[np.argmin(total[rows])])
+        saved = chosen.total - int(total[cheapest])
+        if saved > 0:
+            prices.append(RulePrice(column.rule.name, fleet.columns.names[cheapest], saved))
+    return tuple(prices)
+
+
+def _without_latency(workload: Workload, fleet: Fleet, question: Question) -> tuple[Mask, Numbers]:
+    """Room and cost if any answer were soon enough."""
+    law, columns = question.law, fleet.columns
+    every_offer = np.ones(len(columns.offers), dtype=np.bool_)
+    packing = Packing(workload, columns, Prices(columns, law.prices, law.price_book), every_offer)
+    source = columns.region_of_location(workload.data.origin)
+    return packing.fits, costs(workload, columns, law.price_book, packing.compute, packing.idle, source).total

@@ -1,0 +1,43 @@
+"""Copies: a gang, or the least number of replicas, has room whole and at once, however close together.
+
+It speaks where the rules on one copy have nothing to say: each amount can be had, but not all of them on one unit, or
+not as often as there are copies. Where one copy already finds too little, that rule's number is the useful one.
+"""
+
+import numpy as np
+
+from placement.columns import Mask
+from placement.fleet import Fleet
+from placement.packing import Packing
+from placement.rules.rule import Plain, Rule, SiteRow
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.workload import Workload
+
+
+class Copies(Plain):
+    """Whole or not at all."""
+
+    name = "copies"
+
+    def __init__(self, packing: Packing, on_one_copy: tuple[Rule, ...]) -> None:
+        self._packing = packing
+        self._on_one_copy = on_one_copy
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where all copies have room, or where one copy already does not."""
+        one_has = np.ones(len(fleet.columns), dtype=np.bool_)
+        for rule in self._on_one_copy:
+            one_has &= rule.allows(workload, fleet)
+        return ~one_has | (self._packing.copies >= self._packing.wanted)
+
+    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+        """Copies wanted at once, and how many have room."""
+        return Miss(
+            rule=self.name,
+            site=fleet.columns.names[site],
+            key="training.workers" if workload.training else "replicas.min",
+            operator="Ge",
+            wanted_number=self._packing.wanted,
+            found_number=int(self._packing.copies[site]),
+            unit=Unit.COUNT,
+        )

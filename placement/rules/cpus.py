@@ -1,0 +1,26 @@
+"""CPUs: thousandths of a core, free on one unit."""
+
+from placement.columns import Columns, Numbers
+from placement.rules.on_one_unit import OnOneUnit
+from tidegate.model.decision import Unit
+from tidegate.model.workload import Workload
+
+
+class Cpus(OnOneUnit):
+    """As many CPUs on one unit as a copy needs."""
+
+    name = "cpus"
+    key = "demand.cpus"
+    unit = Unit.CPUS_MILLI
+
+    def wanted(self, workload: Workload) -> int:
+        """Thousandths of a core."""
+        return workload.demand.resources.cpus_milli
+
+    def whole(self, columns: Columns) -> Numbers:
+        """Of an empty unit."""
+        return columns.cpus
+
+    def left(self, columns: Columns) -> Numbers:
+        """Left on each unit in use."""
+        return columns.unit_cpus

@@ -1,0 +1,89 @@
+"""Latency: round trip from the workload's clients and service time on the device, against the 99th percentile.
+
+The round trip is the worst of the workload's origins: the measured one, else the declared one, else nothing where the
+origin stands at the site. The service time is the one measured for this model on the offer's class of device, else
+what the workload declares. A round trip that nobody knows is a "no": a promise cannot rest on it.
+"""
+
+import numpy as np
+
+from placement.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet import Fleet
+from placement.rules.rule import Plain, SiteRow
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.workload import Workload
+
+
+def round_trip(workload: Workload, columns: Columns) -> tuple[Numbers, Numbers]:
+    """Shapes (sites,): the worst round trip in microseconds (`UNKNOWN` where any is) and when it was measured."""
+    worst = np.zeros(len(columns), dtype=np.int64)
+    measured_at = np.zeros(len(columns), dtype=np.int64)
+    unknown = np.zeros(len(columns), dtype=np.bool_)
+    for origin in workload.latency.origins if workload.latency else ():
+        rtt, at = columns.round_trips(origin)
+        unknown |= rtt == UNKNOWN
+        measured_at = np.where(rtt >= worst, at, measured_at)
+        worst = np.maximum(worst, rtt)
+    return np.where(unknown, UNKNOWN, worst), measured_at
+
+
+def answer_time(workload: Workload, fleet: Fleet, model_digest: str) -> Numbers:
+    """Shape (offers,): microseconds to an answer from each offer, `UNKNOWN` where the round trip is."""
+    columns = fleet.columns
+    rtt, _ = round_trip(workload, columns)
+    declared = workload.latency.service_time_us if workload.latency else 0
+    measured = fleet.service_times
+    classes = columns.device_class
+    service = classes.numbers(
+        measured[model_digest, name].us if (model_digest, name) in measured else declared for name in classes.values
+    )
+    there = rtt[columns.offer_site]
+    return np.where(there == UNKNOWN, UNKNOWN, there + service)
+
+
+def in_time(workload: Workload, fleet: Fleet, model_digest: str) -> Mask:
+    """Shape (offers,): True where the offer answers soon enough, or nothing is asked."""
+    if workload.latency is None:
+        return np.ones(len(fleet.columns.offers), dtype=np.bool_)
+    times = answer_time(workload, fleet, model_digest)
+    soon: Mask = (times != UNKNOWN) & (times <= workload.latency.p99_us)
+    return soon
+
+
+class LatencyRule(Plain):
+    """Some offer of the site must answer soon enough; the packing then uses only those that do."""
+
+    name = "latency"
+
+    def __init__(self, model_digest: str) -> None:
+        self._model_digest = model_digest
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where an offer answers soon enough. All True where the workload asks for nothing."""
+        columns = fleet.columns
+        if workload.latency is None:
+            return np.ones(len(columns), dtype=np.bool_)
+        return columns.site_any(in_time(workload, fleet, self._model_digest))
+
+    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+        """The fastest offer's time; `found` says `unknown` where no round trip is known."""
+        assert workload.latency is not None
+        columns = fleet.columns
+        rtt, measured_at = round_trip(workload, columns)
+        times = answer_time(workload, fleet, self._model_digest)
+        fastest = min(columns.offers_of(site), key=lambda row: int(times[row]), default=None)
+        known = rtt[site] != UNKNOWN
+        found = int(times[fastest]) if fastest is not None else int(rtt[site]) + workload.latency.service_time_us
+        return Miss(
+            rule=self.name,
+            site=columns.names[site],
+            key="latency.p99",
+            operator="Le",
+            wanted=workload.latency.origins,
+            found=() if known else ("unknown",),
+            wanted_number=workload.latency.p99_us,
+            found_number=found if known else 0,
+            unit=Unit.MICROSECONDS,
+            offer=columns.offers[fastest].name if fastest is not None else "",
+            measured_at=int(measured_at[site]) if known else 0,
+        )

@@ -1,0 +1,51 @@
+"""Max cost: the price above which the workload must not be placed. A price that nobody listed is not below it.
+
+With `spread: site` every site is held to its share, so that the sum is below the ceiling whichever sites are chosen.
+Where the copies have no room there is nothing to price, and the rules on room have said so.
+"""
+
+import numpy as np
+
+from placement.columns import Mask, Numbers
+from placement.fleet import Fleet
+from placement.packing import Packing
+from placement.rules.rule import Plain, SiteRow
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.workload import Spread, Workload
+
+
+class MaxCost(Plain):
+    """The workload's own ceiling, in micros per hour."""
+
+    name = "max-cost"
+
+    def __init__(self, packing: Packing, total: Numbers, has_prices: bool) -> None:
+        """`total`, shape (sites,): what each site would cost; `has_prices`: whether a price book is in force."""
+        self._packing = packing
+        self._total = total
+        self._priced = packing.priced & has_prices
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where the price is known and low enough, or there is nothing to price."""
+        if workload.max_cost_micros_per_hour == 0:
+            return np.ones(len(fleet.columns), dtype=np.bool_)
+        low_enough = self._total * _shares(workload) <= workload.max_cost_micros_per_hour
+        return ~self._packing.fits | (self._priced & low_enough)
+
+    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+        """The ceiling and the price; `found` says `unknown` where there is none."""
+        known = bool(self._priced[site])
+        return Miss(
+            rule=self.name,
+            site=fleet.columns.names[site],
+            key="maxCost",
+            operator="Le",
+            found=() if known else ("unknown",),
+            wanted_number=workload.max_cost_micros_per_hour,
+            found_number=int(self._total[site]) * _shares(workload) if known else 0,
+            unit=Unit.MICROS_PER_HOUR,
+        )
+
+
+def _shares(workload: Workload) -> int:
+    return workload.copies if workload.spread is Spread.SITE else 1

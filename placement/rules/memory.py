@@ -1,0 +1,26 @@
+"""Memory: bytes, free on one unit."""
+
+from placement.columns import Columns, Numbers
+from placement.rules.on_one_unit import OnOneUnit
+from tidegate.model.decision import Unit
+from tidegate.model.workload import Workload
+
+
+class Memory(OnOneUnit):
+    """As much memory on one unit as a copy needs."""
+
+    name = "memory"
+    key = "demand.memory"
+    unit = Unit.BYTES
+
+    def wanted(self, workload: Workload) -> int:
+        """Bytes."""
+        return workload.demand.resources.memory_bytes
+
+    def whole(self, columns: Columns) -> Numbers:
+        """Of an empty unit."""
+        return columns.memory
+
+    def left(self, columns: Columns) -> Numbers:
+        """Left on each unit in use."""
+        return columns.unit_memory

@@ -1,0 +1,58 @@
+"""What the rules on amounts share: one copy must find enough of it on one unit, with what is taken there taken off."""
+
+import numpy as np
+
+from placement.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet import Fleet
+from placement.rules.rule import Plain, SiteRow
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.workload import Workload
+
+
+class OnOneUnit(Plain):
+    """A subclass says what it is about: the key, the unit, what is wanted, and what there is."""
+
+    key = ""
+    unit = Unit.COUNT
+
+    def wanted(self, workload: Workload) -> int:
+        """How much one copy needs."""
+        raise NotImplementedError
+
+    def whole(self, columns: Columns) -> Numbers:
+        """Shape (offers,): how much an empty unit has."""
+        raise NotImplementedError
+
+    def left(self, columns: Columns) -> Numbers:
+        """Shape (units,): how much is left on each unit in use."""
+        raise NotImplementedError
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where a unit has enough, or nothing is wanted."""
+        wanted = self.wanted(workload)
+        if wanted == 0:
+            return np.ones(len(fleet.columns), dtype=np.bool_)
+        return fleet.columns.site_max(self._most(fleet.columns)) >= wanted
+
+    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+        """The most that any unit of the site has, and the offer that has it."""
+        columns = fleet.columns
+        most = self._most(columns)
+        nearest = max(columns.offers_of(site), key=lambda row: int(most[row]), default=None)
+        return Miss(
+            rule=self.name,
+            site=columns.names[site],
+            key=self.key,
+            operator="Ge",
+            wanted_number=self.wanted(workload),
+            found_number=max(int(most[nearest]), 0) if nearest is not None else 0,
+            unit=self.unit,
+            offer=columns.offers[nearest].name if nearest is not None else "",
+        )
+
+    def _most(self, columns: Columns) -> Numbers:
+        """Shape (offers,): the most on any one unit."""
+        most = np.where(columns.fresh > 0, self.whole(columns), 0)
+        used = columns.unit_offer != UNKNOWN
+        np.maximum.at(most, columns.unit_offer[used], self.left(columns)[used])
+        return most
