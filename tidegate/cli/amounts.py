@@ -1,0 +1,67 @@
+"""Whole numbers as people read them: bytes, cores, times, money, moments."""
+
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.quantity import HOURS_PER_MONTH, MICROS_PER_DOLLAR
+
+
+def dollars_per_month(micros_per_hour: int) -> str:
+    """What a price per hour comes to in a month."""
+    dollars = micros_per_hour * HOURS_PER_MONTH / MICROS_PER_DOLLAR
+    return f"${dollars:,.2f}/month" if abs(dollars) < 100 else f"${dollars:,.0f}/month"
+
+
+def number(value: int, unit: Unit) -> str:
+    """`value` in its unit."""
+    if unit is Unit.BYTES:
+        return size(value)
+    if unit is Unit.BYTES_PER_DAY:
+        return f"{size(value)}/day"
+    if unit is Unit.CPUS_MILLI:
+        return f"{value / 1000:g} CPUs"
+    if unit is Unit.MICROSECONDS:
+        return f"{value / 1000:g} ms"
+    if unit is Unit.MICROS_PER_HOUR:
+        return dollars_per_month(value)
+    return str(value)
+
+
+def size(value: int) -> str:
+    """Bytes in the binary unit that suits them."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(value) < 1024 or unit == "TiB":
+            return f"{value:g} {unit}" if unit == "B" else f"{value:.4g} {unit}"
+        value = value / 1024  # type: ignore[assignment]
+    raise AssertionError("unreachable: TiB returns")
+
+
+SIGNS = {"Le": "<=", "Lt": "<", "Ge": ">=", "Gt": ">", "In": "in", "NotIn": "not in"}
+
+
+def wanted(miss: Miss) -> str:
+    """What a miss asked for."""
+    sign = SIGNS.get(miss.operator, miss.operator)
+    if miss.unit is not Unit.WORDS:
+        return f"{miss.key} {sign} {number(miss.wanted_number, miss.unit)}".strip()
+    values = f"[{', '.join(miss.wanted)}]" if miss.wanted else ""
+    return f"{miss.key} {sign} {values}".strip()
+
+
+def found(miss: Miss) -> str:
+    """What a miss found instead, and where it came from."""
+    if miss.unit is not Unit.WORDS:
+        text = number(miss.found_number, miss.unit)
+        if miss.found:
+            text += f" ({', '.join(miss.found)})"
+    else:
+        text = ", ".join(miss.found) or "nothing"
+    return text
+
+
+def age(measured_at: int, decided_at: int) -> str:
+    """How old a measurement was when it was used; empty where nothing was measured."""
+    if not measured_at:
+        return ""
+    seconds = max(0, decided_at - measured_at) // 1000
+    if seconds < 120:
+        return f"measured {seconds} s before"
+    return f"measured {seconds // 60} min before" if seconds < 7200 else f"measured {seconds // 3600} h before"

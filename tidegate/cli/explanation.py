@@ -1,0 +1,118 @@
+"""A decision as people read it: where and why, what was refused and how narrowly, what would help, what law costs."""
+
+from collections import defaultdict
+
+from rich.table import Table
+from rich.text import Text
+
+from tidegate.cli import amounts, render
+from tidegate.model.decision import Decision, Miss, Outcome, Relaxation
+
+
+def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0) -> None:
+    """Prints the whole explanation; `matrix` adds every verdict."""
+    render.show(_headline(name, decision, offset))
+    if decision.outcome is Outcome.PLACED:
+        _show_ranking(decision)
+    if decision.misses:
+        render.line("")
+        _show_refusals(decision)
+    if matrix:
+        render.line("")
+        _show_matrix(decision)
+    if decision.relaxations:
+        render.line("")
+        cheaper = decision.outcome is Outcome.PLACED
+        render.line("would be cheaper if" if cheaper else "would fit if", "bold")
+        for relaxation in decision.relaxations:
+            render.line(f"  {relaxation_text(relaxation)}")
+    if decision.rule_prices:
+        render.line("")
+        render.line("what the rules cost", "bold")
+        for price in decision.rule_prices:
+            money = amounts.dollars_per_month(price.micros_per_hour)
+            render.line(f"  {price.rule}  {money} against {price.cheaper_site}")
+
+
+def relaxation_text(relaxation: Relaxation) -> str:
+    """One way to make it fit, in one line."""
+    changes = " and ".join(
+        f"{change.field} {change.before or 'none'} -> {change.after}" for change in relaxation.changes
+    )
+    return f"{changes}  at {relaxation.site}  {amounts.dollars_per_month(relaxation.cost_micros_per_hour)}"
+
+
+def _headline(name: str, decision: Decision, offset: int) -> Text:
+    placed = decision.outcome is Outcome.PLACED
+    text = Text("placed" if placed else "refused", style="bold green" if placed else "bold red")
+    text.append(f"  {name}  ")
+    if placed:
+        where = ", ".join(f"{slot.site} ({slot.count} x {slot.offer})" for slot in decision.slots)
+        text.append(f"{where}  {amounts.dollars_per_month(decision.cost.total)}", style="bold")
+    standing = offset or decision.revision
+    law = f" under {', '.join(decision.policies)}" if decision.policies else ""
+    text.append(f"  (decided at {standing}{law})", style="dim")
+    text.append(f"  {len(decision.ranked)} of {len(decision.candidates)} candidates")
+    return text
+
+
+def _show_ranking(decision: Decision) -> None:
+    render.line("")
+    render.table(
+        "candidates",
+        ["", "candidate", "compute", "egress", "uplift", "idle", "total"],
+        [
+            (
+                index + 1,
+                ranked.site,
+                *map(
+                    amounts.dollars_per_month,
+                    (ranked.cost.compute, ranked.cost.egress, ranked.cost.uplift, ranked.cost.idle, ranked.cost.total),
+                ),
+            )
+            for index, ranked in enumerate(decision.ranked)
+        ],
+        right=["compute", "egress", "uplift", "idle", "total"],
+    )
+    if len(decision.ranked) > 1:
+        margin = amounts.dollars_per_month(decision.margin_micros_per_hour)
+        render.line(f"the runner-up {decision.ranked[1].site} lost by {margin}", "dim")
+
+
+def _show_refusals(decision: Decision) -> None:
+    because = {column.rule: column.because for column in decision.columns}
+    rows: list[tuple[object, ...]] = []
+    for rule, misses in _by_rule(decision).items():
+        miss = nearest(misses)
+        age = amounts.age(miss.measured_at, decision.decided_at)
+        where = f"{miss.site}/{miss.offer}" if miss.offer else miss.site
+        count = len({one.site for one in misses})
+        rows.append(
+            (count, rule, amounts.wanted(miss), f"{amounts.found(miss)}, {where}" + (f" ({age})" if age else ""))
+        )
+        if because.get(rule):
+            rows.append(("", Text(f"  because {because[rule]}", style="dim"), "", ""))
+    render.table("refusals", ["candidates", "rule", "wanted", "nearest"], rows, right=["candidates"])
+
+
+def nearest(misses: list[Miss]) -> Miss:
+    """The miss that came closest, by number; by site's name where the rule speaks of words."""
+    return min(misses, key=lambda miss: (abs(miss.wanted_number - miss.found_number), miss.site))
+
+
+def _by_rule(decision: Decision) -> dict[str, list[Miss]]:
+    found: dict[str, list[Miss]] = defaultdict(list)
+    for miss in decision.misses:
+        found[miss.rule].append(miss)
+    return found
+
+
+def _show_matrix(decision: Decision) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("RULE")
+    for candidate in decision.candidates:
+        table.add_column(candidate, justify="center")
+    for column in decision.columns:
+        refused = Text("no", style="red") if column.enforced else Text("warn", style="yellow")
+        table.add_row(column.rule, *(Text("yes", style="green") if yes else refused for yes in column.allowed))
+    render.show(table)
