@@ -1,0 +1,435 @@
+"""The one table of what a manifest may say: kinds, their fields, and what must hold between fields.
+
+The reader, the writer and the JSON Schema all come from here. Adding a field is adding a row; its default is the
+noun's.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tidegate.manifests import values as v
+from tidegate.manifests.shapes import Field, Group, ListOf, MapOf, Record, Through, Wrong
+from tidegate.model.money import EgressPrice, Price, PriceBook, Team, Uplift
+from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
+from tidegate.model.quantity import Resources
+from tidegate.model.site import Engine, Offer, Pricing, Reach, Site, Tier
+from tidegate.model.workload import (
+    Audit,
+    Data,
+    Demand,
+    Disconnect,
+    Guard,
+    Latency,
+    OnDisconnect,
+    Prefer,
+    Reconcile,
+    Spread,
+    Workload,
+    WorkloadKind,
+)
+
+API_VERSION = "tidegate.dev/v1"
+
+Noun = Site | Policy | Team | PriceBook | Workload
+"""What one document declares."""
+
+WORDS = ListOf(v.WORD)
+NAMES = ListOf(v.NAME)
+LABELS = MapOf(v.TEXT, "[A-Za-z0-9][-A-Za-z0-9._/]{0,62}", "a label's name: letters, digits and . _ - /, 63 at most")
+LABEL_LIST = Through(
+    LABELS,
+    lambda labels: tuple(f"{name}={value}" for name, value in labels.items()),
+    lambda pairs: dict(pair.split("=", 1) for pair in pairs),
+)
+
+
+def _check_demand(demand: Demand) -> Iterator[Wrong]:
+    if demand.resources.gpus:
+        return
+    for name, given in (("gpuMemory", demand.resources.gpu_memory_bytes), ("gpuModels", demand.gpu_models)):
+        if given:
+            yield Wrong(name, "speaks of GPUs where none are demanded", "give gpus, or leave it out")
+
+
+def _check_disconnect(disconnect: Disconnect) -> Iterator[Wrong]:
+    if disconnect.replace_after_ms and disconnect.replace is OnDisconnect.NEVER:
+        yield Wrong("replaceAfter", "excludes replace: never", "give replace: site or anywhere, or leave it out")
+
+
+def _check_service(service: Workload) -> Iterator[Wrong]:
+    replicas = service.inference.replicas if service.inference else None
+    if replicas and replicas.maximum < replicas.minimum:
+        least, most = replicas.minimum, replicas.maximum
+        yield Wrong("spec.replicas.max", f"is below replicas.min ({most} < {least})", "max is 1 where it is left out")
+
+
+def _check_offer(offer: Offer) -> Iterator[Wrong]:
+    if offer.elastic and offer.pricing is Pricing.OWNED:
+        yield Wrong(
+            "elastic", "excludes pricing: owned", "what is owned stands there; give the pricing it is bought at"
+        )
+    if offer.resources.gpus and not offer.resources.gpu_memory_bytes:
+        yield Wrong("gpus", "are offered without saying gpuMemory, so that no demand for memory could be met")
+
+
+def _check_expression(one: Expression) -> Iterator[Wrong]:
+    if one.operator in (Operator.EXISTS, Operator.DOES_NOT_EXIST):
+        if one.values:
+            yield Wrong("values", f"excludes operator {one.operator}, which takes none")
+    elif one.operator in (Operator.GT, Operator.GE, Operator.LT, Operator.LE):
+        if len(one.values) != 1:
+            yield Wrong("values", f"must be exactly one for operator {one.operator}")
+    elif not one.values:
+        yield Wrong("values", f"must be at least one for operator {one.operator}")
+
+
+def _check_rule(rule: Rule) -> Iterator[Wrong]:
+    if not rule.require and not rule.require_any:
+        yield Wrong("require", "is missing, and requireAny too: the rule would forbid nothing")
+
+
+def _check_policy_test(test: PolicyTest) -> Iterator[Wrong]:
+    if not test.allows and not test.forbids:
+        yield Wrong("allows", "is missing, and forbids too: the test would test nothing")
+    for site in sorted(set(test.allows) & set(test.forbids)):
+        yield Wrong("forbids", f'"{site}" is in allows as well')
+
+
+RESOURCES = (
+    Field("gpus", v.integer(0, 100_000), "Whole GPUs.", "gpus"),
+    Field("gpuMemory", v.BYTES, "Memory on each GPU, such as 24Gi.", "gpu_memory_bytes"),
+    Field("cpus", v.CPUS, "CPUs, such as 2, 0.5 or 500m.", "cpus_milli"),
+    Field("memory", v.BYTES, "Main memory, such as 4Gi.", "memory_bytes"),
+)
+RESOURCES_WITHIN = tuple(Field(f.name, f.shape, f.doc, f"resources.{f.attribute}") for f in RESOURCES)
+
+DATA = Record(
+    Data,
+    (
+        Field(
+            "classes",
+            ListOf(v.WORD, least=1),
+            "Classes of the data, such as pii or phi. Left out: the strictest.",
+            "classes",
+        ),
+        Field("subjects", ListOf(v.COUNTRY), "Countries of the people whom the data is about.", "subjects"),
+        Field("deidentified", v.BOOLEAN, "Whether nobody can be recognised from it any more.", "deidentified"),
+        Field("attestation", v.TEXT, "Who says that it is de-identified, and where that is written.", "attestation"),
+        Field("origin", v.WORD, "The location where the data lies.", "origin"),
+        Field("bytesPerDay", v.BYTES, "How much of it moves each day.", "bytes_per_day"),
+        Field("size", v.BYTES, "What must be moved once, before work can start.", "size_bytes"),
+        Field("ref", v.TEXT, "A name for the data set, recorded as lineage.", "ref"),
+    ),
+)
+DEMAND = Record(
+    Demand,
+    (
+        *RESOURCES_WITHIN,
+        Field("gpuModels", ListOf(v.TEXT), "Any of these models; left out: any.", "gpu_models"),
+        Field("cpuFallback", v.BOOLEAN, "Whether a place without GPUs will do when no GPU fits.", "cpu_fallback"),
+    ),
+    _check_demand,
+)
+LATENCY = Record(
+    Latency,
+    (
+        Field("p99", v.MICROSECONDS, "What 99 of 100 answers must come within.", "p99_us", required=True),
+        Field("from", WORDS, "The locations or sites that ask.", "origins"),
+        Field(
+            "serviceTime",
+            v.MICROSECONDS,
+            "The model's own share of it, if known; measured outranks it.",
+            "service_time_us",
+        ),
+    ),
+)
+PREFER = Record(
+    Prefer,
+    (
+        Field("tiers", ListOf(v.choice(Tier)), "Tiers to lean to; it never outbids a rule.", "tiers"),
+        Field("sites", NAMES, "Sites to lean to; it never outbids a rule.", "sites"),
+    ),
+)
+DISCONNECT = Record(
+    Disconnect,
+    (
+        Field("serve", v.milliseconds(forever=True), "How long the site goes on by itself.", "serve_for_ms"),
+        Field("replace", v.choice(OnDisconnect), "Where the broker may start a copy meanwhile.", "replace"),
+        Field("replaceAfter", v.milliseconds(), "How long the site must be silent before that.", "replace_after_ms"),
+        Field("reconcile", v.choice(Reconcile), "Which copy stays when the site returns.", "reconcile"),
+    ),
+    _check_disconnect,
+)
+WORKLOAD = (
+    Field("demand", DEMAND, "What one worker or replica needs.", "demand", required=True),
+    Field("data", DATA, "What it reads, and so what its products carry.", "data"),
+    Field("latency", LATENCY, "How fast an answer must come, and where to.", "latency"),
+    Field("prefer", PREFER, "Leanings among lawful, fitting places.", "prefer"),
+    Field("maxCost", v.MONEY, "US dollars per hour above which it must not be placed.", "max_cost_micros_per_hour"),
+    Field("disconnect", DISCONNECT, "What happens when the link to the site is gone.", "disconnect"),
+)
+GUARD = Record(
+    Guard,
+    (
+        Field("errorRate", v.SHARE, "The greatest share of failed answers.", "error_ppm"),
+        Field("p99", v.MICROSECONDS, "The longest 99th percentile.", "p99_us"),
+        Field("agreement", v.SHARE, "The least share of answers equal to the previous version's.", "agreement_ppm"),
+    ),
+)
+TRAINING = (
+    Field("entrypoint", v.text(longest=8192), "The command that trains.", "training.entrypoint", required=True),
+    Field("workers", v.integer(1, 10_000), "How many demands are met together, or not at all.", "training.workers"),
+    Field(
+        "code",
+        Group(
+            (
+                Field(
+                    "workingDir", v.TEXT, "The folder with the code, relative to the manifest.", "training.working_dir"
+                ),
+                Field("digest", v.DIGEST, "SHA-256 of the packed code; filled in on upload.", "training.code_digest"),
+            )
+        ),
+        "What the job runs.",
+    ),
+    Field("env", MapOf(v.ENVIRONMENT, "[A-Za-z_][A-Za-z0-9_]*", "a variable's name"), "Environment.", "training.env"),
+    Field("retries", v.integer(0, 100), "How often it is tried again after a failure.", "training.max_retries"),
+    Field("timeout", v.milliseconds(), "When it is stopped; left out: never.", "training.timeout_ms"),
+    Field(
+        "output",
+        Group(
+            (
+                Field(
+                    "model",
+                    v.WORD,
+                    "The name its model is registered by; left out: the job's.",
+                    "training.output_model",
+                ),
+            )
+        ),
+        "What it leaves behind.",
+    ),
+)
+REPLICAS = (
+    Field("min", v.integer(1, 10_000), "How many serve at least.", "inference.replicas.minimum"),
+    Field("max", v.integer(1, 10_000), "How many serve at most.", "inference.replicas.maximum"),
+    Field("spread", v.choice(Spread), "How far apart they stand.", "inference.replicas.spread"),
+)
+MODEL = (
+    Field(
+        "uri",
+        v.MODEL_URI,
+        "models:/NAME@latest, models:/NAME/VERSION or sha256:HEX.",
+        "inference.model_uri",
+        required=True,
+    ),
+    Field("format", v.WORD, "The file's format.", "inference.model_format"),
+)
+ROLLOUT = (
+    Field(
+        "canaryPercent",
+        v.integer(0, 100),
+        "The share that a new version is given first.",
+        "inference.rollout.canary_percent",
+    ),
+    Field("guard", GUARD, "When a new version must give way.", "inference.rollout.guard"),
+)
+INFERENCE = (
+    Field("model", Group(MODEL), "What is served.", required=True),
+    Field("replicas", Group(REPLICAS), "How many copies serve."),
+    Field(
+        "volume",
+        Group((Field("requestsPerDay", v.integer(), "How many are asked a day.", "inference.requests_per_day"),)),
+        "How much is asked.",
+    ),
+    Field("rollout", Group(ROLLOUT), "How a new version takes over."),
+    Field("audit", v.choice(Audit), "Which predictions are made durable before they are answered.", "inference.audit"),
+)
+OFFER = Record(
+    Offer,
+    (
+        Field("name", v.WORD, "The offer's name, its own within the site.", "name", required=True),
+        *RESOURCES_WITHIN,
+        Field("gpuModel", v.TEXT, "The GPUs' model, such as L4.", "gpu_model"),
+        Field("count", v.integer(1, 1_000_000), "Units that stand there, or the ceiling of an elastic offer.", "count"),
+        Field("elastic", v.BOOLEAN, "Whether units are bought when needed and given back.", "elastic"),
+        Field("pricing", v.choice(Pricing), "How it is paid for.", "pricing"),
+        Field("instanceType", v.WORD, "The price book's key; left out: the offer's name.", "instance_type"),
+        Field("deviceClass", v.WORD, "What a measured service time is valid for, such as gpu-l4.", "device_class"),
+        Field("zone", v.WORD, "The zone it stands in.", "zone"),
+    ),
+    _check_offer,
+)
+REACH = Record(
+    Reach,
+    (
+        Field("from", v.WORD, "The location or site that asks.", "origin", required=True),
+        Field("rtt", v.MICROSECONDS, "The round trip, until one is measured.", "rtt_us", required=True),
+    ),
+)
+SITE = (
+    Field("tier", v.choice(Tier), "How far from the data it is.", "tier", required=True),
+    Field("operator", v.WORD, "Who runs it; self is your own organisation.", "operator", required=True),
+    Field("operatorJurisdiction", v.COUNTRY, "Whose law can compel the operator.", "operator_jurisdiction"),
+    Field("jurisdiction", v.COUNTRY, "Whose law binds the place.", "jurisdiction", required=True),
+    Field("region", v.WORD, "The region, as the price book names it.", "region"),
+    Field("location", v.WORD, "The origin of requests and data that stands here.", "location"),
+    Field("engines", ListOf(v.choice(Engine)), "What can run work here.", "engines"),
+    Field("agreements", WORDS, "Contracts with the operator, such as baa or scc.", "agreements"),
+    Field("certifications", WORDS, "What the place is certified for, such as soc2.", "certifications"),
+    Field("offers", ListOf(OFFER, distinct="name"), "The capacity it can give.", "offers"),
+    Field("reach", ListOf(REACH, distinct="origin"), "Declared round trips, until they are measured.", "reach"),
+    Field("uplinkBytesPerDay", v.BYTES, "What its link can carry a day; left out: no limit.", "uplink_bytes_per_day"),
+)
+EXPRESSIONS = ListOf(
+    Record(
+        Expression,
+        (
+            Field("key", v.TEXT, "An attribute, such as data.classes or site.jurisdiction.", "key", required=True),
+            Field("operator", v.choice(Operator), "How it is compared.", "operator", required=True),
+            Field("values", ListOf(v.PLAIN), "What it is compared with.", "values"),
+        ),
+        _check_expression,
+    ),
+    least=1,
+)
+RULE = Record(
+    Rule,
+    (
+        Field("name", v.NAME, "The rule's name, its own within the policy.", "name", required=True),
+        Field("because", v.TEXT, "The law or reason behind it.", "because"),
+        Field("when", EXPRESSIONS, "Where it applies: all must hold. Left out: always.", "when"),
+        Field("require", EXPRESSIONS, "What must all hold then.", "require"),
+        Field(
+            "requireAny",
+            ListOf(Through(EXPRESSIONS, Alternative, lambda one: one.expressions), least=1),
+            "Lists of which one must hold whole.",
+            "require_any",
+        ),
+        Field("effect", v.choice(Effect), "Whether a no forbids, or only warns.", "effect"),
+    ),
+    _check_rule,
+)
+EXAMPLE = (
+    Field("data", DATA, "What it reads.", "data", required=True),
+    Field("kind", Through(v.choice(WorkloadKind), str, str), "What it is.", "kind"),
+    Field("team", v.NAME, "Whose it is.", "team"),
+    Field("labels", LABEL_LIST, "Its labels.", "labels"),
+)
+POLICY_TEST = Record(
+    PolicyTest,
+    (
+        Field("name", v.TEXT, "What is shown, as a sentence.", "name", required=True),
+        Field("workload", Group(EXAMPLE), "The example.", required=True),
+        Field("allows", NAMES, "Sites that the policy must allow it.", "allows"),
+        Field("forbids", NAMES, "Sites that the policy must forbid it.", "forbids"),
+    ),
+    _check_policy_test,
+)
+POLICY = (
+    Field("because", v.TEXT, "The law behind it.", "because"),
+    Field("rules", ListOf(RULE, least=1, distinct="name"), "The conditions.", "rules", required=True),
+    Field("tests", ListOf(POLICY_TEST, distinct="name"), "Examples that must come out as said.", "tests"),
+    Field("sources", ListOf(v.TEXT), "Where the law is written.", "sources"),
+)
+TEAM = (
+    Field("guaranteed", Record(Resources, RESOURCES), "What it can always have.", "guaranteed"),
+    Field("limit", Record(Resources, RESOURCES), "What it never exceeds; left out: no limit.", "limit"),
+    Field("borrowing", v.BOOLEAN, "Whether it may use what others leave idle.", "borrowing"),
+    Field("budget", v.MONEY, "US dollars per month.", "budget_micros_per_month"),
+)
+PRICE = Record(
+    Price,
+    (
+        Field("instanceType", v.WORD, "The instance type or the offer's name.", "instance_type", required=True),
+        Field("perHour", v.MONEY, "US dollars per hour for one unit.", "micros_per_hour", required=True),
+        Field("region", v.WORD, "Left out: every region.", "region"),
+        Field("pricing", v.choice(Pricing), "How it is paid for.", "pricing"),
+    ),
+)
+EGRESS = Record(
+    EgressPrice,
+    (
+        Field(
+            "from",
+            v.text("a region, or * for any", r"\*|[-A-Za-z0-9._/:]+"),
+            "The region left; * is any.",
+            "source",
+            required=True,
+        ),
+        Field(
+            "to",
+            v.text("a region, or * for any", r"\*|[-A-Za-z0-9._/:]+"),
+            "The region entered; * is any.",
+            "destination",
+            required=True,
+        ),
+        Field("perGiB", v.MONEY, "US dollars per GiB moved.", "micros_per_gib", required=True),
+    ),
+)
+EGRESS_ANY = Through(
+    EGRESS,
+    lambda price: EgressPrice(price.source.replace("*", ""), price.destination.replace("*", ""), price.micros_per_gib),
+    lambda price: EgressPrice(price.source or "*", price.destination or "*", price.micros_per_gib),
+)
+UPLIFT = Record(
+    Uplift,
+    (
+        Field("jurisdiction", v.COUNTRY, "The places it applies to.", "jurisdiction", required=True),
+        Field("share", v.PERCENT, "What is added to compute, such as 5%.", "ppm", required=True),
+        Field("because", v.TEXT, "Why.", "because"),
+    ),
+)
+PRICE_BOOK = (
+    Field("currency", v.constant("USD"), "The currency of every amount.", "currency"),
+    Field("effectiveFrom", v.MOMENT, "The moment from which it holds.", "effective_from"),
+    Field("prices", ListOf(PRICE), "What instances cost.", "prices"),
+    Field("egress", ListOf(EGRESS_ANY), "What moving data costs.", "egress"),
+    Field("uplifts", ListOf(UPLIFT, distinct="jurisdiction"), "What compliance adds.", "uplifts"),
+    Field("idleOwned", v.PERCENT, "The share of its price that idle owned capacity is charged at.", "idle_owned_ppm"),
+)
+
+_NAME = Field("name", v.NAME, "Its name.", "name", required=True)
+_LABELS = Field("labels", LABELS, "Free labels, for policies to ask about.", "labels")
+_TEAM = Field("team", v.NAME, "The team that pays.", "team")
+
+
+def _version(required: bool) -> Field:
+    return Field("version", v.integer(1, 2**31 - 1), "A higher one replaces a lower one.", "version", required=required)
+
+
+def _kind(kind: str, noun: type, metadata: tuple[Field, ...], spec: tuple[Field, ...], **more: Any) -> Record:
+    return Record(
+        noun,
+        (
+            Field("apiVersion", v.constant(API_VERSION), f"Always {API_VERSION}.", required=True),
+            Field("kind", v.constant(kind), f"Always {kind} here.", required=True),
+            Field("metadata", Group((_NAME, *metadata)), "Its name and what it is known by.", required=True),
+            Field("spec", Group(spec), "What is declared.", required=True),
+        ),
+        **more,
+    )
+
+
+KINDS: dict[str, Record] = {
+    "Site": _kind("Site", Site, (_LABELS,), SITE),
+    "Policy": _kind("Policy", Policy, (_version(required=True),), POLICY),
+    "Team": _kind("Team", Team, (), TEAM),
+    "PriceBook": _kind("PriceBook", PriceBook, (_version(required=False),), PRICE_BOOK),
+    "TrainingJob": _kind(
+        "TrainingJob", Workload, (_TEAM, _LABELS), (*TRAINING, *WORKLOAD), fixed={"kind": WorkloadKind.TRAINING_JOB}
+    ),
+    "InferenceService": _kind(
+        "InferenceService",
+        Workload,
+        (_TEAM, _LABELS),
+        (*INFERENCE, *WORKLOAD),
+        check=_check_service,
+        fixed={"kind": WorkloadKind.INFERENCE_SERVICE},
+    ),
+}
+"""Every kind, by the name that `kind:` gives it."""
+
+
+def kind_of(noun: Noun) -> str:
+    """The name of the kind that declares this noun."""
+    return noun.kind.value if isinstance(noun, Workload) else type(noun).__name__
