@@ -1,5 +1,6 @@
 """Options that several verbs share."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -24,14 +25,14 @@ def connect(ctx: click.Context) -> Client:
     return client
 
 
-def files(required: bool = True) -> Callable[[Any], Any]:
+def files() -> Callable[[Any], Any]:
     """Manifests: files, folders, or `-` for standard input."""
-    return click.argument("files", nargs=-1, required=required, type=click.Path(allow_dash=True), metavar="FILE...")
+    return click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True), metavar="FILE...")
 
 
 def source(path: str) -> str:
     """What a client takes for a path argument; `-` reads standard input."""
     if path == "-":
-        text: str = click.get_text_stream("stdin").read()
+        text = str(sys.stdin.read())
         return text if "\n" in text else text + "\n"
     return path

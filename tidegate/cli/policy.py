@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -47,7 +48,15 @@ def test(files: tuple[str, ...], output: str) -> int:
         render.table(
             "tests",
             ["policy", "test", "outcome", "detail"],
-            [(one.policy, one.name, "passed" if one.passed else "FAILED", one.detail) for one in results],
+            [(one.policy, one.name, "passed" if one.passed else "FAILED", _detail(one)) for one in results],
         )
         render.line(f"{len(results) - len(failed)} passed, {len(failed)} failed")
     return REFUSED_DECISION if failed else 0
+
+
+def _detail(result: Any) -> str:
+    """What came out otherwise than the example says."""
+    parts = [f"{site} is refused by {rule}, should be allowed" for site, rule in result.wrongly_refused]
+    parts += [f"{site} is allowed, should be forbidden" for site in result.wrongly_allowed]
+    parts += [f"no site {site}" for site in result.unknown_sites]
+    return "; ".join(parts)
