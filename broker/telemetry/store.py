@@ -1,0 +1,280 @@
+"""The writing side of the telemetry store: what arrives is kept once, and acknowledged after it is durable.
+
+**Streams.** A site's spool numbers its records 1, 2, 3 ... in each stream. The ledger keeps one number a stream, the
+high water: everything up to it is here. A record at high water + 1 is taken, at or below it is a duplicate (counted,
+ignored, acknowledged again), above that is a hole, and the whole batch is refused with the number that is wanted. A
+gap record stands for a range and moves the high water past it. So each record counts exactly once however often it is
+sent, and what is missing is itself a row. All chunks of a batch, with the ledger, are one transaction with one sync.
+
+**Poison.** A payload that cannot be read does not stop its stream: it becomes a gap of its own (`undecodable`, its
+bytes kept for whoever looks into it) and the stream goes on. An unreadable gap is taken to begin where it must, at
+high water + 1.
+
+**Direct exports** (`record`) have no stream. A span is known by (trace id, span id) and the first to arrive stays, so
+an export that is sent again changes nothing.
+
+**Retention.** Rows over `Limits` are deleted, oldest arrival first, in steps between batches; the ledger and the gaps
+stay.
+
+Limits: 1,024 chunks and 32 MiB a batch; `Limits` for what is kept. Failure is as in the log: no room is Unavailable
+(nothing was stored, send again), a failed sync is Broken.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from broker.log.database import PAGE_BYTES, Settings, open_database
+from broker.log.ownership import Ownership
+from broker.telemetry import payload
+from broker.telemetry.rows import Rows
+from broker.telemetry.schema import FORMAT
+from broker.telemetry.span import AwayWindow
+from tidegate.model.errors import Broken, Conflict, Refused, Unavailable
+from tidegate.model.session import Chunk, Receipt
+
+MOST_CHUNKS = 1_024
+MOST_BYTES = 32 * 2**20
+KEPT_POISON_BYTES = 64 * 2**10
+RETIRE_STEP = 5_000
+"""Rows deleted in one transaction, so that a batch never waits long for it."""
+RETRY_AFTER_MS = 5_000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is kept at most. Rows are spans, and predictions likewise."""
+
+    most_spans: int = 20_000_000
+    most_predictions: int = 20_000_000
+    most_bytes: int = 16 * 2**30
+
+
+class Hole(Conflict):
+    """A record came before the one that is due. `high_water` says how far the stream has been received."""
+
+    def __init__(self, site: str, stream: str, high_water: int, found: int) -> None:
+        super().__init__(
+            f"stream {stream} of {site} has a hole", field="chunks.seq", found=found, wanted=f"seq {high_water + 1}"
+        )
+        self.high_water = high_water
+
+
+class TelemetryStore:
+    """The one writing connection to `directory/telemetry.db`. Synchronous; all calls from one thread at a time."""
+
+    def __init__(
+        self,
+        directory: Path,
+        limits: Limits = Limits(),
+        settings: Settings = Settings(exclusive=False),  # noqa: B008 - frozen
+    ) -> None:
+        """Refused where another process has it, Broken where it cannot be read."""
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = directory / "telemetry.db"
+        self._limits = limits
+        self._settings = settings
+        self._wal_pages = 0
+        self._broken: Broken | None = None
+        self._closed = False
+        self._ownership = Ownership(directory / "telemetry.db.lock")
+        try:
+            self._connection = open_database(self.path, FORMAT, settings)
+            self._connection.set_wal_hook(self._committed)
+            self._rows = Rows(self._connection)
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self, site: str, stream: str, chunks: Sequence[Chunk], now_ms: int) -> Receipt:
+        """Keep the chunks of one stream, in order. The receipt is true after any crash.
+
+        `accepted` and `duplicates` count chunks. Hole: nothing was kept, see `Hole.high_water`. Refused: out of
+        bounds.
+        """
+        self._usable()
+        _admit(site, stream, chunks)
+        with self._transaction():
+            before = self._one("select high_water from streams where site = ? and stream = ?", site, stream)
+            high_water = before
+            accepted = duplicates = 0
+            for chunk in chunks:
+                if chunk.seq <= high_water:
+                    duplicates += 1
+                    continue
+                reached = self._keep(site, stream, chunk, high_water, now_ms)
+                if not reached:
+                    raise Hole(site, stream, before, chunk.seq)
+                high_water = reached
+                accepted += 1
+            self._connection.execute(
+                """insert into streams (site, stream, high_water, chunks, duplicates, first_at, last_at)
+                   values (?1, ?2, ?3, ?4, ?5, ?6, ?6)
+                   on conflict (site, stream) do update set high_water = ?3, chunks = chunks + ?4,
+                       duplicates = duplicates + ?5, last_at = ?6""",
+                (site, stream, high_water, accepted, duplicates, now_ms),
+            )
+        return Receipt(high_water, accepted, duplicates)
+
+    def record(self, request: bytes, now_ms: int) -> int:
+        """Keep the spans of an encoded OTLP export request; how many were new. Refused: it is not one."""
+        return self.record_all([request], now_ms)
+
+    def record_all(self, requests: Iterable[bytes], now_ms: int) -> int:
+        """As `record` for several, in one transaction."""
+        self._usable()
+        try:
+            parsed = [payload.spans(request) for request in requests]
+        except ValueError as error:
+            raise Refused(str(error), field="resource_spans") from error
+        with self._transaction():
+            return sum(self._rows.keep_spans(rows, now_ms, "", 0) for rows, _ in parsed)
+
+    def away(self, window: AwayWindow) -> None:
+        """Keep a window in which a site was away. Told again from the same moment, the later end stands."""
+        self._usable()
+        with self._transaction():
+            self._connection.execute(
+                """insert into away (site, from_ms, to_ms) values (?, ?, ?)
+                   on conflict (site, from_ms) do update set to_ms = max(to_ms, excluded.to_ms)""",
+                (window.site, window.from_ms, window.to_ms),
+            )
+
+    def retire(self) -> int:
+        """Delete one step of what is over the limits, oldest arrival first; how many rows. Call again until it is 0."""
+        self._usable()
+        used = (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
+        crowded = used > self._limits.most_bytes
+        spans = self._over("spans", self._limits.most_spans, crowded)
+        predictions = self._over("predictions", self._limits.most_predictions, crowded)
+        if not spans and not predictions:
+            return 0
+        with self._transaction():
+            for table, rows in (("spans", spans), ("predictions", predictions)):
+                if rows:
+                    self._connection.execute(
+                        f"delete from {table} where id in (select id from {table} order by id limit ?)", (rows,)
+                    )
+                    self._rows.count(table, -rows)
+                    self._rows.count(f"retired_{table}", rows)
+        logger.info("telemetry retired", extra={"spans": spans, "predictions": predictions, "bytes": used})
+        return spans + predictions
+
+    @property
+    def untidy(self) -> bool:
+        """Whether `tidy` has something to do."""
+        return self._wal_pages * PAGE_BYTES > self._settings.wal_bytes
+
+    def tidy(self) -> None:
+        """Move the WAL into the database where it has grown past its bound."""
+        self._usable()
+        if not self.untidy:
+            return
+        try:
+            pages, moved = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.FullError, apsw.BusyError):
+            return  # the WAL holds everything still
+        except apsw.Error as error:
+            raise self._break(f"the checkpoint failed: {error}") from error
+        self._wal_pages = pages - moved
+
+    def close(self) -> None:
+        """Give the store back. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        connection: apsw.Connection | None = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
+        self._ownership.release()
+
+    def _keep(self, site: str, stream: str, chunk: Chunk, high_water: int, now_ms: int) -> int:
+        """Keep one chunk above the high water; the new high water, or 0 where the chunk leaves a hole before it."""
+        if chunk.kind != "gap" and chunk.seq != high_water + 1:
+            return 0
+        start = high_water + 1
+        try:
+            if chunk.kind == "gap":
+                gap = payload.gap(chunk.payload)
+                if gap.to_seq != chunk.seq:
+                    raise ValueError(f"a gap up to {gap.to_seq} came as {chunk.seq}")
+                if gap.from_seq > start:
+                    return 0
+                self._rows.keep_gap(site, stream, start, gap, now_ms, b"")
+            elif chunk.kind == "spans":
+                rows, unusable = payload.spans(chunk.payload, site)
+                self._rows.keep_spans(rows, now_ms, stream, chunk.seq)
+                self._rows.count("unusable_spans", unusable)
+            elif chunk.kind == "predictions":
+                self._rows.keep_predictions(site, stream, chunk.seq, payload.predictions(chunk.payload), now_ms)
+            else:
+                raise ValueError(f"no kind of chunk is called {chunk.kind!r}")
+        except ValueError as error:
+            logger.warning("telemetry undecodable", extra={"at": (site, stream, chunk.seq), "because": str(error)})
+            gap = payload.Gap(start, chunk.seq, "undecodable", max(chunk.count, 0), chunk.at, chunk.at)
+            self._rows.keep_gap(site, stream, start, gap, now_ms, chunk.payload[:KEPT_POISON_BYTES])
+        return chunk.seq
+
+    def _over(self, table: str, most: int, crowded: bool) -> int:
+        rows = self._one("select value from totals where name = ?", table)
+        return min(RETIRE_STEP, rows if crowded else max(0, rows - most))
+
+    def _one(self, statement: str, *values: str) -> int:
+        """The number that a statement finds, 0 where it finds none."""
+        return int(self._connection.execute(statement, values).get or 0)
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.pragma(name) or 0)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing, one sync; errors of the database become ours."""
+        try:
+            self._connection.execute("begin immediate")
+            yield
+            self._connection.execute("commit")
+        except BaseException as error:
+            self._undo()
+            if isinstance(error, apsw.FullError):
+                raise Unavailable("no room for telemetry", retry_after_ms=RETRY_AFTER_MS) from error
+            if isinstance(error, apsw.Error):
+                raise self._break(f"telemetry was not stored: {error}") from error
+            raise
+
+    def _undo(self) -> None:
+        self._rows.forget()
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
+        except apsw.Error as error:
+            raise self._break(f"the rollback failed: {error}") from error
+
+    def _committed(self, connection: apsw.Connection, database: str, pages: int) -> int:
+        self._wal_pages = pages
+        return apsw.SQLITE_OK
+
+    def _usable(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+        if self._closed:
+            raise Broken("the telemetry store is closed", field=str(self.path))
+
+    def _break(self, because: str) -> Broken:
+        self._broken = self._broken or Broken(because, field=str(self.path))
+        return self._broken
+
+
+def _admit(site: str, stream: str, chunks: Sequence[Chunk]) -> None:
+    if not 0 < len(site) <= 253 or not 0 < len(stream) <= 253:
+        raise Refused("site and stream need names", field="stream", found=(site, stream), wanted="1 to 253 characters")
+    if len(chunks) > MOST_CHUNKS or sum(len(chunk.payload) for chunk in chunks) > MOST_BYTES:
+        raise Refused("too much at once", field="chunks", wanted=f"{MOST_CHUNKS} chunks, {MOST_BYTES} bytes at most")
+    for index, chunk in enumerate(chunks):
+        if not 0 < chunk.seq < 2**63:
+            raise Refused("a sequence number counts from 1", field=f"chunks[{index}].seq", found=chunk.seq)
