@@ -1,0 +1,63 @@
+"""What an agent holds of the broker's word: pure, and small enough to be written whole each time it changes.
+
+News is taken only when it is newer: a (epoch, generation) below the held one is refused, so a broker that was restored
+from an old copy can not wind a site back. A difference names the generation it applies to; one for another generation
+is refused as a `Conflict`, and the session then asks for the whole.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from tidegate.model.assignment import Assignment, Desired, Status
+from tidegate.model.errors import Conflict, Refused
+from tidegate.model.session import Difference
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What survives a restart of the agent and of the machine."""
+
+    site: str
+    epoch: int = 0
+    generation: int = 0
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    """By workload id."""
+    ended: dict[str, Status] = field(default_factory=dict)
+    """The last word on assignments that ended; kept until they are no longer desired, so that nothing runs twice."""
+    away_since: int = 0
+    """When the link was lost, ms since the epoch; 0 while the broker is there."""
+    sequence: int = 0
+    """Of the last report made."""
+
+    @property
+    def desired(self) -> Desired:
+        """The held assignments as the broker's noun."""
+        return Desired(self.site, self.generation, tuple(self.assignments[key] for key in sorted(self.assignments)))
+
+    def greeted(self, epoch: int) -> "Held":
+        """Taken in by a broker of that epoch. Refused when it is an older one than was known."""
+        if epoch < self.epoch:
+            raise Refused("the broker is older than what this site holds", field="epoch", found=epoch, wanted=f">= {self.epoch}")
+        return replace(self, epoch=epoch)
+
+    def told(self, difference: Difference) -> "Held":
+        """After the difference. Refused when it goes back, Conflict when it applies to something else than is held."""
+        if difference.generation < self.generation:
+            raise Refused(
+                "goes back", field="generation", found=difference.generation, wanted=f">= {self.generation}"
+            )
+        if not difference.whole and difference.base != self.generation:
+            raise Conflict("applies to another state", field="base", found=difference.base, wanted=str(self.generation))
+        kept = {} if difference.whole else dict(self.assignments)
+        for gone in difference.removals:
+            kept.pop(gone, None)
+        kept.update({each.workload_id: each for each in difference.upserts})
+        ended = {
+            key: status
+            for key, status in self.ended.items()
+            if key in kept and status.generation == kept[key].generation
+        }
+        return replace(self, generation=difference.generation, assignments=kept, ended=ended)
+
+    def finished(self, status: Status) -> "Held":
+        """With the last word on one assignment."""
+        return replace(self, ended={**self.ended, status.workload_id: status})

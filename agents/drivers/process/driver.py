@@ -1,0 +1,211 @@
+"""The driver: one service is one model server process at a time, two while a new model takes over.
+
+Blue and green: each configuration has a slot named by its digest. `start` brings up the slot of the newest one; `observe`
+lets the one before go on until the new one answers, and then asks it to end. Requests under way are finished by the
+server itself. A server that died is `ABSENT`, and the agent's core starts it again, with backoff.
+
+`close` leaves every server running: that the agent goes away is no reason for predictions to stop.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agents.drivers.base import (
+    ERROR_TAIL_LINES,
+    LOG_CHUNK_BYTES,
+    InferenceSpec,
+    LogChunk,
+    Observation,
+    Task,
+    TaskEndpoint,
+    TaskPhase,
+)
+from agents.drivers.process.server import ServerSlot, read_json, stop
+from agents.store import write_whole
+from tidegate.model.errors import Refused
+
+log = logging.getLogger(__name__)
+
+READY_PATH = "/v2/health/ready"
+READY_SECONDS = 2.0
+GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServingHost:
+    """What every server of this site shares."""
+
+    site: str
+    spool: Path
+    sockets: Path
+    """A folder with a short name: a Unix socket's path has at most 107 bytes."""
+    listen_host: str = "127.0.0.1"
+    module: str = "edge.serving"
+    python: str = sys.executable
+    working_dir: Path = Path(".")
+    """Where the module is found: the root of the checkout or the image."""
+    insecure_listen: bool = False
+
+
+class ProcessDriver:
+    """Implements `agents.drivers.base.Driver` for inference services."""
+
+    def __init__(self, host: ServingHost) -> None:
+        self._host = host
+        self._slots: dict[Path, ServerSlot] = {}
+        self._http = httpx.AsyncClient(timeout=READY_SECONDS, trust_env=False)
+
+    async def prepare(self, task: Task) -> None:
+        """Write the configuration of the slot. Refused where the model is not one that the server can load."""
+        spec = _spec(task)
+        if spec.model_format != "onnx":
+            raise Refused("cannot be served here", field="model.format", found=spec.model_format, wanted="onnx")
+        name = _slot_name(task, spec)
+        slot = self._slot(task.data_dir / "slots" / name)
+        slot.configure(self._config(task, spec, name))
+
+    async def start(self, task: Task) -> None:
+        await self.prepare(task)
+        name = _slot_name(task, _spec(task))
+        write_whole(task.data_dir / "current.json", json.dumps({"slot": name}).encode())
+        await asyncio.to_thread(self._slot(task.data_dir / "slots" / name).start, self._host.working_dir)
+
+    async def observe(self, task: Task) -> Observation:
+        current = self._current(task)
+        if current is None or current.process() is None:
+            serving = await self._answering(task)
+            if serving is not None and current is not None:
+                return self._observation(TaskPhase.STARTING, serving, "the new model's server died; the old one serves")
+            return Observation(TaskPhase.ABSENT, "no model server runs", error_tail=_tail(current))
+        if await self._answers(current):
+            for old in self._all(task):
+                if old.directory != current.directory and old.process() is not None:
+                    old.signal_stop()
+            return self._observation(TaskPhase.READY, current, "")
+        return Observation(TaskPhase.STARTING, "the model server does not answer yet")
+
+    async def stop(self, task: Task, grace_s: float) -> None:
+        running = [slot for slot in self._all(task) if slot.process() is not None]
+        await asyncio.gather(*(asyncio.to_thread(stop, slot, grace_s, log.warning) for slot in running))
+
+    async def remove(self, task: Task) -> None:
+        await self.stop(task, 0.0)
+        for slot in self._all(task):
+            self._slots.pop(slot.directory, None)
+        await asyncio.to_thread(shutil.rmtree, task.data_dir, True)
+
+    async def logs(self, task: Task, offset: int) -> LogChunk:
+        """The current server's log; offsets are bytes of the file, and begin anew when it was set aside."""
+        current = self._current(task)
+        if current is None or not current.log.exists():
+            return LogChunk("", offset, False)
+        with open(current.log, "rb") as file:
+            size = file.seek(0, 2)
+            start = offset if offset <= size else 0
+            file.seek(start)
+            data = file.read(LOG_CHUNK_BYTES)
+        return LogChunk(data.decode(errors="replace"), start + len(data), False)
+
+    async def outputs(self, task: Task) -> list[Path]:
+        return []
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def _config(self, task: Task, spec: InferenceSpec, slot: str) -> dict[str, Any]:
+        host = self._host.listen_host
+        key = hashlib.sha256(f"{task.id}/{slot}".encode()).hexdigest()[:12]
+        self._host.sockets.mkdir(parents=True, exist_ok=True)
+        return {
+            "service": task.name,
+            "site": self._host.site,
+            "http": f"{host}:0",
+            "grpc": f"{host}:0",
+            "unix": str(self._host.sockets / f"{key}.sock"),
+            "spool": str(self._host.spool),
+            "stream": f"serving-{re.sub(r'[^a-z0-9._-]', '-', task.name.lower())[:80]}-{key}",
+            "audit": spec.options.get("audit", "sampled"),
+            "insecure_listen": self._host.insecure_listen,
+            "models": [
+                {
+                    "name": spec.model_name,
+                    "version": spec.model_version,
+                    "path": str(spec.model_path),
+                    "digest": spec.model_digest,
+                    "generation": task.generation,
+                    "traceparent": task.traceparent,
+                }
+            ],
+        }
+
+    def _observation(self, phase: TaskPhase, slot: ServerSlot, detail: str) -> Observation:
+        ready, config = slot.ready(), slot.config()
+        endpoints = tuple(
+            TaskEndpoint(protocol, str(ready.get(protocol) or config[protocol]))
+            for protocol in ("http", "grpc", "unix")
+            if config.get(protocol)
+        )
+        measured = {key: int(value) for key, value in ready.items() if key.endswith(("_us", "_ms")) and _whole(value)}
+        return Observation(phase, detail, attempt=1, endpoints=endpoints, measurements=measured)
+
+    async def _answering(self, task: Task) -> ServerSlot | None:
+        for slot in self._all(task):
+            if slot.process() is not None and await self._answers(slot):
+                return slot
+        return None
+
+    async def _answers(self, slot: ServerSlot) -> bool:
+        if not slot.ready():
+            return False
+        try:
+            answer = await self._http.get(f"http://{slot.config()['http']}{READY_PATH}")
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK
+
+    def _current(self, task: Task) -> ServerSlot | None:
+        name = read_json(task.data_dir / "current.json").get("slot")
+        return self._slot(task.data_dir / "slots" / str(name)) if name else None
+
+    def _all(self, task: Task) -> list[ServerSlot]:
+        folder = task.data_dir / "slots"
+        return [self._slot(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
+
+    def _slot(self, directory: Path) -> ServerSlot:
+        if directory not in self._slots:
+            self._slots[directory] = ServerSlot(directory, self._host.python, self._host.module)
+        return self._slots[directory]
+
+
+def _spec(task: Task) -> InferenceSpec:
+    if not isinstance(task.spec, InferenceSpec):
+        raise Refused("only services run as processes", field="task.kind", found=task.kind.value, wanted="inference")
+    return task.spec
+
+
+def _slot_name(task: Task, spec: InferenceSpec) -> str:
+    """What makes a server another one: its model and how it audits, not the generation that asks for it."""
+    told = (spec.model_name, spec.model_version, spec.model_digest, sorted(spec.options.items()))
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _tail(slot: ServerSlot | None) -> tuple[str, ...]:
+    if slot is None or not slot.log.exists():
+        return ()
+    with open(slot.log, "rb") as file:
+        file.seek(max(0, file.seek(0, 2) - 8192))
+        return tuple(file.read().decode(errors="replace").splitlines()[-ERROR_TAIL_LINES:])

@@ -1,0 +1,147 @@
+"""One model server process: started in a session of its own, found again after the agent died, stopped by its id.
+
+A slot's folder holds `config.json` (what the server was told), `ready.json` (written by the server once it answers),
+`process.json` (pid and kernel start time: a pid alone may have been given to somebody else), and `log` with `log.1`.
+Ports are picked once and written into `config.json`, so after a power cut clients find the service where it was.
+
+The server outlives the agent. Its output goes to a file of its own, so nothing breaks when the agent is gone.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from agents.store import write_whole
+from tidegate.model.errors import Unavailable
+
+LOG_BYTES = 4 * 2**20
+"""A log is set aside as `log.1` at a start beyond this size; two files are kept."""
+
+
+class ServerSlot:
+    """The slot in `directory`. `module` is run as `python -m MODULE --config FILE --ready-file F`."""
+
+    def __init__(self, directory: Path, python: str, module: str) -> None:
+        self.directory = directory
+        self._command = [python, "-m", module]
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log"
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Write what the server is told, unless it was written before. Addresses with port 0 get a free port."""
+        path = self.directory / "config.json"
+        if path.exists():
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        settled = dict(config)
+        for key in ("http", "grpc"):
+            if str(settled.get(key, "")).endswith(":0"):
+                host = str(settled[key]).rpartition(":")[0]
+                settled[key] = f"{host}:{_free_port(host)}"
+        write_whole(path, json.dumps(settled, indent=1).encode())
+
+    def start(self, working_dir: Path) -> None:
+        """Start the server unless it runs. Unavailable when the process cannot be made."""
+        if self.process() is not None:
+            return
+        (self.directory / "ready.json").unlink(missing_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            os.replace(self.log, self.directory / "log.1")
+        files = ["--config", str(self.directory / "config.json"), "--ready-file", str(self.directory / "ready.json")]
+        try:
+            with open(self.log, "ab") as output:
+                self._child = subprocess.Popen(
+                    [*self._command, *files],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=working_dir,
+                    start_new_session=True,
+                )
+            started = psutil.Process(self._child.pid).create_time()
+        except (OSError, psutil.NoSuchProcess) as error:
+            raise Unavailable(f"the model server did not start: {error}") from error
+        write_whole(
+            self.directory / "process.json", json.dumps({"pid": self._child.pid, "started": started}).encode()
+        )
+
+    def process(self) -> psutil.Process | None:
+        """The running server, also one that an earlier agent started; None where there is none."""
+        if self._child is not None:
+            self._child.poll()  # reaps it
+        found = read_json(self.directory / "process.json")
+        if not found:
+            return None
+        try:
+            process = psutil.Process(int(found["pid"]))
+            same = abs(process.create_time() - float(found["started"])) < 0.05
+            alive = same and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if alive else None
+
+    def ready(self) -> dict[str, Any]:
+        """What the server wrote when it began to answer; empty before."""
+        found = read_json(self.directory / "ready.json")
+        process = self.process()
+        return found if process is not None and found.get("pid") == process.pid else {}
+
+    def config(self) -> dict[str, Any]:
+        return read_json(self.directory / "config.json")
+
+    def signal_stop(self) -> None:
+        """Ask the server to finish what it is answering and end."""
+        self._send(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._send(signal.SIGKILL)
+
+    def wait_gone(self, seconds: float) -> bool:
+        """Whether the server is gone within that time. Blocks; callers run it in a thread."""
+        process = self.process()
+        if process is None:
+            return True
+        gone, _ = psutil.wait_procs([process], timeout=seconds)
+        return bool(gone) or self.process() is None
+
+    def _send(self, number: signal.Signals) -> None:
+        process = self.process()
+        if process is not None:
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:
+                return
+
+
+def stop(slot: ServerSlot, grace_s: float, said: Callable[[str], None] = lambda _: None) -> None:
+    """Ask, wait, then kill. Blocks up to `grace_s` and a little."""
+    slot.signal_stop()
+    if not slot.wait_gone(grace_s):
+        said(f"model server in {slot.directory} did not end in {grace_s:g} s, killing it")
+        slot.kill()
+        slot.wait_gone(5.0)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty where there is none yet."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

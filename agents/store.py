@@ -1,0 +1,89 @@
+"""The held state on the disk: one file, written whole and renamed over the one before.
+
+`held.json`: {"format": 1, "sum": SHA-256 of the body's JSON, "body": {"site", "epoch", "generation", "away_since",
+"sequence", "desired": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status` message}}}. A power cut at
+any instant leaves the old file or the new one. A file that does not check out is `Broken`: going on with half of it
+could stop work that nobody asked to stop.
+"""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from agents.core.held import Held
+from tidegate.model.assignment import Desired, Status
+from tidegate.model.errors import Broken, Unavailable
+from tidegate.wire.codec import decode, encode
+
+FORMAT = 1
+
+
+class HeldStore:
+    """The file in `directory`."""
+
+    def __init__(self, directory: Path, site: str) -> None:
+        self._path = directory / "held.json"
+        self._site = site
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def read(self) -> Held:
+        """What is held; nothing, where nothing was ever written. Broken when the file is damaged or another site's."""
+        try:
+            whole = json.loads(self._path.read_bytes())
+        except FileNotFoundError:
+            return Held(self._site)
+        except ValueError as error:
+            raise Broken(f"{self._path} is damaged: {error}") from error
+        body = whole.get("body", {})
+        if whole.get("format") != FORMAT or whole.get("sum") != _sum(body):
+            raise Broken(f"{self._path} does not check out")
+        if body["site"] != self._site:
+            raise Broken(f"{self._path} belongs to another site", found=body["site"], wanted=self._site)
+        desired = decode(Desired, base64.b64decode(body["desired"]))
+        return Held(
+            site=self._site,
+            epoch=body["epoch"],
+            generation=body["generation"],
+            assignments={each.workload_id: each for each in desired.assignments},
+            ended={key: decode(Status, base64.b64decode(text)) for key, text in body["ended"].items()},
+            away_since=body["away_since"],
+            sequence=body["sequence"],
+        )
+
+    def write(self, held: Held) -> None:
+        """Make it durable. Unavailable when the disk does not take it; what was written before then still stands."""
+        body = {
+            "site": held.site,
+            "epoch": held.epoch,
+            "generation": held.generation,
+            "away_since": held.away_since,
+            "sequence": held.sequence,
+            "desired": base64.b64encode(encode(held.desired)).decode(),
+            "ended": {key: base64.b64encode(encode(status)).decode() for key, status in held.ended.items()},
+        }
+        data = json.dumps({"format": FORMAT, "sum": _sum(body), "body": body}).encode()
+        try:
+            write_whole(self._path, data)
+        except OSError as error:
+            raise Unavailable(f"writing {self._path} failed: {error}") from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file's content durably: a reader, or a power cut, finds the old content or the new one."""
+    unfinished = path.with_name(path.name + ".new")
+    with open(unfinished, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _sum(body: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
