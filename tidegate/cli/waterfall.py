@@ -19,8 +19,8 @@ WIDTH = 36
 def draw(spans: list[Span], away: list[AwayWindow]) -> Table:
     """A table with one row per span."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column, justify in (("SPAN", "left"), ("SITE", "left"), ("", "left"), ("TOOK", "right"), ("", "left")):
-        table.add_column(column, justify=justify, no_wrap=column != "SPAN", overflow="fold")
+    for column in ("SPAN", "SITE", "", "TOOK", ""):
+        table.add_column(column, justify="right" if column == "TOOK" else "left", no_wrap=column != "SPAN")
     traces: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         traces[span.trace_id].append(span)
