@@ -57,20 +57,23 @@ class LatencyRule(Plain):
 
     def __init__(self, model_digest: str) -> None:
         self._model_digest = model_digest
+        self._times: Numbers
+        self._round_trip: tuple[Numbers, Numbers]
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where an offer answers soon enough. All True where the workload asks for nothing."""
         columns = fleet.columns
         if workload.latency is None:
             return np.ones(len(columns), dtype=np.bool_)
+        self._round_trip = round_trip(workload, columns)
+        self._times = answer_time(workload, fleet, self._model_digest)
         return columns.site_any(in_time(workload, fleet, self._model_digest))
 
     def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
         """The fastest offer's time; `found` says `unknown` where no round trip is known."""
         assert workload.latency is not None
         columns = fleet.columns
-        rtt, measured_at = round_trip(workload, columns)
-        times = answer_time(workload, fleet, self._model_digest)
+        (rtt, measured_at), times = self._round_trip, self._times  # as `allows` found them for this fleet
         fastest = min(columns.offers_of(site), key=lambda row: int(times[row]), default=None)
         known = rtt[site] != UNKNOWN
         found = int(times[fastest]) if fastest is not None else int(rtt[site]) + workload.latency.service_time_us

@@ -14,6 +14,7 @@ class OnOneUnit(Plain):
 
     key = ""
     unit = Unit.COUNT
+    _most: Numbers
 
     def wanted(self, workload: Workload) -> int:
         """How much one copy needs."""
@@ -32,12 +33,14 @@ class OnOneUnit(Plain):
         wanted = self.wanted(workload)
         if wanted == 0:
             return np.ones(len(fleet.columns), dtype=np.bool_)
-        return fleet.columns.site_max(self._most(fleet.columns)) >= wanted
+        self._most = self._most_on_one(fleet.columns)
+        enough: Mask = fleet.columns.site_max(self._most) >= wanted
+        return enough
 
     def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
         """The most that any unit of the site has, and the offer that has it."""
         columns = fleet.columns
-        most = self._most(columns)
+        most = self._most  # as `allows` found it for this fleet
         nearest = max(columns.offers_of(site), key=lambda row: int(most[row]), default=None)
         return Miss(
             rule=self.name,
@@ -50,7 +53,7 @@ class OnOneUnit(Plain):
             offer=columns.offers[nearest].name if nearest is not None else "",
         )
 
-    def _most(self, columns: Columns) -> Numbers:
+    def _most_on_one(self, columns: Columns) -> Numbers:
         """Shape (offers,): the most on any one unit."""
         most = np.where(columns.fresh > 0, self.whole(columns), 0)
         used = columns.unit_offer != UNKNOWN

@@ -1,0 +1,470 @@
+"""The auditor: an independent judge of one decision, from the nouns alone.
+
+It shares no code with the engine, the rules, the packing or the scoring: plain loops over plain facts, one site at a
+time, written to be read beside the design rather than to be fast. (The table of jurisdictions is shared, as a fact.)
+It runs in tests and before a decision is adopted; a finding refuses the decision and raises an alarm.
+
+What it holds a decision to:
+1. every candidate is judged by every rule, and each verdict is the auditor's own;
+2. every "no" has its miss, nothing else has one, and the miss's numbers say "no" too;
+3. `ranked` is exactly what all enforced rules allow, with slots that fit, at the right cost, in the right order;
+4. the slots are those of the best; a refusal missed nothing that is lawful and fits.
+
+What it does not judge: which of a site's offers should hold the copies, and the relaxations and rule prices, which
+advise and bind nobody.
+
+Limits: sites excluded by the caller are not known here, so a miss that says `excluded` is believed; so is one that says
+`max-cost` where the copies would have to stand on several offers. It is linear in sites and some ten times slower than
+the engine. The file is longer than most because a judge that is read in one place is easier to trust.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from placement.facts import SiteFacts
+from placement.fleet import Fleet
+from placement.jurisdictions import GROUPS
+from placement.law import Law
+from tidegate.model.decision import Cost, Decision, Miss, Outcome, Ranked, Score, Slot
+from tidegate.model.policy import Effect, Expression, Rule
+from tidegate.model.site import Offer, Pricing, Site
+from tidegate.model.workload import Workload
+
+Amounts = tuple[int, int, int]
+"""GPUs, thousandths of a CPU, bytes of memory."""
+
+
+def audit(workload: Workload, decision: Decision, fleet: Fleet, law: Law, *, model_digest: str = "") -> tuple[str, ...]:
+    """What is wrong with a decision made on this fleet under this law; empty where nothing is.
+
+    Call it before the decision's slots are taken.
+    """
+    return tuple(_Audit(workload, decision, fleet, law, model_digest).findings())
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """An offer with what is free on each of its units; equal empty units are counted, not listed."""
+
+    offer: Offer
+    used_units: tuple[Amounts, ...]
+    empty: int
+    answers_in_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One copy's demand, with or without GPUs."""
+
+    amounts: Amounts
+    gpu_memory: int
+    models: tuple[str, ...]
+
+
+class _Audit:
+    def __init__(self, workload: Workload, decision: Decision, fleet: Fleet, law: Law, digest: str) -> None:
+        self.workload, self.decision, self.law, self.digest = workload, decision, law, digest
+        self.facts = dict(fleet.sites)
+        self.links, self.service_times = fleet.links, fleet.service_times
+        self.held = fleet.used_by_team(workload.team)
+        self.by_site = workload.spread.value == "site"
+        self.copies = 1 if self.by_site else workload.copies
+        self.warns = {f"{p.name}/{r.name}" for p in law.policies for r in p.rules if r.effect is Effect.WARN}
+        self.used: dict[tuple[str, str], dict[int, list[int]]] = {}
+        for holding in fleet.holdings.values():
+            for copy in holding.copies:
+                unit = self.used.setdefault((copy.site, copy.offer), {}).setdefault(copy.unit, [0, 0, 0])
+                for index, amount in enumerate(_amounts(copy.resources)):
+                    unit[index] += amount
+        resources = workload.demand.resources
+        self.wanted = [_Wanted(_amounts(resources), resources.gpu_memory_bytes, workload.demand.gpu_models)]
+        if workload.demand.cpu_fallback:
+            self.wanted.append(_Wanted((0, resources.cpus_milli, resources.memory_bytes), 0, ()))
+
+    def findings(self) -> list[str]:
+        found: list[str] = []
+        names = tuple(sorted(self.facts))
+        if self.decision.candidates != names:
+            return ["candidates: not every site by name"]
+        if self.decision.policies != tuple(policy.ref for policy in self.law.policies):
+            found.append("policies: not those in force")
+        verdicts = {name: self.verdicts(self.facts[name]) for name in names}
+        self.spread_over_sites(verdicts)
+        found += self.check_matrix(verdicts)
+        allowed = {name for name in names if all(ok or rule in self.warns for rule, ok in verdicts[name].items())}
+        found += self.check_ranked(allowed)
+        found += self.check_outcome()
+        return found
+
+    # 1 and 2: the matrix and its misses.
+
+    def check_matrix(self, verdicts: dict[str, dict[str, bool]]) -> list[str]:
+        found: list[str] = []
+        names = self.decision.candidates
+        columns = {column.rule: column for column in self.decision.columns}
+        expected = {rule for verdict in verdicts.values() for rule in verdict}
+        if names and (set(columns) != expected or len(columns) != len(self.decision.columns)):
+            return [f"columns: {sorted(set(columns) ^ expected)} should not differ"]
+        misses = Counter((miss.rule, miss.site) for miss in self.decision.misses)
+        excluded = {m.site for m in self.decision.misses if m.rule == "available" and "excluded" in m.found}
+        for name in excluded & verdicts.keys():
+            verdicts[name]["available"] = False
+        for rule, column in columns.items():
+            if len(column.allowed) != len(names):
+                found.append(f"{rule}: {len(column.allowed)} verdicts for {len(names)} candidates")
+                continue
+            for name, said in zip(names, column.allowed, strict=True):
+                if bool(said) != verdicts[name][rule]:
+                    found.append(f"{rule} at {name}: said {bool(said)}, is {verdicts[name][rule]}")
+                if misses[rule, name] != (0 if verdicts[name][rule] else 1):
+                    found.append(f"{rule} at {name}: {misses[rule, name]} misses for {verdicts[name][rule]}")
+        found += [f"{m.rule} at {m.site}: the miss's numbers say yes" for m in self.decision.misses if _says_yes(m)]
+        return found
+
+    def verdicts(self, facts: SiteFacts) -> dict[str, bool]:
+        """The auditor's own answer to every rule at one site; `spread` across sites comes later."""
+        work, site = self.workload, facts.site
+        offers = [self.offer(site, offer) for offer in facts.offers]
+        demand = work.demand
+        gpus = 0 if demand.cpu_fallback else demand.resources.gpus
+        gpu_memory = 0 if demand.cpu_fallback else demand.resources.gpu_memory_bytes
+        models = () if demand.cpu_fallback else demand.gpu_models
+        moved = work.data.bytes_per_day if work.data.origin and work.data.origin != site.location else 0
+        engines = {"ray"} if work.training else {"process", "kubernetes"}
+        answer: dict[str, bool] = {
+            f"{policy.name}/{rule.name}": self.lawful(rule, site)
+            for policy in self.law.policies
+            for rule in policy.rules
+        }
+        answer["available"] = facts.reachable and not facts.cordoned
+        answer["engine"] = any(engine.value in engines for engine in site.engines)
+        answer["latency"] = work.latency is None or any(self.in_time(o) for o in offers)
+        answer["volume"] = site.uplink_bytes_per_day == 0 or moved <= site.uplink_bytes_per_day
+        answer["gpus"] = gpus == 0 or any(u[0] >= gpus for o in offers for u in _units(o))
+        answer["gpu-model"] = not models or any(o.offer.gpu_model in models and o.offer.count > 0 for o in offers)
+        answer["gpu-memory"] = gpu_memory == 0 or any(
+            u[0] > 0 and o.offer.resources.gpu_memory_bytes >= gpu_memory for o in offers for u in _units(o)
+        )
+        cpus, memory = demand.resources.cpus_milli, demand.resources.memory_bytes
+        answer["cpus"] = cpus == 0 or any(u[1] >= cpus for o in offers for u in _units(o))
+        answer["memory"] = memory == 0 or any(u[2] >= memory for o in offers for u in _units(o))
+        one_copy = all(answer[r] for r in ("latency", "gpus", "gpu-model", "gpu-memory", "cpus", "memory"))
+        together = max(sum(self.room(o, w)[0] for o in offers) for w in self.wanted)
+        apart = max(self.apart(offers, w) for w in self.wanted)
+        answer["copies"] = not one_copy or together >= self.copies
+        answer["spread"] = together < self.copies or apart >= self.copies
+        answer["team-limit"] = self.within_limit()
+        answer["max-cost"] = self.affordable(site, offers)
+        return answer
+
+    def spread_over_sites(self, verdicts: dict[str, dict[str, bool]]) -> None:
+        """With `spread: site`, enough sites must be allowed by everything else, or none is."""
+        if not self.by_site:
+            return
+        excluded = {m.site for m in self.decision.misses if m.rule == "available" and "excluded" in m.found}
+        others = [
+            name
+            for name, verdict in verdicts.items()
+            if name not in excluded
+            and all(ok or rule in self.warns or rule == "spread" for rule, ok in verdict.items())
+        ]
+        if len(others) < self.workload.copies:
+            for verdict in verdicts.values():
+                verdict["spread"] = False
+
+    # The law.
+
+    def lawful(self, rule: Rule, site: Site) -> bool:
+        if not all(self.holds(e, site, required=False) for e in rule.when):
+            return True
+        if not all(self.holds(e, site, required=True) for e in rule.require):
+            return False
+        ways = [all(self.holds(e, site, required=True) for e in way.expressions) for way in rule.require_any]
+        return not ways or any(ways)
+
+    def holds(self, e: Expression, site: Site, *, required: bool) -> bool:
+        found = self.value(e.key, site)
+        if e.key == "data.classes" and "unknown" in found and "unknown" not in e.values:
+            return not required
+        values, have = set(e.values), set(found)
+        if e.key in ("site.jurisdiction", "site.operatorJurisdiction", "data.subjects"):
+            values |= {country for name in e.values for country in GROUPS.get(name, ())}
+        if e.key == "data.subjects":
+            have |= {country for name in found for country in GROUPS.get(name, ())}
+        number = int(found[0]) if found and found[0].lstrip("-").isdigit() and found[0].isascii() else None
+        bound = int(e.values[0]) if e.operator.value in ("Gt", "Ge", "Lt", "Le") else 0
+        answers = {
+            "In": len(have) > 0 and have.issubset(values),
+            "NotIn": have.isdisjoint(values),
+            "Exists": len(have) > 0,
+            "DoesNotExist": len(have) == 0,
+            "ContainsAny": not have.isdisjoint(values),
+            "ContainsAll": have.issuperset(e.values),
+            "Gt": number is not None and number > bound,
+            "Ge": number is not None and number >= bound,
+            "Lt": number is not None and number < bound,
+            "Le": number is not None and number <= bound,
+        }
+        return answers[e.operator.value]
+
+    def value(self, key: str, site: Site) -> tuple[str, ...]:
+        work, data = self.workload, self.workload.data
+        if key.startswith("site.labels."):
+            label = site.labels.get(key[len("site.labels.") :])
+            return () if label is None else (label,)
+        if key.startswith("labels."):
+            label = work.labels.get(key[len("labels.") :])
+            return () if label is None else (label,)
+        if key in ("site.agreements", "site.certifications", "data.classes", "data.subjects"):
+            noun, field = key.split(".")
+            values: tuple[str, ...] = getattr(site if noun == "site" else data, field)
+            return values
+        word = {
+            "site.name": site.name,
+            "site.tier": site.tier.value,
+            "site.operator": site.operator,
+            "site.operatorJurisdiction": site.operator_jurisdiction or site.jurisdiction,
+            "site.jurisdiction": site.jurisdiction,
+            "site.region": site.region,
+            "site.location": site.location,
+            "data.deidentified": "true" if data.deidentified else "false",
+            "data.attestation": data.attestation,
+            "data.origin": data.origin,
+            "data.ref": data.ref,
+            "data.bytesPerDay": str(data.bytes_per_day),
+            "data.sizeBytes": str(data.size_bytes),
+            "workload.kind": work.kind.value,
+            "workload.name": work.name,
+            "team": work.team,
+        }[key]
+        return (word,) if word or key in ("site.name", "workload.name") else ()
+
+    # Reach and room.
+
+    def offer(self, site: Site, offer: Offer) -> _Offer:
+        used = {unit: a for unit, a in self.used.get((site.name, offer.name), {}).items() if unit < offer.count}
+        whole = _amounts(offer.resources)
+        left = tuple((whole[0] - a[0], whole[1] - a[1], whole[2] - a[2]) for a in used.values())
+        return _Offer(offer, left, offer.count - len(used), self.answers_in_us(site, offer))
+
+    def answers_in_us(self, site: Site, offer: Offer) -> int | None:
+        """Round trip and service time; None where the round trip is not known."""
+        latency = self.workload.latency
+        if latency is None:
+            return 0
+        trips: list[int] = []
+        for origin in latency.origins:
+            declared = [reach.rtt_us for reach in site.reach if reach.origin == origin]
+            if (origin, site.name) in self.links:
+                trips.append(self.links[origin, site.name].us)
+            elif declared:
+                trips.append(declared[-1])
+            elif site.location == origin:
+                trips.append(0)
+            else:
+                return None
+        measured = self.service_times.get((self.digest, offer.device_class))
+        return max(trips, default=0) + (measured.us if measured else latency.service_time_us)
+
+    def in_time(self, o: _Offer) -> bool:
+        latency = self.workload.latency
+        return latency is None or (o.answers_in_us is not None and o.answers_in_us <= latency.p99_us)
+
+    def room(self, o: _Offer, wanted: _Wanted) -> tuple[int, int]:
+        """Copies that fit on an offer, and units that can take one."""
+        right_model = not wanted.models or o.offer.gpu_model in wanted.models
+        if not right_model or o.offer.resources.gpu_memory_bytes < wanted.gpu_memory or not self.in_time(o):
+            return 0, 0
+        each = _times(_amounts(o.offer.resources), wanted.amounts)
+        on_used = [_times(unit, wanted.amounts) for unit in o.used_units]
+        units = (o.empty if each else 0) + sum(1 for times in on_used if times)
+        return o.empty * each + sum(on_used), units
+
+    def apart(self, offers: list[_Offer], wanted: _Wanted) -> int:
+        rooms = [(o.offer.zone, *self.room(o, wanted)) for o in offers]
+        if self.workload.spread.value == "node":
+            return sum(units for _, _, units in rooms)
+        if self.workload.spread.value == "zone":
+            return len({zone for zone, _, units in rooms if units})
+        return sum(copies for _, copies, _ in rooms)
+
+    def within_limit(self) -> bool:
+        team = next((team for team in self.law.teams if team.name == self.workload.team), None)
+        if team is None or team.limit is None:
+            return True
+        asked = _amounts(self.workload.demand.resources)
+        limits = zip(_amounts(team.limit), _amounts(self.held), asked, strict=True)
+        return all(not most or held + one * self.workload.copies <= most for most, held, one in limits)
+
+    # 3: what is ranked, and money.
+
+    def check_ranked(self, allowed: set[str]) -> list[str]:
+        found: list[str] = []
+        ranked = self.decision.ranked
+        if len(ranked) != len({one.site for one in ranked}) or {one.site for one in ranked} != allowed:
+            found.append(f"ranked: {sorted({one.site for one in ranked} ^ allowed)} should not differ")
+        for one in ranked:
+            if one.site in self.facts:
+                found += self.check_one(one, self.facts[one.site])
+        if list(ranked) != sorted(ranked, key=lambda one: one.score):
+            found.append("ranked: not in the order of the scores")
+        return found
+
+    def check_one(self, one: Ranked, facts: SiteFacts) -> list[str]:
+        offers = {offer.name: self.offer(facts.site, offer) for offer in facts.offers}
+        names = [slot.offer for slot in one.slots]
+        if set(names) - offers.keys() or len(set(names)) < len(names) or any(s.site != one.site for s in one.slots):
+            return [f"{one.site}: slots that are not offers of the site, once each"]
+        wanted = next((w for w in self.wanted if self.apart(list(offers.values()), w) >= self.copies), None)
+        if wanted is None or sum(slot.count for slot in one.slots) != self.copies:
+            return [f"{one.site}: not as many copies as asked, or no room for them"]
+        found: list[str] = []
+        zones = [offers[name].offer.zone for name in names]
+        for slot in one.slots:
+            copies, units = self.room(offers[slot.offer], wanted)
+            if not 0 < slot.count <= (units if self.workload.spread.value == "node" else copies):
+                found.append(f"{one.site}/{slot.offer}: {slot.count} copies exceed what is free")
+        if self.workload.spread.value == "zone" and len(set(zones)) < self.copies:
+            found.append(f"{one.site}: copies share a zone")
+        cost = self.cost(facts.site, one.slots, offers, wanted)[0]
+        if one.cost != cost:
+            found.append(f"{one.site}: costs {cost}, said {one.cost}")
+        score = self.score(facts.site, cost, one.slots, offers, wanted)
+        if one.score != score:
+            found.append(f"{one.site}: scores {score}, said {one.score}")
+        return found
+
+    def units(self, slot: Slot, o: _Offer, wanted: _Wanted) -> int:
+        each = _times(_amounts(o.offer.resources), wanted.amounts)
+        return slot.count if self.workload.spread.value == "node" else _up(slot.count, each)
+
+    def cost(
+        self, site: Site, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
+    ) -> tuple[Cost, bool]:
+        """The cost of slots at a site, and whether every bought unit in it has a listed price."""
+        book = self.law.price_book
+        if book is None:
+            return Cost(), False
+        compute, idle, known = 0, 0, True
+        for slot in slots:
+            o = offers[slot.offer]
+            price = self.price(o.offer, site)
+            if o.offer.pricing is Pricing.OWNED:
+                each = _times(_amounts(o.offer.resources), wanted.amounts)
+                idle += _up((price or 0) * slot.count * book.idle_owned_ppm, each * 1_000_000)
+            else:
+                known = known and price is not None
+                dearest = max((listed.micros_per_hour for listed in book.prices), default=0)
+                compute += (dearest if price is None else price) * self.units(slot, o, wanted)
+        ppm = sum(
+            u.ppm for u in book.uplifts if site.jurisdiction in {u.jurisdiction} | set(GROUPS.get(u.jurisdiction, ()))
+        )
+        return Cost(compute, self.egress(site), _up((compute + idle) * ppm, 1_000_000), idle), known
+
+    def price(self, offer: Offer, site: Site) -> int | None:
+        book = self.law.price_book
+        listed = {(p.instance_type, p.region, p.pricing): p.micros_per_hour for p in book.prices} if book else {}
+        kinds = [offer.pricing, Pricing.ON_DEMAND] if offer.pricing is Pricing.OWNED else [offer.pricing]
+        keys = [(offer.instance_type or offer.name, where, kind) for kind in kinds for where in (site.region, "")]
+        return next((listed[key] for key in keys if key in listed), None)
+
+    def egress(self, site: Site) -> int:
+        data, book = self.workload.data, self.law.price_book
+        standing = [facts.site.region for _, facts in sorted(self.facts.items()) if facts.site.location == data.origin]
+        region = standing[0] if standing else ""
+        if book is None or not data.origin or site.location == data.origin or (region and region == site.region):
+            return 0
+        source = region or data.origin
+        for pair in ((source, site.region), (source, ""), ("", site.region), ("", "")):
+            prices = [e.micros_per_gib for e in book.egress if (e.source, e.destination) == pair]
+            if prices:
+                return _up((data.bytes_per_day + data.size_bytes) * prices[-1], 24 * 2**30)
+        return 0
+
+    def affordable(self, site: Site, offers: list[_Offer]) -> bool:
+        """The ceiling against the cheapest single offer with room for all copies or, where there is none, the slots."""
+        most = self.workload.max_cost_micros_per_hour
+        wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
+        if most == 0 or wanted is None:
+            return True
+        by_name = {o.offer.name: o for o in offers}
+        choices: list[tuple[int, int, int, bool]] = []
+        for index, o in enumerate(offers):
+            copies, units = self.room(o, wanted)
+            spread = self.workload.spread.value
+            most_here = units if spread == "node" else min(copies, 1) if spread == "zone" else copies
+            if most_here >= self.copies:
+                slots = (Slot(site.name, o.offer.name, self.copies),)
+                cost, known = self.cost(site, slots, by_name, wanted)
+                choices.append((cost.total, self.stranded(slots, by_name, wanted), index, known))
+        share = self.workload.copies if self.by_site else 1
+        if choices:
+            total, _, _, known = min(choices)
+            return known and total * share <= most
+        ranked = next((one for one in self.decision.ranked if one.site == site.name), None)
+        if ranked is not None and {slot.offer for slot in ranked.slots} <= by_name.keys():
+            cost, known = self.cost(site, ranked.slots, by_name, wanted)
+            return known and cost.total * share <= most
+        return ("max-cost", site.name) not in {(miss.rule, miss.site) for miss in self.decision.misses}
+
+    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted) -> int:
+        """GPUs left over beside the copies on the units they stand on."""
+        left = 0
+        for slot in slots:
+            o = offers[slot.offer]
+            gpus = o.offer.resources.gpus * self.units(slot, o, wanted)
+            left += max(gpus - slot.count * wanted.amounts[0], 0)
+        return left
+
+    def score(
+        self, site: Site, cost: Cost, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
+    ) -> Score:
+        prefer = self.workload.prefer
+        leans = bool(prefer.tiers or prefer.sites)
+        liked = site.tier in prefer.tiers or site.name in prefer.sites
+        left = self.stranded(slots, offers, wanted)
+        digest = blake2b(self.workload.name.encode() + b"\0" + site.name.encode(), digest_size=8).hexdigest()
+        return Score(0, int(leans and not liked), cost.total, left, int(digest, 16) // 2**11)
+
+    # 4: what was chosen.
+
+    def check_outcome(self) -> list[str]:
+        ranked, wanted = self.decision.ranked, self.workload.copies if self.by_site else 1
+        if self.decision.outcome is Outcome.REFUSED:
+            found = ["refused, yet with slots"] if self.decision.slots else []
+            return found + (["refused, though enough sites are allowed"] if len(ranked) >= wanted else [])
+        best = ranked[:wanted]
+        found = []
+        if len(best) < wanted or self.decision.slots != tuple(slot for one in best for slot in one.slots):
+            found.append("slots: not those of the best")
+        if self.decision.cost.total != sum(one.cost.total for one in best):
+            found.append("cost: not that of the slots")
+        return found
+
+
+def _amounts(resources: object) -> Amounts:
+    gpus, cpus, memory = (getattr(resources, name) for name in ("gpus", "cpus_milli", "memory_bytes"))
+    return gpus, cpus, memory
+
+
+def _units(o: _Offer) -> list[Amounts]:
+    """What is free on each unit in use, and on one empty unit where there is any."""
+    return [*o.used_units, *([_amounts(o.offer.resources)] if o.empty > 0 else [])]
+
+
+def _times(have: Amounts, wanted: Amounts) -> int:
+    return max(0, min((h // w for h, w in zip(have, wanted, strict=True) if w), default=1_000_000))
+
+
+def _up(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
+
+
+def _says_yes(miss: Miss) -> bool:
+    """Whether a miss that compares numbers would be satisfied by them."""
+    if miss.unit.value == "words" or miss.found:
+        return False
+    if miss.operator == "Ge":
+        return miss.found_number >= miss.wanted_number
+    return miss.operator == "Le" and miss.found_number <= miss.wanted_number
