@@ -112,7 +112,12 @@ DATA = Record(
             "Classes of the data, such as pii or phi. Left out: the strictest.",
             "classes",
         ),
-        Field("subjects", ListOf(v.COUNTRY), "Countries of the people whom the data is about.", "subjects"),
+        Field(
+            "subjects",
+            ListOf(v.JURISDICTION),
+            "Countries, or groups such as EEA, of the people whom the data is about.",
+            "subjects",
+        ),
         Field("deidentified", v.BOOLEAN, "Whether nobody can be recognised from it any more.", "deidentified"),
         Field("attestation", v.TEXT, "Who says that it is de-identified, and where that is written.", "attestation"),
         Field("origin", v.WORD, "The location where the data lies.", "origin"),
@@ -374,7 +379,13 @@ EGRESS_ANY = Through(
 UPLIFT = Record(
     Uplift,
     (
-        Field("jurisdiction", v.COUNTRY, "The places it applies to.", "jurisdiction", required=True),
+        Field(
+            "jurisdiction",
+            v.JURISDICTION,
+            "The places it applies to; a group such as EEA is all of it.",
+            "jurisdiction",
+            required=True,
+        ),
         Field("share", v.PERCENT, "What is added to compute, such as 5%.", "ppm", required=True),
         Field("because", v.TEXT, "Why.", "because"),
     ),

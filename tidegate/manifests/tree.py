@@ -148,7 +148,7 @@ def _documents(text: str, source: str, problems: list[Problem]) -> Iterator[Node
 
 
 def _attach(parent: Sequence | Mapping, node: Node, source: str, problems: list[Problem], path: str) -> None:
-    """Put the node where it belongs; in a mapping, keys and values take turns."""
+    """Put the node where it belongs, at `path`; in a mapping, keys and values take turns."""
     if isinstance(parent, Sequence):
         parent.items.append(node)
     elif parent.pending is None:
@@ -158,12 +158,11 @@ def _attach(parent: Sequence | Mapping, node: Node, source: str, problems: list[
         parent.pending = node
     else:
         key, parent.pending = parent.pending, None
-        where = f"{path}.{key.text}" if path else key.text
         if key.text == "<<" and not key.quoted:
             problems.append(Problem(source, key.line, key.column, path, "merge keys (<<) are not read"))
         elif key.text in parent.items:
             first = parent.keys[key.text].line
-            problems.append(Problem(source, key.line, key.column, where, f"is given twice, first on line {first}"))
+            problems.append(Problem(source, key.line, key.column, path, f"is given twice, first on line {first}"))
         else:
             parent.items[key.text], parent.keys[key.text] = node, key
 

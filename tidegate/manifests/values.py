@@ -121,6 +121,7 @@ NAME = text(
 )
 WORD = text("a word: letters, digits and . _ - / :", r"[A-Za-z0-9](?:[-A-Za-z0-9._/:]*[A-Za-z0-9])?", 128)
 COUNTRY = text("a country code of two capitals such as DE", "[A-Z]{2}", 2)
+JURISDICTION = text("a country code such as DE, or a group such as EEA", "[A-Z]{2,3}(?:-[A-Z]+)?", 32)
 DIGEST = text("a SHA-256 in 64 hex digits", "[0-9a-f]{64}", 64)
 MODEL_URI = text(
     "models:/NAME@latest, models:/NAME/VERSION or sha256:HEX",
