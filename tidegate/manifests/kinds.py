@@ -1,7 +1,7 @@
 """The one table of what a manifest may say: kinds, their fields, and what must hold between fields.
 
 The reader, the writer and the JSON Schema all come from here. Adding a field is adding a row; its default is the
-noun's.
+noun's. The file is long because the table is one: read it by kind, from the bottom up.
 """
 
 from collections.abc import Iterator

@@ -59,7 +59,7 @@ def constant(value: str) -> Value:
 
 def quantity(parse: Callable[[str], int], form: Callable[[int], str], wanted: str, pattern: str) -> Value:
     """A quantity, written as text or as a plain number."""
-    described = {"type": ["string", "number"], "pattern": pattern}
+    described = {"type": ["string", "number"], "pattern": pattern, "minimum": 0}
     return Value(parse, wanted, described, form=form, sorts=("text", "number"))
 
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tidegate.manifests import ManifestError, load, load_files
 from tidegate.manifests import tree as bounds
@@ -120,3 +122,10 @@ def test_files_say_where_they_are_not_text_or_not_there(tmp_path: Path) -> None:
 def test_norway_is_a_country() -> None:
     (service,) = load(SERVICE + "  data: {subjects: [NO]}\n", source="f.yaml")
     assert service.data.subjects == ("NO",)  # type: ignore[union-attr]
+
+
+@given(st.text() | st.text("abc:-[]{}&*!<|>'\"#%@,\n\t ?", max_size=80), st.integers(0, len(TEN)))
+def test_no_text_brings_anything_but_a_manifest_error(text: str, at: int) -> None:
+    for whole in (text, TEN[:at] + text + TEN[at:]):
+        with pytest.raises(ManifestError):
+            load(whole, source="f.yaml")
