@@ -70,7 +70,7 @@ class GroupCommit:
             group = self._gather()
             try:
                 answers = await loop.run_in_executor(self._thread, self._write, group)
-            except Exception as error:  # the top of the loop: nobody may be left waiting for an answer
+            except Exception as error:  # noqa: BLE001 - the top of the loop: nobody may be left waiting for an answer
                 answers = [Broken(f"the spool's writer failed: {error!r}")] * len(group)
             for caller, answer in zip(group, answers, strict=True):
                 self._held -= caller.size
@@ -91,7 +91,7 @@ class GroupCommit:
         return group
 
     def _write(self, group: list[_Caller]) -> list[int | TidegateError]:
-        """In the thread: all as one; if the writer refuses that, each alone, so that one caller's facts fail no other's."""
+        """In the thread: all as one; if the writer refuses that, each alone, so that none fails another."""
         try:
             last = self._writer.append([fact for caller in group for fact in caller.facts])
         except Broken as error:

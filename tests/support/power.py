@@ -8,8 +8,9 @@ way a real disk may: of what was not synced, a chosen part survives.
 - A file that is synced while its name is not may be lost with its name.
 
 Faults: `fail(operation, errno)` makes the next call of that operation raise; `room` bounds all bytes (ENOSPC, with the
-part that fits written). `largest` is the most bytes that ever lay there at once, for holding a bound against.
-`before` is called with the name of each operation that changes something: raise there to stop a process at that instant.
+part that fits written); `lie` makes file syncs do nothing. `largest` is the most bytes that ever lay there at once, for
+holding a bound against. `before` is called with the name of each operation that changes something: raise there to stop
+a process right then.
 """
 
 import errno
@@ -48,6 +49,7 @@ class SimulatedDisk:
     def __init__(self, room: int | None = None) -> None:
         self.room = room
         self.largest = 0
+        self.lie = False
         self.before: Callable[[str], None] = lambda operation: None
         self._directories: dict[str, _Directory] = {}
         self._locks: set[str] = set()
@@ -76,7 +78,7 @@ class SimulatedDisk:
         """The next `operation` (write, sync, sync_directory, rename, append, read) raises OSError(number)."""
         self._faults[operation] = number
 
-    def bytes(self) -> int:
+    def occupied(self) -> int:
         return sum(len(inode.data) for each in self._directories.values() for inode in each.names.values())
 
     def damage(self, path: str, offset: int) -> None:
@@ -104,9 +106,9 @@ class SimulatedDisk:
         self._directories.setdefault(path, _Directory())
 
     def names(self, directory: str) -> list[str]:
-        if directory in self._directories:
-            return list(self._directories[directory].names)
-        return [PurePosixPath(path).name for path in self._directories if str(PurePosixPath(path).parent) == directory]
+        below = [PurePosixPath(path) for path in self._directories]
+        files = self._directories[directory].names if directory in self._directories else {}
+        return [*files, *(path.name for path in below if str(path.parent) == directory)]
 
     def size(self, path: str) -> int:
         return len(self._inode(path).data)
@@ -185,7 +187,7 @@ class SimulatedDisk:
         directory.pending.append(change)
 
     def measure(self) -> None:
-        self.largest = max(self.largest, self.bytes())
+        self.largest = max(self.largest, self.occupied())
 
 
 class _Open:
@@ -194,7 +196,7 @@ class _Open:
         self._inode = inode
 
     def put(self, offset: int, data: bytes) -> None:
-        free = len(data) if self._disk.room is None else max(0, self._disk.room - self._disk.bytes())
+        free = len(data) if self._disk.room is None else max(0, self._disk.room - self._disk.occupied())
         written = data if offset < len(self._inode.data) else data[:free]
         self._inode.data[offset : offset + len(written)] = written
         if written:
@@ -209,6 +211,8 @@ class _Open:
 
     def sync(self) -> None:
         self._disk._step("sync")
+        if self._disk.lie:
+            return
         self._inode.synced = bytes(self._inode.data)
         self._inode.pending = []
 

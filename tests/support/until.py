@@ -1,11 +1,11 @@
 """The one place in the tests that waits.
 
-A test never sleeps for a guessed time: it names what must become true and how long that may take. `until` asks again and
-again, resting a few milliseconds between two questions, and gives back the first answer that counts as true. The clock
-is the monotonic one, so a corrected wall clock neither ends a wait early nor stretches it.
+A test never sleeps for a guessed time: it names what must become true and how long that may take. `until` asks again
+and again, resting a few milliseconds between two questions, and gives back the first answer that counts as true. The
+clock is the monotonic one, so a corrected wall clock neither ends a wait early nor stretches it.
 
-Limits: it rests 1 ms at first and at most 25 ms, so a condition is seen within 25 ms of coming true; the condition itself
-is always asked at least once, and once more after the deadline, so that a slow machine is never blamed for the rest.
+Limits: it rests 1 ms at first and at most 25 ms, so a condition is seen within 25 ms of coming true; the condition
+itself is always asked at least once, and once more after the deadline, so a slow machine is never blamed for the rest.
 """
 
 import asyncio
