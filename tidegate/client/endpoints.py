@@ -3,8 +3,8 @@
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.event import WorkloadView
 
-ORDER = ("http", "unix")
-"""Protocols that the SDK speaks, best first for a caller that may be elsewhere."""
+SCHEMES = {"http": "http://", "unix": "unix:"}
+"""Protocols that the SDK speaks, best first for a caller that may be elsewhere, with how each is written."""
 
 
 class Endpoints:
@@ -22,8 +22,8 @@ class Endpoints:
         if view.workload.inference is None:
             raise Refused("is not an inference service", field="service", found=service)
         found = [
-            endpoint.address if protocol == "http" else f"unix:{endpoint.address}"
-            for protocol in ORDER
+            scheme + endpoint.address
+            for protocol, scheme in SCHEMES.items()
             for status in view.statuses.values()
             for endpoint in status.endpoints
             if endpoint.protocol == protocol

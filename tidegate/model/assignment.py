@@ -59,6 +59,7 @@ class Endpoint:
     protocol: str
     """`http`, `grpc` (Open Inference Protocol) or `unix` (HTTP over a socket on the device)."""
     address: str
+    """`host:port`, or the socket's path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ def view(*endpoints, kind=WorkloadKind.INFERENCE_SERVICE):
 def test_http_comes_before_the_socket():
     learned = Endpoints().learn(
         "camera",
-        view(Endpoint("unix", "/run/s"), Endpoint("grpc", "127.0.0.1:1"), Endpoint("http", "http://127.0.0.1:2")),
+        view(Endpoint("unix", "/run/s"), Endpoint("grpc", "127.0.0.1:1"), Endpoint("http", "127.0.0.1:2")),
     )
     assert learned == ["http://127.0.0.1:2", "unix:/run/s"]
 
 
 def test_what_was_learned_is_remembered():
     endpoints = Endpoints()
-    endpoints.learn("camera", view(Endpoint("http", "http://127.0.0.1:2")))
+    endpoints.learn("camera", view(Endpoint("http", "127.0.0.1:2")))
     assert endpoints.of("camera") == ["http://127.0.0.1:2"]
     assert endpoints.of("other") == []
 
