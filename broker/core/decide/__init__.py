@@ -1,0 +1,56 @@
+"""Deciding: from the state and a command to events, one at a time.
+
+A decision is a generator. It yields an event and goes on once the state has taken that event in; so the tenth service of
+a drained site is decided against a fleet in which the nine before it stand where they were just put. What it returns is
+the reply. It reads the state and never writes it.
+
+    for event in decide(state, command): state.apply(...)       # the loop, in short
+
+A request that cannot be met raises `Refused` before the first event: afterwards it is too late, and the loop takes a
+refusal there for a bug.
+
+workloads.py           submit, plan, cancel            fleet_declarations.py  apply
+sites.py               attach, report, silence, cordon, drain, tick
+models.py              what a model reference means, what a finished job leaves behind
+placing.py             the engine and the auditor, called together
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from broker.core.commands import (
+    ApplyDeclarations,
+    CancelWorkload,
+    Command,
+    CordonSite,
+    DrainSite,
+    RecordLinks,
+    RegisterModel,
+    ReportStatuses,
+    SiteAttached,
+    SiteSilent,
+    SubmitWorkload,
+    Tick,
+)
+from broker.core.decide import fleet_declarations, models, sites, workloads
+from broker.core.decide.placing import Deciding, Watch, unwatched
+from broker.core.state import State
+
+_BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
+    SubmitWorkload: workloads.submit,
+    CancelWorkload: workloads.cancel,
+    ApplyDeclarations: fleet_declarations.apply,
+    CordonSite: sites.cordon,
+    DrainSite: sites.drain,
+    RegisterModel: models.register,
+    SiteAttached: sites.attached,
+    SiteSilent: sites.silent,
+    ReportStatuses: sites.report,
+    RecordLinks: sites.record_links,
+    Tick: sites.tick,
+}
+
+
+def decide(state: State, command: Command, watch: Watch = unwatched) -> Deciding[Any]:
+    """The events that a command leads to, then its reply (see `replies.py` for their types)."""
+    return _BY_COMMAND[type(command)](state, command, watch)

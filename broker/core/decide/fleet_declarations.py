@@ -1,0 +1,131 @@
+"""Applying declarations: sites, policies, teams, price books. All of them or none; unchanged ones leave no event.
+
+Everything is checked before the first event, so a mistake in the last document refuses the first as well. A policy of a
+lower or equal version with other content is refused: what decisions cite as `name@version` means one thing for ever.
+
+A new law is held against all standing work in the same turn. What it forbids is raised, never silently moved.
+"""
+
+from broker.core.commands import DECLARATIONS, ApplyDeclarations, Declaration
+from broker.core.decide.keys import check_name, earlier, reused
+from broker.core.decide.placing import Deciding, Watch, outlaws
+from broker.core.replies import Application, Declared
+from broker.core.state import State
+from placement.law import check_policy
+from tidegate.model.errors import Conflict, Refused
+from tidegate.model.event import (
+    AssignmentOutlawed,
+    Event,
+    PolicyApplied,
+    PriceBookApplied,
+    SiteApplied,
+    TeamApplied,
+)
+from tidegate.model.money import PriceBook, Team
+from tidegate.model.policy import Policy
+from tidegate.model.site import Site
+
+_KINDS: dict[type, str] = {Site: "site", Policy: "policy", Team: "team", PriceBook: "price_book"}
+
+
+def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Application]:
+    """Declare, then hold the law against what stands."""
+    if len(command.declarations) > DECLARATIONS:
+        wanted = f"at most {DECLARATIONS}"
+        raise Refused("too many at once", field="declarations", found=len(command.declarations), wanted=wanted)
+    names = [f"{_KINDS[type(noun)]}/{noun.name}" for noun in command.declarations]
+    if answer := earlier(state, command.key, "apply"):
+        before = frozenset(answer.about.split("\n"))
+        if not before <= set(names):
+            raise reused(command.key, answer)
+        return Application(tuple(_declared(noun, "unchanged") for noun in command.declarations), ())
+    declared: list[Declared] = []
+    events: list[Event] = []
+    for index, noun in enumerate(command.declarations):
+        field = f"declarations[{index}]"
+        check_name(noun.name, f"{field}.name")
+        if names.index(names[index]) < index:
+            raise Refused("is declared twice", field=field, found=names[index], wanted="one declaration of it")
+        standing = _standing(state, noun)
+        _check(noun, standing, field)
+        if standing == noun:
+            declared.append(_declared(noun, "unchanged"))
+            continue
+        declared.append(_declared(noun, "created" if standing is None else "changed"))
+        events.append(_event(command, noun))
+    yield from events
+    stopped: list[str] = []
+    if any(isinstance(event, PolicyApplied | SiteApplied) for event in events):
+        for record in tuple(state.workloads.values()):
+            if record.phase is None or record.phase.ended:
+                continue
+            for site in record.sites:
+                rules = outlaws(state, record.workload, site)
+                if set(rules) - set(record.outlawed_by):
+                    yield AssignmentOutlawed(command.at, record.id, site, rules)
+                    stopped.append(record.id)
+    return Application(tuple(declared), tuple(dict.fromkeys(stopped)))
+
+
+def _standing(state: State, noun: Declaration) -> Declaration | None:
+    match noun:
+        case Site():
+            record = state.sites.get(noun.name)
+            return record.site if record else None
+        case Policy():
+            return state.policies.get(noun.name)
+        case Team():
+            return state.teams.get(noun.name)
+        case PriceBook():
+            return state.books.get(noun.name)
+
+
+def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
+    """Refused, naming the field, where it could not be lived with."""
+    match noun:
+        case Policy():
+            check_policy(noun)
+            if isinstance(standing, Policy) and standing != noun and noun.version <= standing.version:
+                raise Conflict(
+                    f"{standing.ref} is in force with other content",
+                    field=f"{field}.version",
+                    found=noun.version,
+                    wanted=f"{standing.version + 1} or later",
+                )
+        case Site():
+            _check_site(noun, field)
+        case PriceBook():
+            if noun.version < 1:
+                raise Refused("counts from 1", field=f"{field}.version", found=noun.version)
+        case Team():
+            pass
+
+
+def _check_site(site: Site, field: str) -> None:
+    for name in ("operator", "jurisdiction"):
+        if not getattr(site, name):
+            raise Refused("is empty", field=f"{field}.{name}", wanted="who runs the place, and whose law binds it")
+    names = [offer.name for offer in site.offers]
+    for index, offer in enumerate(site.offers):
+        where = f"{field}.offers[{index}]"
+        check_name(offer.name, f"{where}.name")
+        if names.index(offer.name) < index:
+            raise Refused("two offers have one name", field=f"{where}.name", found=offer.name)
+        if not 0 <= offer.count <= 1_000_000:
+            raise Refused("is out of bounds", field=f"{where}.count", found=offer.count, wanted="0 to 1000000")
+
+
+def _event(command: ApplyDeclarations, noun: Declaration) -> Event:
+    match noun:
+        case Site():
+            return SiteApplied(command.at, noun, command.key)
+        case Policy():
+            return PolicyApplied(command.at, noun, command.key)
+        case Team():
+            return TeamApplied(command.at, noun, command.key)
+        case PriceBook():
+            return PriceBookApplied(command.at, noun, command.key)
+
+
+def _declared(noun: Declaration, outcome: str) -> Declared:
+    return Declared(_KINDS[type(noun)], noun.name, outcome)

@@ -1,0 +1,215 @@
+"""Sites: agents attach, report and fall silent; operators cordon and drain.
+
+Silence stops nothing. A service may be replaced after a silence only where its own `disconnect` block says so; the silent
+copy is left alone, and when the site returns `reconcile` says which copy stays.
+
+Measurements are recorded only when they say something new: a value that moved by more than a fifth, or one whose last
+record is older than ten minutes. Reports are recorded only when something but the moment has changed.
+"""
+
+from dataclasses import replace
+
+from broker.core import lifecycle
+from broker.core.commands import CordonSite, DrainSite, RecordLinks, ReportStatuses, SiteAttached, SiteSilent, Tick
+from broker.core.decide.keys import earlier, reused
+from broker.core.decide.models import made_by
+from broker.core.decide.placing import Deciding, Disagreement, Watch, place
+from broker.core.records import JOINED, UNKNOWN, SiteRecord, WorkloadRecord
+from broker.core.replies import Done, Move, Moves
+from broker.core.state import LINKS_KEPT, State
+from tidegate.model.assignment import Phase, Status
+from tidegate.model.decision import Outcome
+from tidegate.model.errors import NotFound
+from tidegate.model.event import (
+    LinkMeasured,
+    ModelRegistered,
+    ServiceTimeMeasured,
+    SiteCordoned,
+    SiteJoined,
+    SiteLost,
+    WorkloadCancelled,
+    WorkloadDecided,
+    WorkloadProgressed,
+)
+from tidegate.model.workload import OnDisconnect, Reconcile, WorkloadKind
+
+MOVED_PPM = 200_000
+"""A measurement that moved by more than this share is news."""
+STALE_MS = 600_000
+"""So is one whose last record is older than this."""
+
+
+def known(state: State, site: str) -> SiteRecord:
+    """The site of that name, or NotFound."""
+    if (record := state.sites.get(site)) is None:
+        raise NotFound("no such site", field="site", found=site, wanted="a site that was applied")
+    return record
+
+
+def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done]:
+    """An agent is here. What it no longer runs, and was told to stop, has let go."""
+    hello = command.hello
+    record = known(state, hello.site)
+    was_unknown = record.state == UNKNOWN
+    yield SiteJoined(command.at, hello.site, hello.boot, hello.held_generation, hello.address, hello.offers)
+    for workload in tuple(state.workloads.values()):
+        let_go = workload.id not in hello.running and hello.held_generation >= record.generation
+        if workload.phase is Phase.STOPPING and hello.site in workload.holding and let_go:
+            status = Status(workload.id, hello.held_generation, Phase.CANCELLED, "not there any more", at=command.at)
+            yield WorkloadProgressed(command.at, hello.site, status)
+    if was_unknown:
+        for workload in tuple(state.workloads.values()):
+            keep = workload.workload.disconnect.reconcile is Reconcile.KEEP_ORIGINAL
+            if keep and workload.live and hello.site in workload.leaving:
+                yield from _decide_again(state, workload, command.at, f"site {hello.site} returned", watch, [])
+    return Done()
+
+
+def silent(state: State, command: SiteSilent, watch: Watch) -> Deciding[Done]:
+    """It cannot be reached. Its work goes on."""
+    if known(state, command.site).state == JOINED:
+        yield SiteLost(command.at, command.site)
+    return Done()
+
+
+def report(state: State, command: ReportStatuses, watch: Watch) -> Deciding[Done]:
+    """What an agent observed. Reports about what is not there, or has ended, or say nothing new, change nothing."""
+    known(state, command.site)
+    for status in command.statuses:
+        record = state.workloads.get(status.workload_id)
+        if record is None or not _news(record, command.site, status):
+            continue
+        yield WorkloadProgressed(command.at, command.site, status)
+        yield from _consequences(state, record, command.site, status, command.at)
+    return Done()
+
+
+def _news(record: WorkloadRecord, site: str, status: Status) -> bool:
+    if site not in (*record.sites, *record.leaving, *record.holding) or record.phase is None or record.phase.ended:
+        return False
+    if status.phase not in lifecycle.REPORTED:
+        return False
+    before = record.statuses.get(site)
+    return before is None or replace(before, at=status.at) != status
+
+
+def _consequences(state: State, before: WorkloadRecord, site: str, status: Status, at: int) -> Deciding[None]:
+    """What a report leads to in the same turn: a model, a measured service time, the end of what it supersedes."""
+    record = state.workloads[before.id]
+    if record.phase is Phase.SUCCEEDED and (model := made_by(state, record, site, status)):
+        yield ModelRegistered(at, model)
+    if measured := _service_time(state, record, site, status, at):
+        yield measured
+    if record.phase is Phase.RUNNING and record.workload.kind is WorkloadKind.INFERENCE_SERVICE:
+        for old in tuple(state.workloads.values()):
+            if old.live and old.id != record.id and old.workload.name == record.workload.name:
+                if old.decided_offset < record.decided_offset:
+                    yield WorkloadCancelled(at, old.id, f"superseded by {record.id}")
+
+
+def _service_time(
+    state: State, record: WorkloadRecord, site: str, status: Status, at: int
+) -> ServiceTimeMeasured | None:
+    text = status.metrics.get("service_time_p99_us", "")
+    assignment = state.sites[site].desired.get(record.id)
+    if not text.isdecimal() or int(text) == 0 or record.model is None or assignment is None:
+        return None
+    offer = state.sites[site].effective.offer(assignment.offer)
+    digest, p99_us = record.model.artifact.digest, int(text)
+    if offer is None:
+        return None
+    before = state.service_times.get(digest, {}).get(offer.device_class)
+    if before is not None and not _moved(before.p99_us, before.at, p99_us, at):
+        return None
+    return ServiceTimeMeasured(at, digest, offer.device_class, p99_us)
+
+
+def record_links(state: State, command: RecordLinks, watch: Watch) -> Deciding[Done]:
+    """Round trips that are news. Those of sites that nobody declared are passed over."""
+    for probed in command.links:
+        if probed.site not in state.sites or probed.rtt_us <= 0 or not probed.origin:
+            continue
+        links = state.links.get(probed.site, {})
+        before = links.get(probed.origin)
+        if before is None and len(links) >= LINKS_KEPT:
+            continue
+        if before is None or _moved(before.rtt_us, before.at, probed.rtt_us, command.at):
+            yield LinkMeasured(command.at, probed.origin, probed.site, probed.rtt_us, probed.samples)
+    return Done()
+
+
+def _moved(before: int, before_at: int, now: int, now_at: int) -> bool:
+    return abs(now - before) * 1_000_000 > before * MOVED_PPM or now_at - before_at > STALE_MS
+
+
+def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:
+    """No new work there, or new work again. What is so already needs no event."""
+    record = known(state, command.site)
+    if answer := earlier(state, command.key, "lift" if command.lift else "cordon"):
+        if answer.about != command.site:
+            raise reused(command.key, answer)
+        return Done()
+    if record.cordoned == command.lift:
+        yield SiteCordoned(command.at, command.site, not command.lift, command.because, command.key)
+    return Done()
+
+
+def drain(state: State, command: DrainSite, watch: Watch) -> Deciding[Moves]:
+    """Cordon, then decide again for each service. A service stands at both places until the new one runs."""
+    record = known(state, command.site)
+    answer = earlier(state, command.key, "cordon")
+    if answer and answer.about != command.site:
+        raise reused(command.key, answer)
+    if not record.cordoned:
+        yield SiteCordoned(command.at, command.site, True, command.because or "drain", command.key)
+    moves: list[Move] = []
+    alarms: list[str] = []
+    for workload_id in record.desired:
+        workload = state.workloads[workload_id]
+        if workload.workload.kind is WorkloadKind.TRAINING_JOB or command.site not in workload.sites:
+            continue
+        yield from _decide_again(state, workload, command.at, f"drain {command.site}", watch, alarms)
+        sites = state.workloads[workload_id].sites
+        moved = sites if command.site not in sites else ()
+        moves.append(Move(workload_id, workload.workload.name, moved))
+    return Moves(tuple(moves), tuple(alarms))
+
+
+def due(state: State, at: int) -> list[WorkloadRecord]:
+    """Services whose silent site has been silent for as long as they allow, and that may be replaced elsewhere."""
+    late: list[WorkloadRecord] = []
+    for site in state.sites.values():
+        if site.state != UNKNOWN:
+            continue
+        for workload_id in site.desired:
+            record = state.workloads[workload_id]
+            disconnect = record.workload.disconnect
+            allowed = disconnect.replace is not OnDisconnect.NEVER
+            if allowed and site.site.name in record.sites and at - site.since >= disconnect.replace_after_ms:
+                late.append(record)
+    return late
+
+
+def tick(state: State, command: Tick, watch: Watch) -> Deciding[Moves]:
+    """Replace what is due. `due` is asked first, so a tick with nothing to do leaves nothing behind."""
+    moves: list[Move] = []
+    alarms: list[str] = []
+    for workload in due(state, command.at):
+        silent_sites = [site for site in workload.sites if state.sites[site].state == UNKNOWN]
+        because = f"site {', '.join(silent_sites)} lost"
+        yield from _decide_again(state, workload, command.at, because, watch, alarms)
+        moves.append(Move(workload.id, workload.workload.name, state.workloads[workload.id].sites))
+    return Moves(tuple(moves), tuple(alarms))
+
+
+def _decide_again(
+    state: State, record: WorkloadRecord, at: int, because: str, watch: Watch, alarms: list[str]
+) -> Deciding[None]:
+    """A new decision for a live workload, recorded only where it places it: otherwise it stays as it was."""
+    try:
+        decision = place(state, record.workload, record.model, at, watch)
+    except Disagreement as error:
+        alarms.append(str(error))
+        return
+    if decision.outcome is Outcome.PLACED and decision.sites != record.sites:
+        yield WorkloadDecided(at, record.id, decision, because)

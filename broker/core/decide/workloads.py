@@ -1,0 +1,129 @@
+"""Submitting, planning and cancelling workloads.
+
+What a name that is taken means:
+- a training job of that name is at work: Conflict, unless the key says that this is the same submission again;
+- a service of that name serves, and nothing differs, model version included: the same answer again, nothing recorded;
+- a service of that name serves and something differs: a new workload, decided beside the old one. The old one goes on
+  until the new one runs, and is then cancelled in the same turn (`sites.report`). Where there is no room for both, the new
+  one is decided as if the old one had left, and the old one is cancelled at once. Where it is refused, the old one stays.
+"""
+
+from broker.core.commands import CancelWorkload, SubmitWorkload
+from broker.core.decide.keys import check_name, earlier, reused
+from broker.core.decide.models import resolve
+from broker.core.decide.placing import Deciding, Watch, place, unwatched
+from broker.core.records import WorkloadRecord
+from broker.core.replies import Cancellation, Submission
+from broker.core.state import State
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.errors import Conflict, NotFound, Refused
+from tidegate.model.event import WorkloadCancelled, WorkloadDecided, WorkloadSubmitted
+from tidegate.model.registry import ModelVersion
+from tidegate.model.workload import Workload, WorkloadKind
+
+GANG = 10_000
+"""The most workers or replicas that one workload may have."""
+
+
+def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Submission]:
+    """Record the workload and where it goes; both events stand together or not at all."""
+    workload = command.workload
+    if answer := earlier(state, command.key, "submit"):
+        before = state.workloads.get(answer.about)
+        if before is None or before.decision is None or before.workload != workload:
+            raise reused(command.key, answer)
+        return Submission(before.id, before.decision, before.decided_offset, repeated=True)
+    check(workload)
+    if command.if_revision and command.if_revision < state.placement_offset:
+        raise Conflict(
+            "the fleet has changed since the plan",
+            field="if_revision",
+            found=command.if_revision,
+            wanted=f"{state.placement_offset} or later: plan again",
+        )
+    model = _model(state, workload)
+    old = _in_the_way(state, workload)
+    if old is not None and _same(old, workload, model) and old.decision is not None:
+        return Submission(old.id, old.decision, old.decided_offset, repeated=True)
+    decision, instead = _decided(state, workload, model, command.at, watch, old)
+    yield WorkloadSubmitted(command.at, workload, command.key, command.traceparent, model)
+    workload_id = f"w{state.offset}"
+    if old is not None and instead:
+        yield WorkloadCancelled(command.at, old.id, f"superseded by {workload_id}")
+    yield WorkloadDecided(command.at, workload_id, decision)
+    return Submission(workload_id, decision, state.offset)
+
+
+def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) -> Decision:
+    """What `submit` would decide now. The same path, with the record left out."""
+    check(workload)
+    decision, _ = _decided(state, workload, _model(state, workload), at, watch, _in_the_way(state, workload))
+    return decision
+
+
+def cancel(state: State, command: CancelWorkload, watch: Watch) -> Deciding[Cancellation]:
+    """Stop it everywhere. What has ended stays ended: asking again is no error."""
+    record = state.find(command.workload)
+    if record is None:
+        raise NotFound("no such workload", field="workload", found=command.workload, wanted="an id or a name")
+    if answer := earlier(state, command.key, "cancel"):
+        if answer.about != record.id:
+            raise reused(command.key, answer)
+        return Cancellation(record.id)
+    if record.live:
+        yield WorkloadCancelled(command.at, record.id, command.because, command.key)
+    return Cancellation(record.id)
+
+
+def check(workload: Workload) -> None:
+    """Refused, naming the field, where the workload is not whole. Manifests are checked more closely by the client."""
+    check_name(workload.name, "name")
+    if (workload.training is not None) == (workload.inference is not None):
+        raise Refused("exactly one of training and inference belongs here", field="kind", found=workload.kind)
+    if (workload.kind is WorkloadKind.TRAINING_JOB) != (workload.training is not None):
+        raise Refused("does not match what it holds", field="kind", found=workload.kind)
+    if workload.training is not None and not workload.training.entrypoint.strip():
+        raise Refused("is empty", field="training.entrypoint", wanted="a command")
+    where = "training.workers" if workload.training else "inference.replicas.minimum"
+    if not 1 <= workload.copies <= GANG:
+        raise Refused("is out of bounds", field=where, found=workload.copies, wanted=f"1 to {GANG}")
+    asked = workload.demand.resources
+    for name in ("gpus", "gpu_memory_bytes", "cpus_milli", "memory_bytes"):
+        if getattr(asked, name) < 0:
+            raise Refused("is negative", field=f"demand.{name}", found=getattr(asked, name), wanted="0 or more")
+    if workload.latency is not None and workload.latency.p99_us <= 0:
+        raise Refused("is not a time", field="latency.p99_us", found=workload.latency.p99_us, wanted="above 0")
+
+
+def _model(state: State, workload: Workload) -> ModelVersion | None:
+    return resolve(state, workload.inference.model_uri) if workload.inference else None
+
+
+def _in_the_way(state: State, workload: Workload) -> WorkloadRecord | None:
+    """The live workload of the same name, if there is one and it may be superseded."""
+    old = state.find(workload.name)
+    if old is None or not old.live or old.workload.name != workload.name:
+        return None
+    if old.workload.kind is WorkloadKind.TRAINING_JOB or workload.kind is not old.workload.kind:
+        raise Conflict(
+            f"{old.id} of that name is {old.phase}",
+            field="name",
+            found=workload.name,
+            wanted=f"another name, or `cancel {old.id}` first",
+        )
+    return old
+
+
+def _same(old: WorkloadRecord, workload: Workload, model: ModelVersion | None) -> bool:
+    return old.workload == workload and old.model == model
+
+
+def _decided(
+    state: State, workload: Workload, model: ModelVersion | None, at: int, watch: Watch, old: WorkloadRecord | None
+) -> tuple[Decision, bool]:
+    """The decision, and whether it needs the room of the one it supersedes."""
+    beside = place(state, workload, model, at, watch)
+    if old is None or beside.outcome is Outcome.PLACED:
+        return beside, False
+    instead = place(state, workload, model, at, watch, without=old.id)
+    return (instead, True) if instead.outcome is Outcome.PLACED else (beside, False)

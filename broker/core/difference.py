@@ -1,0 +1,20 @@
+"""What turns the desired state that an agent holds into the one that it should run."""
+
+from broker.core.records import SiteRecord
+from tidegate.model.session import Difference
+
+
+def difference(site: SiteRecord, held: int) -> Difference:
+    """From generation `held` to the site's own. Whole where the removals since then are no longer known.
+
+    An agent that holds more than the log knows of has met another log; it is told everything, and `whole` says so.
+    """
+    if held < max(site.floor, 1) or held > site.generation:
+        return Difference(0, site.generation, whole=True, upserts=tuple(site.desired.values()))
+    return Difference(
+        base=held,
+        generation=site.generation,
+        whole=False,
+        upserts=tuple(a for a in site.desired.values() if a.generation > held),
+        removals=tuple(workload_id for workload_id, at in site.removed.items() if at > held),
+    )

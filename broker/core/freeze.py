@@ -1,0 +1,96 @@
+"""The state as bytes and back: what a snapshot holds, and how a test compares a live state with a replayed one.
+
+    JSON, UTF-8, no spaces; a record is the list of its fields in order, a dictionary keeps its order, bytes are base64
+
+Field order is the format: whoever changes a record that the state holds, or the fold itself, raises `FORMAT`; older
+snapshots are then passed over and the log is replayed.
+"""
+
+import base64
+import dataclasses
+import json
+import types
+import typing
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from broker.core.state import State
+from placement.facts import Holding
+
+FORMAT = 1
+
+_DERIVED = ("fleet", "law")
+
+
+def freeze(state: State) -> bytes:
+    """The state's bytes: equal states give equal bytes."""
+    kept = {name: _plain(getattr(state, name)) for name in _kept()}
+    kept["holdings"] = _plain(tuple(holding for _, holding in sorted(state.fleet.holdings.items())))
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def thaw(data: bytes) -> State:
+    """The inverse of `freeze`."""
+    kept = json.loads(data)
+    hints = typing.get_type_hints(State)
+    holdings = _reader(tuple[Holding, ...])(kept.pop("holdings"))
+    state = State(**{name: _reader(hints[name])(value) for name, value in kept.items()})
+    state.rebuild(holdings)
+    return state
+
+
+def _kept() -> list[str]:
+    return [field.name for field in dataclasses.fields(State) if field.name not in _DERIVED]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return [_plain(getattr(value, name)) for name in _names(type(value))]
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value
+
+
+@cache
+def _names(record: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(record))
+
+
+@cache
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """How a value of that type comes back."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is dict:
+        inner = _reader(arguments[1])
+        return lambda value: {key: inner(item) for key, item in value.items()}
+    if origin is tuple:
+        inner = _reader(arguments[0])
+        return lambda value: tuple(inner(item) for item in value)
+    if origin in (types.UnionType, typing.Union):
+        inner = _reader(next(argument for argument in arguments if argument is not type(None)))
+        return lambda value: None if value is None else inner(value)
+    if dataclasses.is_dataclass(hint):
+        return _record_reader(hint)
+    if hint is bytes:
+        return base64.b64decode
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return lambda value: value
+
+
+def _record_reader(record: Any) -> Callable[[Any], Any]:
+    hints = typing.get_type_hints(record)
+    readers: list[Callable[[Any], Any]] = []
+
+    def read(values: list[Any]) -> Any:
+        if not readers:  # filled at first use, since records may hold records of their own kind
+            readers.extend(_reader(hints[name]) for name in _names(record))
+        return record(*(reader(value) for reader, value in zip(readers, values, strict=True)))
+
+    return read

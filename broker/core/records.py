@@ -1,0 +1,152 @@
+"""What the state holds of each thing: frozen records, replaced whole by the fold and by nobody else."""
+
+from dataclasses import dataclass, field, replace
+
+from tidegate.model.assignment import Assignment, Phase, Status
+from tidegate.model.decision import Decision
+from tidegate.model.event import SiteView, WorkloadView
+from tidegate.model.registry import ModelVersion
+from tidegate.model.site import Offer, Site
+from tidegate.model.workload import Workload
+
+DECLARED, JOINED, UNKNOWN = "declared", "joined", "unknown"
+"""A site's states: never seen, attached, silent. Unknown is not failed: its work goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecord:
+    """One site: its declaration, what its agent said, and the desired state it is told."""
+
+    site: Site
+    state: str = DECLARED
+    cordoned: bool = False
+    because: str = ""
+    generation: int = 0
+    """The offset of the event that last changed `desired`; so it can only grow."""
+    held_generation: int = 0
+    boot: str = ""
+    address: str = ""
+    observed: tuple[Offer, ...] = ()
+    since: int = 0
+    """When `state` last changed, ms since the epoch."""
+    desired: dict[str, Assignment] = field(default_factory=dict)
+    removed: dict[str, int] = field(default_factory=dict)
+    """Workload id to the generation that left it out; the newest `REMOVALS_KEPT`."""
+    floor: int = 0
+    """Whoever holds an older generation than this is told everything, since some removals are forgotten."""
+
+    @property
+    def effective(self) -> Site:
+        """The declaration with the capacity that was found there in place of what was promised.
+
+        What stands there is the agent's to say; what it costs and what can be bought is the operator's.
+        """
+        if not self.observed:
+            return self.site
+        if not self.site.offers:
+            return replace(self.site, offers=self.observed)
+        found = {offer.name: offer for offer in self.observed}
+        return replace(self.site, offers=tuple(_as_found(offer, found.get(offer.name)) for offer in self.site.offers))
+
+    def view(self) -> SiteView:
+        """As readers see it."""
+        return SiteView(
+            site=self.site,
+            state=self.state,
+            cordoned=self.cordoned,
+            generation=self.generation,
+            held_generation=self.held_generation,
+            last_seen=self.since if self.state != DECLARED else 0,
+            observed=self.observed,
+            workloads=tuple(self.desired),
+            address=self.address,
+        )
+
+
+def _as_found(declared: Offer, found: Offer | None) -> Offer:
+    if found is None or declared.elastic:
+        return declared
+    return replace(
+        declared,
+        resources=found.resources,
+        count=found.count,
+        gpu_model=found.gpu_model or declared.gpu_model,
+        device_class=found.device_class,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadRecord:
+    """One workload: what was asked, what was decided, what its sites say."""
+
+    id: str
+    workload: Workload
+    submitted_at: int
+    key: str = ""
+    traceparent: str = ""
+    model: ModelVersion | None = None
+    phase: Phase | None = None
+    """None between the submission and its first decision, which stand in the same run of events."""
+    detail: str = ""
+    decision: Decision | None = None
+    decided_offset: int = 0
+    statuses: dict[str, Status] = field(default_factory=dict)
+    """The newest of each site that has it now or had it."""
+    sites: tuple[str, ...] = ()
+    """Where the decision in force puts it."""
+    leaving: tuple[str, ...] = ()
+    """Where it still stands until its new sites run it, or until a silent site returns."""
+    holding: tuple[str, ...] = ()
+    """Sites that have yet to let go, once it is being stopped."""
+    outlawed_by: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether it has neither ended nor been refused, nor is being stopped."""
+        return self.phase is not None and not self.phase.ended and self.phase is not Phase.STOPPING
+
+    def view(self, sites: dict[str, "SiteRecord"]) -> WorkloadView:
+        """As readers see it."""
+        standing = dict.fromkeys((*self.sites, *self.leaving, *self.holding))
+        return WorkloadView(
+            id=self.id,
+            workload=self.workload,
+            phase=str(self.phase or ""),
+            decision=self.decision,
+            submitted_at=self.submitted_at,
+            detail=self.detail,
+            statuses=self.statuses,
+            model=self.model,
+            traceparent=self.traceparent,
+            outlawed_by=self.outlawed_by,
+            site_states={name: sites[name].state for name in standing if name in sites},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredLink:
+    """The newest round trip between an origin and a site."""
+
+    rtt_us: int
+    at: int
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredTime:
+    """The newest service time of a model on a class of device, 99th percentile."""
+
+    p99_us: int
+    at: int
+    samples: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an idempotency key was used for, so that a retry gets the same answer."""
+
+    verb: str
+    """The kind of the event that carried the key."""
+    about: str
+    """The workload's id, the site's name, or the declared names, one a line."""
+    offset: int

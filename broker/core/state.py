@@ -1,0 +1,377 @@
+"""The state: what the fold of the log knows. `State.apply` is its only writer; everybody else reads.
+
+    state = State()
+    for recorded in log: state.apply(recorded)
+
+Held here: sites with their desired state, workloads, law, teams, price books, models, measurements and the answers that
+idempotency keys have had. Derived from these and never stored: the placement engine's `Fleet` (columns and what is taken).
+
+An assignment's generation is the offset of the event that made it, so no generation can ever go back. A service that moves
+stands at both places until the new one runs; that is in the fold, not in anyone's memory.
+
+Limits: the newest 100,000 answers, the newest 20,000 ended workloads (the log keeps them all), the newest 1,000
+removals of a site (whoever is further behind is told everything), 1,000 measured origins of a site.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from broker.core import lifecycle
+from broker.core.records import (
+    JOINED,
+    UNKNOWN,
+    Answer,
+    MeasuredLink,
+    MeasuredTime,
+    SiteRecord,
+    WorkloadRecord,
+)
+from placement.facts import Holding
+from placement.fleet import Fleet
+from placement.law import Law
+from tidegate.model import event as happened
+from tidegate.model.assignment import Assignment, Phase
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.errors import Broken
+from tidegate.model.event import Recorded
+from tidegate.model.money import PriceBook, Team
+from tidegate.model.policy import Policy
+from tidegate.model.registry import ModelVersion
+from tidegate.model.workload import Reconcile, WorkloadKind
+
+ANSWERS_KEPT = 100_000
+ENDED_KEPT = 20_000
+REMOVALS_KEPT = 1_000
+LINKS_KEPT = 1_000
+
+
+@dataclass(slots=True)
+class State:
+    """The fold. Dictionaries keep the order of first mention, which is part of the state."""
+
+    offset: int = 0
+    """Of the last event applied; the state's revision."""
+    placement_offset: int = 0
+    """Of the last event that could change where something is placed."""
+    sites: dict[str, SiteRecord] = field(default_factory=dict)
+    workloads: dict[str, WorkloadRecord] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """Name to the newest workload of that name; one that was refused does not take the name from a live one."""
+    ended: dict[str, int] = field(default_factory=dict)
+    """Ended workloads, oldest first, with the offset at which they ended."""
+    policies: dict[str, Policy] = field(default_factory=dict)
+    teams: dict[str, Team] = field(default_factory=dict)
+    books: dict[str, PriceBook] = field(default_factory=dict)
+    models: dict[str, tuple[ModelVersion, ...]] = field(default_factory=dict)
+    """By name, version 1 first."""
+    links: dict[str, dict[str, MeasuredLink]] = field(default_factory=dict)
+    """By site, then by origin."""
+    service_times: dict[str, dict[str, MeasuredTime]] = field(default_factory=dict)
+    """By model digest, then by device class."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    fleet: Fleet = field(default_factory=Fleet, compare=False)
+    """Derived, but for its holdings: the columns that the engine works on."""
+    law: Law = field(default_factory=Law, compare=False)
+    """Derived: what is in force."""
+
+    def apply(self, recorded: Recorded) -> None:
+        """Take in one event. Raises `Broken` where it does not follow or cannot be."""
+        if recorded.offset != self.offset + 1:
+            raise Broken("the log has a hole", field="offset", found=recorded.offset, wanted=str(self.offset + 1))
+        event = recorded.event
+        _FOLD[type(event)](self, event, recorded.offset)
+        self.offset = recorded.offset
+        if not isinstance(event, _PLACES_NOTHING):
+            self.placement_offset = recorded.offset
+
+    def find(self, workload: str) -> WorkloadRecord | None:
+        """By id or by name."""
+        return self.workloads.get(workload) or self.workloads.get(self.names.get(workload, ""))
+
+    def rebuild(self, holdings: Iterable[Holding]) -> None:
+        """Derive what is derived, after a snapshot was read. Holdings name units, so they come back as they were."""
+        self.fleet = Fleet()
+        for record in self.sites.values():
+            self._know_site(record)
+        for site, links in self.links.items():
+            for origin, link in links.items():
+                self.fleet.put_link(origin, site, link.rtt_us, link.at)
+        for digest, times in self.service_times.items():
+            for device_class, measured in times.items():
+                self.fleet.put_service_time(digest, device_class, measured.p99_us, measured.at)
+        for holding in holdings:
+            self.fleet.restore(holding)
+        self._enact()
+
+    # Declarations
+
+    def _site_applied(self, event: happened.SiteApplied, offset: int) -> None:
+        before = self.sites.get(event.site.name, SiteRecord(event.site))
+        self._put_site(replace(before, site=event.site))
+        self._answer(event.key, "apply", f"site/{event.site.name}", offset)
+
+    def _policy_applied(self, event: happened.PolicyApplied, offset: int) -> None:
+        self.policies[event.policy.name] = event.policy
+        self._declared(event.key, f"policy/{event.policy.name}", offset)
+
+    def _team_applied(self, event: happened.TeamApplied, offset: int) -> None:
+        self.teams[event.team.name] = event.team
+        self._declared(event.key, f"team/{event.team.name}", offset)
+
+    def _book_applied(self, event: happened.PriceBookApplied, offset: int) -> None:
+        self.books.pop(event.book.name, None)  # the last one stands last: that one is in force
+        self.books[event.book.name] = event.book
+        self._declared(event.key, f"price_book/{event.book.name}", offset)
+
+    def _declared(self, key: str, about: str, offset: int) -> None:
+        self._enact()
+        self._answer(key, "apply", about, offset)
+
+    def _enact(self) -> None:
+        book = next(reversed(self.books.values()), None)
+        self.law = Law(tuple(self.policies.values()), book, tuple(self.teams.values()))
+
+    # Sites
+
+    def _site_joined(self, event: happened.SiteJoined, offset: int) -> None:
+        before = self._site(event.site)
+        self._put_site(
+            replace(
+                before,
+                state=JOINED,
+                since=event.at,
+                boot=event.boot,
+                held_generation=event.held_generation,
+                address=event.address,
+                observed=event.observed,
+            )
+        )
+        for record in tuple(self.workloads.values()):
+            # What was replaced while the site was away: the workload said which copy stays.
+            if event.site in record.leaving and record.workload.disconnect.reconcile is Reconcile.KEEP_REPLACEMENT:
+                self._leave(record, offset, (event.site,))
+
+    def _site_lost(self, event: happened.SiteLost, offset: int) -> None:
+        self._put_site(replace(self._site(event.site), state=UNKNOWN, since=event.at))
+
+    def _site_cordoned(self, event: happened.SiteCordoned, offset: int) -> None:
+        self._put_site(replace(self._site(event.site), cordoned=event.cordoned, because=event.because))
+        self._answer(event.key, "cordon" if event.cordoned else "lift", event.site, offset)
+
+    def _link_measured(self, event: happened.LinkMeasured, offset: int) -> None:
+        links = self.links.setdefault(event.site, {})
+        links[event.origin] = MeasuredLink(event.rtt_us, event.at, event.samples)
+        self.fleet.put_link(event.origin, event.site, event.rtt_us, event.at)
+
+    def _service_time_measured(self, event: happened.ServiceTimeMeasured, offset: int) -> None:
+        times = self.service_times.setdefault(event.model_digest, {})
+        times[event.device_class] = MeasuredTime(event.p99_us, event.at, event.samples)
+        self.fleet.put_service_time(event.model_digest, event.device_class, event.p99_us, event.at)
+
+    def _model_registered(self, event: happened.ModelRegistered, offset: int) -> None:
+        versions = self.models.get(event.model.name, ())
+        if event.model.version != len(versions) + 1:
+            raise Broken("model versions count from 1", field=event.model.ref, wanted=str(len(versions) + 1))
+        self.models[event.model.name] = (*versions, event.model)
+        self._answer(event.key, "register", event.model.ref, offset)
+
+    # Workloads
+
+    def _submitted(self, event: happened.WorkloadSubmitted, offset: int) -> None:
+        record = WorkloadRecord(
+            id=f"w{offset}",
+            workload=event.workload,
+            submitted_at=event.at,
+            key=event.key,
+            traceparent=event.traceparent,
+            model=event.model,
+        )
+        self.workloads[record.id] = record
+        self._answer(event.key, "submit", record.id, offset)
+
+    def _decided(self, event: happened.WorkloadDecided, offset: int) -> None:
+        record = self._workload(event.workload_id)
+        placed = event.decision.outcome is Outcome.PLACED
+        phase = self._step(record, Phase.PLACED if placed else Phase.REFUSED)
+        standing = (*record.sites, *record.leaving)
+        sites = event.decision.sites if placed else ()
+        record = replace(
+            record,
+            phase=phase,
+            detail=event.because,
+            decision=event.decision,
+            decided_offset=offset,
+            sites=sites,
+            leaving=tuple(site for site in dict.fromkeys(standing) if site not in sites),
+            outlawed_by=(),
+        )
+        named = self.find(record.workload.name)
+        if placed or named is None or not named.live:
+            self.names[record.workload.name] = record.id
+        for site in sites:
+            self._assign(record, event.decision, site, offset)
+        if not placed:
+            self._end(record, offset)
+        else:
+            self.workloads[record.id] = record
+
+    def _progressed(self, event: happened.WorkloadProgressed, offset: int) -> None:
+        record = self._workload(event.status.workload_id)
+        statuses = {**record.statuses, event.site: event.status}
+        record = replace(record, statuses=statuses, detail=event.status.detail)
+        if record.phase is Phase.STOPPING:
+            holding = tuple(site for site in record.holding if site != event.site or not event.status.phase.ended)
+            record = replace(record, holding=holding)
+            if not holding:
+                self._end(replace(record, phase=self._step(record, self._last_phase(record))), offset)
+            else:
+                self.workloads[record.id] = record
+            return
+        if event.site not in record.sites:
+            self.workloads[record.id] = record  # it is leaving there; what counts is where it goes
+            return
+        record = replace(record, phase=self._step(record, self._phase(record)))
+        if record.phase is not None and record.phase.ended:
+            self._end(record, offset)
+        elif record.phase is Phase.RUNNING:
+            # It runs where it should: where it came from may let go, but a silent site is not told anything.
+            reachable = tuple(site for site in record.leaving if self._site(site).state != UNKNOWN)
+            self._leave(record, offset, reachable)
+        else:
+            self.workloads[record.id] = record
+
+    def _cancelled(self, event: happened.WorkloadCancelled, offset: int) -> None:
+        record = self._workload(event.workload_id)
+        holding = tuple(dict.fromkeys((*record.sites, *record.leaving)))
+        record = replace(record, phase=self._step(record, Phase.STOPPING), detail=event.because, holding=holding)
+        for site in holding:
+            self._unassign(record.id, site, offset)
+        self.workloads[record.id] = replace(record, leaving=())
+        self._answer(event.key, "cancel", record.id, offset)
+
+    def _outlawed(self, event: happened.AssignmentOutlawed, offset: int) -> None:
+        record = self._workload(event.workload_id)
+        rules = dict.fromkeys((*record.outlawed_by, *event.rules))
+        self.workloads[record.id] = replace(record, outlawed_by=tuple(rules))
+
+    # What the events above have in common
+
+    def _site(self, name: str) -> SiteRecord:
+        if (record := self.sites.get(name)) is None:
+            raise Broken("an event names a site that was never declared", field="site", found=name)
+        return record
+
+    def _workload(self, workload_id: str) -> WorkloadRecord:
+        if (record := self.workloads.get(workload_id)) is None:
+            raise Broken("an event names a workload that was never submitted", field="workload_id", found=workload_id)
+        return record
+
+    def _put_site(self, record: SiteRecord) -> None:
+        self.sites[record.site.name] = record
+        self._know_site(record)
+
+    def _know_site(self, record: SiteRecord) -> None:
+        observed = record.effective.offers if record.observed else ()
+        self.fleet.put_site(record.site, reachable=record.state == JOINED, cordoned=record.cordoned, observed=observed)
+
+    def _step(self, record: WorkloadRecord, after: Phase) -> Phase:
+        story = [f"{site}: {status.phase} at {status.at}" for site, status in record.statuses.items()]
+        return lifecycle.step(record.id, record.phase, after, story)
+
+    def _phase(self, record: WorkloadRecord) -> Phase:
+        """From what its sites say; a site that has said nothing yet is merely placed."""
+        said = [record.statuses[site].phase if site in record.statuses else Phase.PLACED for site in record.sites]
+        return lifecycle.together(said, job=record.workload.kind is WorkloadKind.TRAINING_JOB)
+
+    def _last_phase(self, record: WorkloadRecord) -> Phase:
+        """How something that was being stopped has ended: a job may have finished before it heard."""
+        said = {record.statuses[site].phase for site in record.sites if site in record.statuses}
+        return Phase.SUCCEEDED if said == {Phase.SUCCEEDED} else Phase.CANCELLED
+
+    def _assign(self, record: WorkloadRecord, decision: Decision, site: str, offset: int) -> None:
+        slots = tuple(slot for slot in decision.slots if slot.site == site)
+        assignment = Assignment(
+            workload_id=record.id,
+            workload=record.workload,
+            site=site,
+            generation=offset,
+            offer=slots[0].offer,
+            copies=sum(slot.count for slot in slots),
+            model=record.model,
+            traceparent=record.traceparent,
+        )
+        before = self._site(site)
+        self.fleet.take(_holder(record.id, site), slots, record.workload.demand, record.workload.team)
+        held = before.desired.get(record.id)
+        if held and replace(held, generation=offset) == assignment:
+            return  # nothing changes there: no new generation
+        removed = {name: at for name, at in before.removed.items() if name != record.id}
+        desired = {**before.desired, record.id: assignment}
+        self.sites[site] = replace(before, generation=offset, desired=desired, removed=removed)
+
+    def _unassign(self, workload_id: str, site: str, offset: int) -> None:
+        before = self._site(site)
+        if workload_id not in before.desired:
+            return
+        self.fleet.release(_holder(workload_id, site))
+        desired = {name: assignment for name, assignment in before.desired.items() if name != workload_id}
+        removed, floor = {**before.removed, workload_id: offset}, before.floor
+        if len(removed) > REMOVALS_KEPT:
+            oldest = next(iter(removed))
+            floor = removed.pop(oldest)
+        self.sites[site] = replace(before, generation=offset, desired=desired, removed=removed, floor=floor)
+
+    def _leave(self, record: WorkloadRecord, offset: int, sites: tuple[str, ...]) -> None:
+        for site in sites:
+            self._unassign(record.id, site, offset)
+        statuses = {site: status for site, status in record.statuses.items() if site not in sites}
+        leaving = tuple(site for site in record.leaving if site not in sites)
+        self.workloads[record.id] = replace(record, leaving=leaving, statuses=statuses)
+
+    def _end(self, record: WorkloadRecord, offset: int) -> None:
+        for site in dict.fromkeys((*record.sites, *record.leaving)):
+            self._unassign(record.id, site, offset)
+        self.workloads[record.id] = replace(record, leaving=(), holding=())
+        self.ended[record.id] = offset
+        if len(self.ended) > ENDED_KEPT:
+            oldest = next(iter(self.ended))
+            del self.ended[oldest]
+            forgotten = self.workloads.pop(oldest)
+            if self.names.get(forgotten.workload.name) == oldest:
+                del self.names[forgotten.workload.name]
+
+    def _answer(self, key: str, verb: str, about: str, offset: int) -> None:
+        if not key:
+            return
+        if before := self.answers.get(key):  # a later event of the same request
+            about, offset = f"{before.about}\n{about}", before.offset
+        self.answers[key] = Answer(verb, about, offset)
+        if len(self.answers) > ANSWERS_KEPT:
+            del self.answers[next(iter(self.answers))]
+
+
+def _holder(workload_id: str, site: str) -> str:
+    """A workload's holding at one site; while it moves it has one at each place."""
+    return f"{workload_id}@{site}"
+
+
+_PLACES_NOTHING = (happened.WorkloadSubmitted, happened.ModelRegistered, happened.AssignmentOutlawed)
+
+_FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
+    happened.SiteApplied: State._site_applied,
+    happened.PolicyApplied: State._policy_applied,
+    happened.TeamApplied: State._team_applied,
+    happened.PriceBookApplied: State._book_applied,
+    happened.SiteJoined: State._site_joined,
+    happened.SiteLost: State._site_lost,
+    happened.SiteCordoned: State._site_cordoned,
+    happened.LinkMeasured: State._link_measured,
+    happened.ServiceTimeMeasured: State._service_time_measured,
+    happened.ModelRegistered: State._model_registered,
+    happened.WorkloadSubmitted: State._submitted,
+    happened.WorkloadDecided: State._decided,
+    happened.WorkloadProgressed: State._progressed,
+    happened.WorkloadCancelled: State._cancelled,
+    happened.AssignmentOutlawed: State._outlawed,
+}
