@@ -1,0 +1,168 @@
+"""Putting a broker together, running it and stopping it.
+
+    data_dir/log.db        the log                       data_dir/snapshots/    states, disposable
+    data_dir/artifacts/    files by their content        data_dir/telemetry.db  spans and predictions
+
+Start: open the log (one process to a directory), fold it, listen, write the ready file. Stop (SIGTERM, SIGINT): let calls
+end, answer what waits, keep a snapshot. A failed write ends the process with code 70 and the story on stderr; nothing that
+was acknowledged is lost by that, nor by SIGKILL.
+
+Exit codes: 0 stopped as asked, 1 could not start, 2 wrong usage, 70 broken.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from broker.config import Config, is_local, parse
+from broker.core import freeze
+from broker.core.commands import Tick
+from broker.core.decide.sites import due
+from broker.log.disk import DiskDirectory
+from broker.log.embedded import EmbeddedLog
+from broker.log.snapshots import Snapshots
+from broker.rpc.agents import Agents
+from broker.rpc.artifacts import Artifacts
+from broker.rpc.events import Events
+from broker.rpc.fleet import Fleet
+from broker.rpc.interceptors import Doorway, authorisation, identity, rate
+from broker.rpc.server import Server
+from broker.rpc.traces import Traces
+from broker.rpc.tracing import Tracing
+from broker.rpc.workloads import Workloads
+from broker.runtime.bells import Bells
+from broker.runtime.clock import SystemClock
+from broker.runtime.contents import Contents
+from broker.runtime.executors import Executors
+from broker.runtime.history import keep, restore
+from broker.runtime.loop import Loop
+from broker.runtime.sessions import Sessions
+from broker.telemetry.embedded import Telemetry
+from broker.telemetry.exporter import StoreExporter
+from broker.telemetry.forward import Forwarder, collector_at
+from tidegate.model.errors import Broken, TidegateError
+
+GRACE_S = 3.0
+TICK_S = 1.0
+
+logger = logging.getLogger("broker")
+
+
+async def serve(config: Config, stop: asyncio.Event) -> None:
+    """A broker, from its start until `stop` is set. Raises what keeps it from starting, or `Broken`."""
+    clock, bells = SystemClock(), Bells()
+    config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = await EmbeddedLog.open(config.data_dir)
+    forwarder = Forwarder(collector_at(config.otlp_forward)) if config.otlp_forward else None
+    telemetry = await Telemetry.open(
+        config.data_dir, clock.now, pass_on=forwarder.offer if forwarder else lambda request: None
+    )
+    snapshots = Snapshots(DiskDirectory(config.data_dir / "snapshots"), freeze.FORMAT)
+    began = clock.elapsed()
+    state = await restore(log, snapshots)
+    logger.info("folded offset=%d seconds=%.3f", state.offset, clock.elapsed() - began)
+    epoch = clock.now()
+    sessions = Sessions(
+        clock, epoch=epoch, heartbeat_ms=config.heartbeat_ms, telemetry_bytes_per_s=config.telemetry_bytes_per_s
+    )
+    executors = Executors(state, sessions, bells)
+    loop = Loop(state, log, clock, executors.start, executors.spoken)
+    tracing = Tracing(StoreExporter(telemetry), clock)
+    server = Server(
+        Doorway((identity, authorisation, rate(clock))),
+        workloads=Workloads(loop, log, sessions, bells, tracing),
+        fleet=Fleet(loop),
+        agents=Agents(loop, sessions, telemetry, clock),
+        artifacts=Artifacts(Contents(config.data_dir / "artifacts")),
+        events=Events(loop, log, bells),
+        traces=Traces(loop, telemetry),
+        recorder=telemetry,
+    )
+    address = await server.start(config.listen)
+    if not is_local(config.listen):
+        logger.warning("insecure: %s can be reached from elsewhere, and whoever does may do anything", address)
+    logger.info("listening address=%s epoch=%d offset=%d", address, epoch, state.offset)
+    if config.ready_file:
+        ready = {"pid": os.getpid(), "address": address, "epoch": epoch, "head": log.head.offset}
+        _write_whole(config.ready_file, json.dumps(ready))
+
+    turning = asyncio.create_task(loop.run())
+    beside = asyncio.create_task(_beside(config, loop, sessions, log, snapshots))
+    forwarding = [asyncio.create_task(forwarder.run())] if forwarder else []
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({turning, beside, stopping, *forwarding}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (turning, beside, *forwarding):
+            if task.done():
+                task.result()  # only an error ends these two
+        logger.info("stopping")
+        sessions.end_all()
+        await server.stop(GRACE_S)
+        beside.cancel()
+        loop.stop()
+        await turning
+        await asyncio.to_thread(tracing.flush)
+        await keep(log, snapshots, state)
+        await log.close()
+        await telemetry.close()
+        logger.info("stopped offset=%d", state.offset)
+    finally:
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+
+async def _beside(config: Config, loop: Loop, sessions: Sessions, log: EmbeddedLog, snapshots: Snapshots) -> None:
+    """What time brings: silent sites, replacements that are due, snapshots."""
+    kept = log.head.offset
+    while True:
+        await asyncio.sleep(min(TICK_S, config.heartbeat_ms / 1_000))
+        await sessions.silence(loop)
+        if await loop.read(lambda state, at: bool(due(state, at))):
+            await loop.ask(Tick(0))
+        if log.head.offset - kept >= config.snapshot_every:
+            # Frozen inside the loop's turn, where the state stands still; written outside.
+            frozen = await loop.read(lambda state, at: (log.head, state.offset, freeze.freeze(state)))
+            head, offset, data = frozen
+            if head.offset == offset:
+                kept = offset
+                with contextlib.suppress(TidegateError):
+                    await asyncio.to_thread(snapshots.write, head, data)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Whoever sees the file sees all of it."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.rename(path)
+
+
+def main() -> None:
+    """The command line."""
+    config = parse(sys.argv[1:])
+    logging.basicConfig(
+        stream=sys.stderr, level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    logging.Formatter.default_msec_format = "%s.%03d"
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await serve(config, stop)
+
+    try:
+        uvloop.run(run())
+    except Broken as error:
+        logger.critical("broken: %s", error)
+        logging.shutdown()
+        os._exit(70)  # threads may hang on a disk that does not answer; nothing is lost by leaving now
+    except TidegateError as error:
+        logger.error("cannot go on: %s", error)
+        sys.exit(1)

@@ -1,0 +1,76 @@
+"""The Fleet service: declarations, sites, cordon and drain."""
+
+from typing import Any
+
+from broker.core.commands import ApplyDeclarations, CordonSite, Declaration, DrainSite
+from broker.core.decide.sites import known
+from broker.core.state import State
+from broker.runtime.loop import Loop
+from tidegate.model.errors import Refused
+from tidegate.model.money import PriceBook, Team
+from tidegate.model.policy import Policy
+from tidegate.model.site import Site
+from tidegate.v1 import fleet_pb2 as wire
+from tidegate.v1.fleet_pb2_grpc import FleetServicer
+from tidegate.wire.codec import from_message, to_message
+
+_NOUNS: dict[str, type[Declaration]] = {"site": Site, "policy": Policy, "team": Team, "price_book": PriceBook}
+
+
+class Fleet(FleetServicer):
+    """Convert, call, convert."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    async def Apply(self, request: Any, context: Any) -> Any:
+        """All of them or none."""
+        nouns = tuple(_declaration(message, index) for index, message in enumerate(request.declarations))
+        done = await self._loop.ask(ApplyDeclarations(0, nouns, request.idempotency_key))
+        offset = await self._loop.read(lambda state, at: state.offset)
+        applied = [wire.Applied(kind=d.kind, name=d.name, outcome=d.outcome) for d in done.declared]
+        return wire.ApplyResponse(applied=applied, offset=offset, outlawed=done.outlawed)
+
+    async def ListSites(self, request: Any, context: Any) -> Any:
+        """In the order they were declared."""
+        views = await self._loop.read(lambda state, at: [record.view() for record in state.sites.values()])
+        return wire.ListSitesResponse(sites=[to_message(view) for view in views])
+
+    async def GetSite(self, request: Any, context: Any) -> Any:
+        """One site, with what was measured."""
+        view, links = await self._loop.read(
+            lambda state, at: (known(state, request.site).view(), dict(state.links.get(request.site, {})))
+        )
+        measured = [wire.Link(origin=o, rtt_us=link.rtt_us, measured_at=link.at) for o, link in links.items()]
+        return wire.GetSiteResponse(site=to_message(view), links=measured)
+
+    async def Cordon(self, request: Any, context: Any) -> Any:
+        """No new work there, or new work again."""
+        await self._loop.ask(CordonSite(0, request.site, request.lift, request.because, request.idempotency_key))
+        view = await self._loop.read(lambda state, at: known(state, request.site).view())
+        return wire.CordonResponse(site=to_message(view))
+
+    async def Drain(self, request: Any, context: Any) -> Any:
+        """Where each service goes."""
+        done = await self._loop.ask(DrainSite(0, request.site, request.because, request.idempotency_key))
+        moved = [wire.Moved(workload_id=m.workload_id, name=m.name, sites=m.sites) for m in done.moves]
+        return wire.DrainResponse(moved=moved)
+
+    async def ListPolicies(self, request: Any, context: Any) -> Any:
+        """Every policy version in force."""
+
+        def ask(state: State, at: int) -> list[Policy]:
+            return list(state.policies.values())
+
+        return wire.ListPoliciesResponse(policies=[to_message(policy) for policy in await self._loop.read(ask)])
+
+
+def _declaration(message: Any, index: int) -> Declaration:
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise Refused("says nothing", field=f"declarations[{index}]", wanted=f"one of {', '.join(_NOUNS)}")
+    try:
+        return from_message(_NOUNS[kind], getattr(message, kind))
+    except Refused as error:
+        error.field = f"declarations[{index}].{kind}.{error.field}"
+        raise

@@ -1,0 +1,220 @@
+"""The Workloads service: plan, submit, look, watch, cancel, explain, logs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from broker.core.commands import CancelWorkload, SubmitWorkload
+from broker.core.decide.workloads import plan
+from broker.core.records import WorkloadRecord
+from broker.core.replies import Submission
+from broker.core.state import State
+from broker.log.interface import Log
+from broker.rpc.tracing import Tracing
+from broker.runtime.bells import Bells
+from broker.runtime.history import rows_after, to_recorded
+from broker.runtime.loop import Loop
+from broker.runtime.sessions import Sessions
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.errors import NotFound, Refused
+from tidegate.model.event import WorkloadDecided, WorkloadView
+from tidegate.model.workload import Workload
+from tidegate.v1 import workloads_pb2 as wire
+from tidegate.v1.workloads_pb2_grpc import WorkloadsServicer
+from tidegate.wire.codec import from_message, to_message
+
+PAGE = 100
+LARGEST_PAGE = 1_000
+SUBMISSIONS = 1_000
+"""The most in one message of a stream."""
+LOG_POLL_S = 0.3
+"""How often a followed log is asked for again when nothing new was there."""
+
+
+def found(state: State, workload: str) -> WorkloadRecord:
+    """By id or name, or NotFound."""
+    if (record := state.find(workload)) is None:
+        raise NotFound("no such workload", field="workload", found=workload, wanted="an id (`w41`) or a name")
+    return record
+
+
+def view_of(state: State, workload: str) -> WorkloadView:
+    """As readers see it."""
+    return found(state, workload).view(state.sites)
+
+
+class Workloads(WorkloadsServicer):
+    """Convert, call, convert."""
+
+    def __init__(self, loop: Loop, log: Log, sessions: Sessions, bells: Bells, tracing: Tracing) -> None:
+        self._loop = loop
+        self._log = log
+        self._sessions = sessions
+        self._bells = bells
+        self._tracing = tracing
+
+    async def Plan(self, request: Any, context: Any) -> Any:
+        """Decides without recording; what it answers stands on durable state alone."""
+        workload = _workload(request)
+        with self._tracing.call("tidegate.plan", context) as steps:
+            steps.about(name=workload.name)
+            decision = await self._loop.read(lambda state, at: plan(state, workload, at, steps.watch))
+            steps.decided(decision)
+        return wire.PlanResponse(decision=to_message(decision), revision=decision.revision)
+
+    async def Submit(self, request: Any, context: Any) -> Any:
+        """Records and decides; answers after both are durable."""
+        submission = await self._submit(request, context)
+        return wire.SubmitResponse(
+            workload_id=submission.workload_id,
+            decision=to_message(submission.decision),
+            offset=submission.offset,
+            repeated=submission.repeated,
+        )
+
+    async def SubmitStream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        """Many in one message: all of them go into the loop together, so they share its syncs."""
+        async for request in requests:
+            if len(request.submissions) > SUBMISSIONS:
+                wanted = f"at most {SUBMISSIONS}"
+                raise Refused("too many at once", field="submissions", found=len(request.submissions), wanted=wanted)
+            results = await asyncio.gather(*(self._submitted(one) for one in request.submissions))
+            offset = await self._loop.read(lambda state, at: state.offset)
+            yield wire.SubmitStreamResponse(results=results, offset=offset)
+
+    async def _submit(self, request: Any, context: Any) -> Submission:
+        workload = _workload(request)
+        with self._tracing.call("tidegate.submit", context) as steps:
+            command = SubmitWorkload(0, workload, request.idempotency_key, steps.traceparent, request.if_revision)
+            submission: Submission = await self._loop.ask(command, steps.watch)
+            steps.about(name=workload.name, workload=submission.workload_id)
+            steps.decided(submission.decision)
+        return submission
+
+    async def _submitted(self, request: Any) -> Any:
+        """One of many. Its refusal is its own; the stream goes on."""
+        try:
+            command = SubmitWorkload(0, _workload(request), request.idempotency_key, "", request.if_revision)
+            submission: Submission = await self._loop.ask(command)
+        except Refused as error:
+            return wire.Submitted(error=str(error))
+        placed = submission.decision.outcome is Outcome.PLACED
+        return wire.Submitted(
+            workload_id=submission.workload_id,
+            outcome="OUTCOME_PLACED" if placed else "OUTCOME_REFUSED",
+            sites=submission.decision.sites,
+        )
+
+    async def Get(self, request: Any, context: Any) -> Any:
+        """One workload."""
+        view = await self._loop.read(lambda state, at: view_of(state, request.workload))
+        return wire.GetResponse(view=to_message(view))
+
+    async def List(self, request: Any, context: Any) -> Any:
+        """In order of submission; a page token is the last id of the page before."""
+        views, token = await self._loop.read(lambda state, at: _page(state, request))
+        return wire.ListResponse(views=[to_message(view) for view in views], next_page_token=token)
+
+    async def Watch(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Now, then at each change, until it ends."""
+        workload_id = await self._loop.read(lambda state, at: found(state, request.workload).id)
+        last: WorkloadView | None = None
+        with self._bells.listen(workload_id) as rung:
+            while True:
+                rung.clear()
+                view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, workload_id))
+                if view != last:
+                    yield wire.WatchResponse(view=to_message(view))
+                if view.phase in ("succeeded", "failed", "cancelled", "refused"):
+                    return
+                last = view
+                await rung.wait()
+
+    async def Cancel(self, request: Any, context: Any) -> Any:
+        """Stop it; what has ended stays ended."""
+        command = CancelWorkload(0, request.workload, request.because, request.idempotency_key)
+        done = await self._loop.ask(command)
+        view = await self._loop.read(lambda state, at: view_of(state, done.workload_id))
+        return wire.CancelResponse(view=to_message(view))
+
+    async def Explain(self, request: Any, context: Any) -> Any:
+        """The decision in force, or the one that was in force at an offset."""
+
+        def ask(state: State, at: int) -> tuple[WorkloadView, Decision | None, int]:
+            record = found(state, request.workload)
+            return record.view(state.sites), record.decision, record.decided_offset
+
+        view, decision, offset = await self._loop.read(ask)
+        if request.at_offset and request.at_offset < offset:
+            decision, offset = await self._older(view.id, request.at_offset)
+        if decision is None:
+            raise NotFound("was not decided then", field="at_offset", found=request.at_offset)
+        return wire.ExplainResponse(view=to_message(view), decision=to_message(decision), offset=offset)
+
+    async def _older(self, workload_id: str, at_offset: int) -> tuple[Decision | None, int]:
+        """Read from the log: the state keeps only the decision in force."""
+        newest: tuple[Decision | None, int] = (None, 0)
+        async for row in rows_after(self._log, int(workload_id[1:]), at_offset):
+            if row.kind == "workload_decided":
+                event = to_recorded(row).event
+                if isinstance(event, WorkloadDecided) and event.workload_id == workload_id:
+                    newest = (event.decision, row.offset)
+        return newest
+
+    async def Logs(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """Relayed from the agent of its first site; with `follow`, asked again until the agent says it is complete."""
+        view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, request.workload))
+        if view.decision is None or not view.decision.sites:
+            raise NotFound("was placed nowhere, so it has no log", field="workload", found=request.workload)
+        offset, site = request.offset, view.decision.sites[0]
+        while True:
+            try:
+                lines = await self._sessions.logs(site, view.id, offset)
+            except NotFound:
+                if not request.follow:
+                    raise
+                lines = None  # it has not started to write yet
+            if lines is not None and (lines.text or lines.complete or not request.follow):
+                yield wire.LogsResponse(text=lines.text, next_offset=lines.next_offset, complete=lines.complete)
+            if lines is not None:
+                moved = lines.next_offset > offset
+                offset = lines.next_offset
+                if lines.complete or (not request.follow and not moved):
+                    return
+                if moved:
+                    continue
+            elif await self._loop.read(lambda state, at: found(state, view.id).phase) in ("cancelled", "refused"):
+                return
+            await asyncio.sleep(LOG_POLL_S)
+
+    async def ListModels(self, request: Any, context: Any) -> Any:
+        """Newest first."""
+
+        def ask(state: State, at: int) -> list[Any]:
+            names = [request.name] if request.name else list(state.models)
+            return [model for name in names for model in reversed(state.models.get(name, ()))]
+
+        return wire.ListModelsResponse(models=[to_message(model) for model in await self._loop.read(ask)])
+
+
+def _workload(request: Any) -> Workload:
+    if not request.HasField("workload"):
+        raise Refused("is missing", field="workload", wanted="a workload")
+    return from_message(Workload, request.workload)
+
+
+def _page(state: State, request: Any) -> tuple[list[WorkloadView], str]:
+    size = min(request.page_size or PAGE, LARGEST_PAGE)
+    after = int(request.page_token[1:]) if request.page_token[1:].isdecimal() else 0
+    views: list[WorkloadView] = []
+    for record in state.workloads.values():
+        if int(record.id[1:]) <= after or (request.phases and record.phase not in request.phases):
+            continue
+        if request.team and record.workload.team != request.team:
+            continue
+        if request.site and request.site not in (*record.sites, *record.leaving):
+            continue
+        if len(views) == size:
+            return views, views[-1].id
+        views.append(record.view(state.sites))
+    return views, ""

@@ -1,0 +1,84 @@
+"""Between the loop's events and the log's bytes: writing, reading, and the start from snapshot and log.
+
+A row is one `tidegate.v1.Event`, kind and version beside it. The kinds' current versions and the steps from older ones stand
+here, since here is where both the events and the rows are known.
+"""
+
+import asyncio
+import logging
+import typing
+from collections.abc import AsyncIterator
+
+from broker.core import freeze
+from broker.core.state import State
+from broker.core.story import kind_of
+from broker.log.interface import Log
+from broker.log.record import Record, Row
+from broker.log.snapshots import Snapshots
+from broker.log.upcast import Step, Upcasts
+from tidegate.model.errors import TidegateError
+from tidegate.model.event import Event, Recorded
+from tidegate.wire import codec
+
+READ_ROWS = 1_000
+
+CURRENT: dict[str, int] = {kind_of(member): 1 for member in typing.get_args(Event)}
+STEPS: dict[tuple[str, int], Step] = {}
+"""From (kind, version) to the next. Empty until an event's encoding changes for the first time."""
+
+UPCASTS = Upcasts(CURRENT, STEPS)
+
+logger = logging.getLogger(__name__)
+
+
+def to_record(event: Event) -> Record:
+    """An event as the log keeps it."""
+    kind = kind_of(type(event))
+    return Record(kind=kind, version=CURRENT[kind], at=event.at, payload=codec.encode_event(event))
+
+
+def to_recorded(row: Row) -> Recorded:
+    """A row as the event it holds. Broken where this code cannot read it."""
+    _, payload = UPCASTS.read(row.kind, row.version, row.payload)
+    return Recorded(row.offset, codec.decode_event(payload))
+
+
+async def rows_after(log: Log, after: int, until: int = 0) -> AsyncIterator[Row]:
+    """Every durable row above `after`, in order, up to `until` (0: the head as it stands when it is reached)."""
+    while rows := await log.read(after, READ_ROWS):
+        for row in rows:
+            if until and row.offset > until:
+                return
+            yield row
+        after = rows[-1].offset
+
+
+async def restore(log: Log, snapshots: Snapshots) -> State:
+    """The state at the log's head: the newest usable snapshot, then the events after it."""
+    turning = asyncio.get_running_loop()
+
+    def chain_at(offset: int) -> bytes | None:
+        return asyncio.run_coroutine_threadsafe(log.chain_at(offset), turning).result()
+
+    snapshot = await asyncio.to_thread(snapshots.newest, chain_at)
+    state = freeze.thaw(snapshot.state) if snapshot else State()
+    if snapshot and state.offset != snapshot.head.offset:
+        logger.warning("snapshot passed over because=its state stands elsewhere offset=%d", state.offset)
+        state = State()
+    async for row in rows_after(log, state.offset):
+        state.apply(to_recorded(row))
+    return state
+
+
+async def keep(log: Log, snapshots: Snapshots, state: State) -> bool:
+    """Write a snapshot of the state, which stands at the log's head. False where there was no room for it."""
+    head = log.head
+    if state.offset != head.offset or head.offset == 0:
+        return False
+    data = freeze.freeze(state)
+    try:
+        await asyncio.to_thread(snapshots.write, head, data)
+    except TidegateError as error:
+        logger.warning("no snapshot written because=%s", error)
+        return False
+    return True

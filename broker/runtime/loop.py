@@ -1,0 +1,173 @@
+"""The single writer: decide, write, apply, speak.
+
+Callers put a command, a read or a plan into one bounded queue. The loop takes what waits (at most `RUN`), and for each in
+turn: decides, and applies each event to the state as it comes. Then all events of the run go to the log under one sync.
+Only then does anyone hear an answer, and only then do effects start. Reads stand in the same queue, so they too speak
+of nothing that is not durable.
+
+If the append fails, the state in memory is ahead of the disk: the process ends, nobody having heard anything. What was
+promised is in the log.
+
+Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms), 1,000 in a run.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from broker.core.commands import Command
+from broker.core.decide import decide
+from broker.core.decide.placing import Disagreement, Watch, unwatched
+from broker.core.effects import Effect, RaiseAlarm
+from broker.core.react import about, react, standing
+from broker.core.state import State
+from broker.core.story import line
+from broker.log.interface import Log
+from broker.runtime.clock import Clock
+from broker.runtime.history import to_record
+from tidegate.model.errors import Broken, TidegateError, Unavailable
+from tidegate.model.event import Recorded
+
+WAITING = 10_000
+RUN = 1_000
+RETRY_AFTER_MS = 100
+
+logger = logging.getLogger(__name__)
+
+Read = Callable[[State, int], Any]
+"""A question to the state; the second argument is now, ms since the epoch."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    asked: Command | Read
+    watch: Watch
+    answer: "asyncio.Future[Any]"
+
+
+@dataclass(slots=True)
+class _Outcome:
+    waiting: _Waiting
+    reply: Any = None
+    error: TidegateError | None = None
+
+
+class Loop:
+    """One state, one log, one writer. `run` is the only task that touches the state."""
+
+    def __init__(
+        self,
+        state: State,
+        log: Log,
+        clock: Clock,
+        start: Callable[[list[Effect]], None],
+        spoken: Callable[[int], None],
+        *,
+        waiting: int = WAITING,
+    ) -> None:
+        """`start` takes the effects of a run; `spoken` hears the new head offset after each durable run."""
+        self.state = state
+        self._log = log
+        self._clock = clock
+        self._start = start
+        self._spoken = spoken
+        self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue(waiting)
+        self._closed = False
+
+    async def ask(self, command: Command, watch: Watch = unwatched) -> Any:
+        """The reply to a command, after it is durable. `at` is set here. Raises what the decision raised."""
+        return await self._put(command, watch)
+
+    async def read(self, question: Read) -> Any:
+        """The answer to a question, of durable state alone."""
+        return await self._put(question, unwatched)
+
+    async def _put(self, asked: Command | Read, watch: Watch) -> Any:
+        if self._closed:
+            raise Unavailable("the broker is stopping", retry_after_ms=1_000)
+        waiting = _Waiting(asked, watch, asyncio.get_running_loop().create_future())
+        try:
+            self._queue.put_nowait(waiting)
+        except asyncio.QueueFull:
+            raise Unavailable("too much is waiting", retry_after_ms=RETRY_AFTER_MS) from None
+        return await waiting.answer
+
+    async def run(self) -> None:
+        """Turn until `stop`. An error that leaves here ends the process."""
+        while (first := await self._queue.get()) is not None:
+            batch = [first]
+            while len(batch) < RUN and not self._queue.empty():
+                following = self._queue.get_nowait()
+                if following is None:
+                    self._queue.put_nowait(None)
+                    break
+                batch.append(following)
+            await self._turn(batch)
+
+    def stop(self) -> None:
+        """Answer what waits, then end `run`."""
+        if not self._closed:
+            self._closed = True
+            if self._queue.full():
+                raise Broken("no room to stop; end the process")
+            self._queue.put_nowait(None)
+
+    async def _turn(self, batch: list[_Waiting]) -> None:
+        """A run of commands, start to finish."""
+        at = self._clock.now()
+        pending: list[Recorded] = []
+        effects: dict[Effect, None] = {}
+        outcomes = [self._one(waiting, at, pending, effects) for waiting in batch]
+        if pending:
+            await self._log.append([to_record(recorded.event) for recorded in pending])
+            for outcome in outcomes:
+                outcome.waiting.watch("write", {"events": len(pending), "commands": len(batch)})
+            self._spoken(self.state.offset)
+        self._start(list(effects))  # nobody has heard anything before this line
+        for outcome in outcomes:
+            _speak(outcome)
+
+    def _one(self, waiting: _Waiting, at: int, pending: list[Recorded], effects: dict[Effect, None]) -> _Outcome:
+        """Decide one command and take in its events, one by one. A refusal comes before the first of them."""
+        if waiting.answer.cancelled():
+            return _Outcome(waiting)  # the caller has gone and nothing has been done for it yet
+        events = 0
+        try:
+            if callable(waiting.asked):
+                return _Outcome(waiting, waiting.asked(self.state, at))
+            waiting.watch("wait", {"commands": self._queue.qsize()})
+            deciding = decide(self.state, replace(waiting.asked, at=at), waiting.watch)
+            while True:
+                try:
+                    event = next(deciding)
+                except StopIteration as end:
+                    for alarm in getattr(end.value, "alarms", ()):
+                        effects[RaiseAlarm(type(waiting.asked).__name__, alarm)] = None
+                    return _Outcome(waiting, end.value)
+                events += 1
+                recorded = Recorded(self.state.offset + 1, event)
+                before = standing(self.state, about(event))
+                self.state.apply(recorded)
+                pending.append(recorded)
+                effects.update(dict.fromkeys(react(self.state, event, before)))
+        except Disagreement as error:
+            if events:
+                raise
+            effects[RaiseAlarm(type(waiting.asked).__name__, str(error))] = None
+            return _Outcome(waiting, error=error)
+        except TidegateError as error:
+            if isinstance(error, Broken) or events:
+                story = "; ".join(line(recorded) for recorded in pending[-events:]) if events else "before any event"
+                raise Broken(f"{type(waiting.asked).__name__} broke: {error}; {story}") from error
+            return _Outcome(waiting, error=error)
+
+
+def _speak(outcome: _Outcome) -> None:
+    if outcome.waiting.answer.done():
+        return
+    if outcome.error is not None:
+        outcome.waiting.answer.set_exception(outcome.error)
+    else:
+        outcome.waiting.answer.set_result(outcome.reply)

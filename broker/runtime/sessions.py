@@ -1,0 +1,184 @@
+"""The agents that are attached: what each has been told, and when it was last heard.
+
+A site has at most one session; a newer one takes the place of an older. State is level-triggered: `tell` sends what lies
+between the generation last sent and the one that stands, so two changes in one turn are one difference, and nothing is
+queued for a site that is not there: it says what it holds when it comes back.
+
+A broken stream is not yet silence. A site counts as silent when nothing was heard from it for `SILENT_BEATS` heartbeats,
+on whichever stream; after a start of the broker every joined site has that long to come back.
+
+Limits: 256 messages waiting for one agent (then its stream ends and it dials again), 200 attachments a second (others
+are told when to come back), 10 s for an agent to answer about a log, 1,000 probe targets.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from broker.core.commands import SiteAttached, SiteSilent
+from broker.core.difference import difference
+from broker.core.records import JOINED
+from broker.core.state import State
+from broker.runtime.clock import Clock
+from broker.runtime.loop import Loop
+from broker.runtime.rates import Bucket
+from tidegate.model.errors import NotFound, Unavailable
+from tidegate.model.session import (
+    BrokerSays,
+    ComeBack,
+    Hello,
+    LogLines,
+    LogRequest,
+    Probes,
+    ProbeTarget,
+    Welcome,
+)
+
+SILENT_BEATS = 3
+OUTGOING = 256
+ATTACH_PER_S = 200
+LOG_ANSWER_S = 10.0
+PROBES = 1_000
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One attached agent. `told` is the generation it will hold once it has read everything sent so far."""
+
+    number: int
+    site: str
+    told: int
+    outgoing: "asyncio.Queue[BrokerSays | None]" = field(default_factory=lambda: asyncio.Queue(OUTGOING))
+    logs: dict[int, "asyncio.Future[LogLines]"] = field(default_factory=dict)
+    ended: bool = False
+
+    def say(self, word: BrokerSays) -> None:
+        """Queue a message; where the agent does not read, end the stream instead."""
+        if self.ended:
+            return
+        if self.outgoing.full():
+            self.end()
+        else:
+            self.outgoing.put_nowait(word)
+
+    def end(self) -> None:
+        """No more is said. What was asked of it is not answered any more."""
+        self.ended = True
+        if self.outgoing.full():
+            self.outgoing.get_nowait()
+        self.outgoing.put_nowait(None)
+        for waiting in self.logs.values():
+            if not waiting.done():
+                waiting.set_exception(Unavailable(f"site {self.site} has gone", field="site", found=self.site))
+
+    async def words(self) -> AsyncIterator[BrokerSays]:
+        """What is to be sent, until the session ends."""
+        while (word := await self.outgoing.get()) is not None:
+            yield word
+
+
+class Sessions:
+    """All of them, by site."""
+
+    def __init__(self, clock: Clock, *, epoch: int, heartbeat_ms: int, telemetry_bytes_per_s: int = 0) -> None:
+        self.heartbeat_ms = heartbeat_ms
+        self._clock = clock
+        self._epoch = epoch
+        self._rate = telemetry_bytes_per_s
+        self._by_site: dict[str, Session] = {}
+        self._heard: dict[str, float] = {}
+        self._number = 0
+        self._request = 0
+        self._since = clock.elapsed()
+        self._attaching = Bucket(ATTACH_PER_S, ATTACH_PER_S, clock.elapsed())
+
+    async def attach(self, hello: Hello, loop: Loop) -> Session | ComeBack:
+        """Welcome an agent, with the difference from what it holds. NotFound where its site was never applied."""
+        wait_s = self._attaching.take(self._clock.elapsed())
+        if wait_s:
+            return ComeBack(max(self.heartbeat_ms, int(wait_s * 1_000)))
+        await loop.ask(SiteAttached(0, hello))
+        self._number += 1
+        session = Session(self._number, hello.site, hello.held_generation)
+        if before := self._by_site.get(hello.site):
+            before.end()
+        self._by_site[hello.site] = session
+        self.heard(session)
+        session.say(Welcome(session.number, self._epoch, self.heartbeat_ms, self._rate))
+        await loop.read(lambda state, at: self._first_words(state, session))
+        return session
+
+    def _first_words(self, state: State, session: Session) -> None:
+        """Always a difference, even an empty one: the agent then knows that it is up to date."""
+        word = difference(state.sites[session.site], session.told)
+        session.told = word.generation
+        session.say(word)
+        session.say(self._probes(state, session.site))
+
+    def detach(self, session: Session) -> None:
+        """The stream has ended. The site is not silent for that."""
+        session.end()
+        if self._by_site.get(session.site) is session:
+            del self._by_site[session.site]
+
+    def heard(self, session: Session) -> None:
+        """Anything at all came from the agent."""
+        self._heard[session.site] = self._clock.elapsed()
+
+    def tell(self, state: State, site: str) -> None:
+        """Send what has changed since the last difference, if the site is attached and anything has."""
+        session = self._by_site.get(site)
+        if session is None or state.sites[site].generation == session.told:
+            return
+        word = difference(state.sites[site], session.told)
+        session.told = word.generation
+        session.say(word)
+
+    def refresh_probes(self, state: State) -> None:
+        """Everyone measures the sites that can be probed now."""
+        for session in self._by_site.values():
+            session.say(self._probes(state, session.site))
+
+    def _probes(self, state: State, own: str) -> Probes:
+        targets = [ProbeTarget(n, r.address) for n, r in state.sites.items() if r.address and n != own]
+        return Probes(tuple(targets[:PROBES]))
+
+    async def silence(self, loop: Loop) -> None:
+        """Tell the loop of every joined site that has been silent for too long."""
+        now, allowed = self._clock.elapsed(), SILENT_BEATS * self.heartbeat_ms / 1_000
+        joined = await loop.read(lambda state, at: [n for n, r in state.sites.items() if r.state == JOINED])
+        for site in joined:
+            if now - self._heard.get(site, self._since) > allowed:
+                if session := self._by_site.get(site):
+                    self.detach(session)
+                await loop.ask(SiteSilent(0, site))
+
+    async def logs(self, site: str, workload_id: str, offset: int) -> LogLines:
+        """A piece of a workload's log, asked of the agent. Unavailable where the site does not answer."""
+        session = self._by_site.get(site)
+        if session is None:
+            raise Unavailable(f"site {site} cannot be reached", field="site", found=site)
+        self._request += 1
+        number = self._request
+        waiting = session.logs[number] = asyncio.get_running_loop().create_future()
+        session.say(LogRequest(number, workload_id, offset))
+        try:
+            lines = await asyncio.wait_for(waiting, LOG_ANSWER_S)
+        except TimeoutError:
+            raise Unavailable(f"site {site} did not answer about the log", field="site", found=site) from None
+        finally:
+            session.logs.pop(number, None)
+        if lines.error:
+            raise NotFound(lines.error, field="workload", found=workload_id)
+        return lines
+
+    def answered(self, session: Session, lines: LogLines) -> None:
+        """An agent's answer to `logs`; one that nobody waits for any more is dropped."""
+        waiting = session.logs.get(lines.request)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(lines)
+
+    def end_all(self) -> None:
+        """The broker stops: agents go on with what they hold."""
+        for session in tuple(self._by_site.values()):
+            session.end()
