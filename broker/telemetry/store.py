@@ -21,7 +21,7 @@ Limits: 1,024 chunks and 32 MiB a batch; `Limits` for what is kept. Failure is a
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +74,19 @@ class TelemetryStore:
         directory: Path,
         limits: Limits = Limits(),
         settings: Settings = Settings(exclusive=False),  # noqa: B008 - frozen
+        *,
+        pass_on: Callable[[bytes], None] = lambda request: None,
     ) -> None:
-        """Refused where another process has it, Broken where it cannot be read."""
+        """Refused where another process has it, Broken where it cannot be read.
+
+        `pass_on` hears each export request with spans that were new, as its bytes came, after the commit.
+        """
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = directory / "telemetry.db"
         self._limits = limits
         self._settings = settings
+        self._pass_on = pass_on
+        self._fresh: list[bytes] = []
         self._wal_pages = 0
         self._broken: Broken | None = None
         self._closed = False
@@ -130,11 +137,14 @@ class TelemetryStore:
         """As `record` for several, in one transaction."""
         self._usable()
         try:
-            parsed = [payload.spans(request) for request in requests]
+            parsed = [(request, payload.spans(request)) for request in requests]
         except ValueError as error:
             raise Refused(str(error), field="resource_spans") from error
+        kept = 0
         with self._transaction():
-            return sum(self._rows.keep_spans(rows, now_ms, "", 0) for rows, _ in parsed)
+            for request, (rows, unusable) in parsed:
+                kept += self._keep_spans(request, rows, unusable, now_ms, "", 0)
+        return kept
 
     def away(self, window: AwayWindow) -> None:
         """Keep a window in which a site was away. Told again from the same moment, the later end stands."""
@@ -209,8 +219,7 @@ class TelemetryStore:
                 self._rows.keep_gap(site, stream, start, gap, now_ms, b"")
             elif chunk.kind == "spans":
                 rows, unusable = payload.spans(chunk.payload, site)
-                self._rows.keep_spans(rows, now_ms, stream, chunk.seq)
-                self._rows.count("unusable_spans", unusable)
+                self._keep_spans(chunk.payload, rows, unusable, now_ms, stream, chunk.seq)
             elif chunk.kind == "predictions":
                 self._rows.keep_predictions(site, stream, chunk.seq, payload.predictions(chunk.payload), now_ms)
             else:
@@ -220,6 +229,15 @@ class TelemetryStore:
             gap = payload.Gap(start, chunk.seq, "undecodable", max(chunk.count, 0), chunk.at, chunk.at)
             self._rows.keep_gap(site, stream, start, gap, now_ms, chunk.payload[:KEPT_POISON_BYTES])
         return chunk.seq
+
+    def _keep_spans(
+        self, request: bytes, rows: list[payload.SpanRow], unusable: int, now_ms: int, stream: str, seq: int
+    ) -> int:
+        kept = self._rows.keep_spans(rows, now_ms, stream, seq)
+        self._rows.count("unusable_spans", unusable)
+        if kept:
+            self._fresh.append(request)
+        return kept
 
     def _over(self, table: str, most: int, crowded: bool) -> int:
         rows = self._one("select value from totals where name = ?", table)
@@ -237,6 +255,7 @@ class TelemetryStore:
         """All or nothing, one sync; errors of the database become ours."""
         try:
             self._connection.execute("begin immediate")
+            self._fresh.clear()
             yield
             self._connection.execute("commit")
         except BaseException as error:
@@ -246,6 +265,8 @@ class TelemetryStore:
             if isinstance(error, apsw.Error):
                 raise self._break(f"telemetry was not stored: {error}") from error
             raise
+        for request in self._fresh:
+            self._pass_on(request)
 
     def _undo(self) -> None:
         self._rows.forget()

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
+from agents.spool.records import Gap
 from broker.telemetry import payload
 from tests.broker.telemetry.made import MARCH, MS, gap_chunk, predictions_chunk, request, span
 
@@ -78,3 +79,12 @@ def test_predictions_come_in_the_order_of_their_batch() -> None:
         (6, "fraud", 4, MARCH + 6),
         (7, "fraud", 4, MARCH + 7),
     ]
+
+
+def test_a_spools_gap_is_read_as_it_was_written() -> None:
+    """Both ends of the wire have their own code for these bytes; this holds them together."""
+    told = Gap(4, 9, MARCH, MARCH + 7, (1, 2, 3, 0), (10, 20, 30, 0)).record()
+    assert (told.seq, told.from_seq) == (9, 4)
+    assert payload.gap(told.payload) == payload.Gap(4, 9, "shed", 60, MARCH, MARCH + 7)
+    damaged = Gap(4, 9).record()
+    assert payload.gap(damaged.payload) == payload.Gap(4, 9, "damaged", 0, 0, 0)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,8 @@ from broker.telemetry.finding import TelemetryReader
 from broker.telemetry.span import AwayWindow, GapRange, PredictionCount, StreamMark
 from broker.telemetry.store import MOST_CHUNKS, Hole, Limits, TelemetryStore
 from tests.broker.telemetry.made import MARCH, gap_chunk, predictions_chunk, request, span, spans_chunk
-from tidegate.model.errors import Conflict, Refused, Unavailable
+from tests.support.crash_vfs import CrashVfs
+from tidegate.model.errors import Broken, Conflict, Refused, Unavailable
 from tidegate.model.session import Chunk, Receipt
 
 NOW = MARCH + 3_600_000
@@ -243,3 +245,21 @@ def test_kill_nine_of_the_receiver_loses_nothing_acknowledged_and_doubles_nothin
         reader.close()
         store.close()
     assert acknowledged > 50
+
+
+def test_a_failed_sync_breaks_the_store_and_acknowledges_nothing_more(tmp_path: Path) -> None:
+    disk = CrashVfs("crash-telemetry")
+    store = TelemetryStore(tmp_path, settings=Settings(vfs="crash-telemetry"))
+    receive(store, spans_chunk(1, span(1, 1)))
+    failures = iter([apsw.SQLITE_IOERR_FSYNC])
+    disk.fail = lambda call, path: next(failures, 0) if call == "sync" else 0
+    with pytest.raises(Broken, match="was not stored"):
+        receive(store, spans_chunk(2, span(1, 2)))
+    with pytest.raises(Broken):
+        receive(store, spans_chunk(2, span(1, 2)))
+    store.close()
+    disk.power_cut(random.Random(3))
+    store = TelemetryStore(tmp_path, settings=Settings(vfs="crash-telemetry"))
+    assert receive(store).high_water in (1, 2)  # unknown until now; never less than what was acknowledged
+    store.close()
+    disk.unregister()
