@@ -28,6 +28,7 @@ from placement.jurisdictions import GROUPS
 from placement.law import Law
 from tidegate.model.decision import Cost, Decision, Miss, Outcome, Ranked, Score, Slot
 from tidegate.model.policy import Effect, Expression, Rule
+from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Pricing, Site
 from tidegate.model.workload import Workload
 
@@ -65,7 +66,7 @@ class _Wanted:
 class _Audit:
     def __init__(self, workload: Workload, decision: Decision, fleet: Fleet, law: Law, digest: str) -> None:
         self.workload, self.decision, self.law, self.digest = workload, decision, law, digest
-        self.facts = dict(fleet.sites)
+        self.facts = dict(sorted(fleet.sites.items()))
         self.links, self.service_times = fleet.links, fleet.service_times
         self.held = fleet.used_by_team(workload.team)
         self.by_site = workload.spread.value == "site"
@@ -77,6 +78,12 @@ class _Audit:
                 unit = self.used.setdefault((copy.site, copy.offer), {}).setdefault(copy.unit, [0, 0, 0])
                 for index, amount in enumerate(_amounts(copy.resources)):
                     unit[index] += amount
+        book = law.price_book
+        self.listed = {(p.instance_type, p.region, p.pricing): p.micros_per_hour for p in book.prices} if book else {}
+        standing = [facts.site.region for facts in self.facts.values() if facts.site.location == workload.data.origin]
+        self.origin_region = standing[0] if standing else ""
+        self.ranked = {one.site: one for one in decision.ranked}
+        self.missed = {(miss.rule, miss.site) for miss in decision.misses}
         resources = workload.demand.resources
         self.wanted = [_Wanted(_amounts(resources), resources.gpu_memory_bytes, workload.demand.gpu_models)]
         if workload.demand.cpu_fallback:
@@ -139,7 +146,7 @@ class _Audit:
         }
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
-        answer["latency"] = work.latency is None or any(self.in_time(o) for o in offers)
+        answer["latency"] = work.latency is None or self.soon_enough(site, offers)
         answer["volume"] = site.uplink_bytes_per_day == 0 or moved <= site.uplink_bytes_per_day
         answer["gpus"] = gpus == 0 or any(u[0] >= gpus for o in offers for u in _units(o))
         answer["gpu-model"] = not models or any(o.offer.gpu_model in models and o.offer.count > 0 for o in offers)
@@ -267,6 +274,11 @@ class _Audit:
         measured = self.service_times.get((self.digest, offer.device_class))
         return max(trips, default=0) + (measured.us if measured else latency.service_time_us)
 
+    def soon_enough(self, site: Site, offers: list[_Offer]) -> bool:
+        """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
+        nothing = Offer("", Resources(), device_class="")
+        return any(self.in_time(o) for o in offers or [self.offer(site, nothing)])
+
     def in_time(self, o: _Offer) -> bool:
         latency = self.workload.latency
         return latency is None or (o.answers_in_us is not None and o.answers_in_us <= latency.p99_us)
@@ -355,24 +367,22 @@ class _Audit:
                 idle += _up((price or 0) * slot.count * book.idle_owned_ppm, each * 1_000_000)
             else:
                 known = known and price is not None
-                dearest = max((listed.micros_per_hour for listed in book.prices), default=0)
-                compute += (dearest if price is None else price) * self.units(slot, o, wanted)
+                compute += (max(self.listed.values(), default=0) if price is None else price) * self.units(
+                    slot, o, wanted
+                )
         ppm = sum(
             u.ppm for u in book.uplifts if site.jurisdiction in {u.jurisdiction} | set(GROUPS.get(u.jurisdiction, ()))
         )
         return Cost(compute, self.egress(site), _up((compute + idle) * ppm, 1_000_000), idle), known
 
     def price(self, offer: Offer, site: Site) -> int | None:
-        book = self.law.price_book
-        listed = {(p.instance_type, p.region, p.pricing): p.micros_per_hour for p in book.prices} if book else {}
         kinds = [offer.pricing, Pricing.ON_DEMAND] if offer.pricing is Pricing.OWNED else [offer.pricing]
         keys = [(offer.instance_type or offer.name, where, kind) for kind in kinds for where in (site.region, "")]
-        return next((listed[key] for key in keys if key in listed), None)
+        return next((self.listed[key] for key in keys if key in self.listed), None)
 
     def egress(self, site: Site) -> int:
         data, book = self.workload.data, self.law.price_book
-        standing = [facts.site.region for _, facts in sorted(self.facts.items()) if facts.site.location == data.origin]
-        region = standing[0] if standing else ""
+        region = self.origin_region
         if book is None or not data.origin or site.location == data.origin or (region and region == site.region):
             return 0
         source = region or data.origin
@@ -402,11 +412,11 @@ class _Audit:
         if choices:
             total, _, _, known = min(choices)
             return known and total * share <= most
-        ranked = next((one for one in self.decision.ranked if one.site == site.name), None)
+        ranked = self.ranked.get(site.name)
         if ranked is not None and {slot.offer for slot in ranked.slots} <= by_name.keys():
             cost, known = self.cost(site, ranked.slots, by_name, wanted)
             return known and cost.total * share <= most
-        return ("max-cost", site.name) not in {(miss.rule, miss.site) for miss in self.decision.misses}
+        return ("max-cost", site.name) not in self.missed
 
     def stranded(self, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted) -> int:
         """GPUs left over beside the copies on the units they stand on."""
@@ -443,9 +453,8 @@ class _Audit:
         return found
 
 
-def _amounts(resources: object) -> Amounts:
-    gpus, cpus, memory = (getattr(resources, name) for name in ("gpus", "cpus_milli", "memory_bytes"))
-    return gpus, cpus, memory
+def _amounts(resources: Resources) -> Amounts:
+    return resources.gpus, resources.cpus_milli, resources.memory_bytes
 
 
 def _units(o: _Offer) -> list[Amounts]:

@@ -178,18 +178,22 @@ class Fleet:
         return chosen if len(chosen) == slot.count else None
 
     def _occupy(self, copy: Copy) -> None:
+        if _is_nothing(copy.resources):
+            return
         units = self._units.setdefault((copy.site, copy.offer), {})
         units[copy.unit] = units.get(copy.unit, Resources()) + copy.resources
         if self._columns is not None:
             self._columns.put_units(copy.site, copy.offer, units)
 
     def _vacate(self, copy: Copy) -> None:
+        if _is_nothing(copy.resources):
+            return
         units = self._units[copy.site, copy.offer]
         left = units[copy.unit] - copy.resources
-        if left.gpus or left.cpus_milli or left.memory_bytes:
-            units[copy.unit] = left
-        else:
+        if _is_nothing(left):
             del units[copy.unit]
+        else:
+            units[copy.unit] = left
         if self._columns is not None:
             self._columns.put_units(copy.site, copy.offer, units)
         if not units:
@@ -199,6 +203,11 @@ class Fleet:
         self._holdings[holding.workload_id] = holding
         self._teams[holding.team] = self.used_by_team(holding.team) + holding.resources
         return holding
+
+
+def _is_nothing(taken: Resources) -> bool:
+    """Whether a unit that only this is taken from is as good as empty."""
+    return not (taken.gpus or taken.cpus_milli or taken.memory_bytes)
 
 
 def _check_offers(offers: tuple[Offer, ...]) -> None:

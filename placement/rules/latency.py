@@ -51,7 +51,10 @@ def in_time(workload: Workload, fleet: Fleet, model_digest: str) -> Mask:
 
 
 class LatencyRule(Plain):
-    """Some offer of the site must answer soon enough; the packing then uses only those that do."""
+    """Some offer of the site must answer soon enough; the packing then uses only those that do.
+
+    A site without offers is judged by the declared service time: its lack of room is for other rules to say.
+    """
 
     name = "latency"
 
@@ -67,7 +70,11 @@ class LatencyRule(Plain):
             return np.ones(len(columns), dtype=np.bool_)
         self._round_trip = round_trip(workload, columns)
         self._times = answer_time(workload, fleet, self._model_digest)
-        return columns.site_any(in_time(workload, fleet, self._model_digest))
+        rtt = self._round_trip[0]
+        bare = ~columns.site_any(np.ones(len(columns.offers), dtype=np.bool_))
+        near = bare & (rtt != UNKNOWN) & (rtt + workload.latency.service_time_us <= workload.latency.p99_us)
+        soon: Mask = near | columns.site_any(in_time(workload, fleet, self._model_digest))
+        return soon
 
     def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
         """The fastest offer's time; `found` says `unknown` where no round trip is known."""

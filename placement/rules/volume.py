@@ -26,8 +26,8 @@ class Volume(Plain):
         return Miss(
             rule=self.name,
             site=columns.names[site],
-            key="data.bytesPerDay",
-            operator="Le",
+            key="site.uplinkBytesPerDay",
+            operator="Ge",
             wanted_number=workload.data.bytes_per_day,
             found_number=int(columns.uplink[site]),
             unit=Unit.BYTES_PER_DAY,

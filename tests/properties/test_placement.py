@@ -1,0 +1,122 @@
+"""What must hold of every decision, on random fleets under random law."""
+
+from dataclasses import replace
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from placement.audit import audit
+from placement.engine import decide
+from placement.fleet import Fleet
+from placement.law import Law
+from tests.properties.worlds import World, laws, workloads, worlds
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.workload import Workload
+
+MODEL = "m"
+
+
+def decided(workload: Workload, fleet: Fleet, law: Law) -> Decision:
+    return decide(workload, fleet, law, now=5, revision=9, model_digest=MODEL)
+
+
+@settings(max_examples=400, deadline=None)
+@given(workloads(), worlds(), laws())
+def test_the_auditor_agrees_with_the_engine(workload: Workload, world: World, law: Law) -> None:
+    fleet = world.fleet()
+    assert audit(workload, decided(workload, fleet, law), fleet, law, model_digest=MODEL) == ()
+
+
+@settings(max_examples=150, deadline=None)
+@given(workloads(), worlds(), laws())
+def test_the_order_in_which_facts_came_decides_nothing(workload: Workload, world: World, law: Law) -> None:
+    backwards = Law(law.policies[::-1], law.price_book, law.teams)
+    first = decided(workload, world.fleet(), law)
+    assert first == decided(workload, world.fleet(backwards=True), backwards)
+    assert first == decided(workload, world.fleet(), law)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(workloads(), max_size=8), worlds(), laws(), st.data())
+def test_what_is_taken_never_exceeds_what_is_there(
+    asked: list[Workload], world: World, law: Law, data: st.DataObject
+) -> None:
+    fleet = world.fleet()
+    for number, workload in enumerate(asked):
+        decision = decided(workload, fleet, law)
+        assert audit(workload, decision, fleet, law, model_digest=MODEL) == ()
+        if decision.outcome is Outcome.PLACED:
+            fleet.take(f"w{number}", decision.slots, workload.demand, workload.team)
+        if fleet.holdings and data.draw(st.integers(0, 3)) == 0:
+            fleet.release(data.draw(st.sampled_from(sorted(fleet.holdings))))
+        columns = fleet.columns
+        used = columns.unit_offer >= 0
+        assert (columns.fresh >= 0).all()
+        for left in (columns.unit_gpus, columns.unit_cpus, columns.unit_memory):
+            assert (left[used] >= 0).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(workloads(), max_size=6), worlds(), laws(), workloads())
+def test_columns_kept_by_row_say_what_columns_built_anew_say(
+    asked: list[Workload], world: World, law: Law, last: Workload
+) -> None:
+    fleet = world.fleet()
+    for number, workload in enumerate(asked):
+        decision = decided(workload, fleet, law)
+        fleet.take(f"w{number}", decision.slots, workload.demand, workload.team)
+        fleet.release(f"w{number - 2}")
+    again = world.fleet()
+    for holding in fleet.holdings.values():
+        again.restore(holding)
+    assert decided(last, again, law) == decided(last, fleet, law)
+
+
+@settings(max_examples=200, deadline=None)
+@given(workloads(), worlds(), laws())
+def test_a_proposal_changes_something_and_each_field_once(workload: Workload, world: World, law: Law) -> None:
+    decision = decided(workload, world.fleet(), law)
+    for relaxation in decision.relaxations:
+        assert decision.outcome is Outcome.REFUSED
+        assert relaxation.changes
+        assert len({change.field for change in relaxation.changes}) == len(relaxation.changes)
+        assert all(change.before != change.after for change in relaxation.changes)
+
+
+def mutants(decision: Decision) -> list[tuple[str, Decision]]:
+    """Decisions that are wrong, each in one way."""
+    wrong: list[tuple[str, Decision]] = []
+    for index, column in enumerate(decision.columns):
+        for site in range(len(column.allowed)):
+            flipped = bytes(1 - bit if place == site else bit for place, bit in enumerate(column.allowed))
+            columns = list(decision.columns)
+            columns[index] = replace(column, allowed=flipped)
+            wrong.append((f"{column.rule} flipped", replace(decision, columns=tuple(columns))))
+    for index in range(len(decision.misses)):
+        misses = decision.misses[:index] + decision.misses[index + 1 :]
+        wrong.append(("a miss left out", replace(decision, misses=misses)))
+    if len(decision.ranked) > 1:
+        wrong.append(("ranked backwards", replace(decision, ranked=decision.ranked[::-1])))
+        wrong.append(("runner-up chosen", replace(decision, slots=decision.ranked[1].slots)))
+    if decision.ranked:
+        best, rest = decision.ranked[0], decision.ranked[1:]
+        dearer = replace(best, cost=replace(best.cost, compute=best.cost.compute + 1))
+        wrong.append(("dearer", replace(decision, ranked=(dearer, *rest))))
+        more = replace(best, slots=tuple(replace(slot, count=slot.count + 1) for slot in best.slots))
+        wrong.append(("too many copies", replace(decision, ranked=(more, *rest), slots=more.slots)))
+        wrong.append(("one missed", replace(decision, ranked=rest)))
+    if decision.outcome is Outcome.PLACED:
+        wrong.append(("refused anyway", replace(decision, outcome=Outcome.REFUSED, slots=())))
+    else:
+        wrong.append(("placed nowhere", replace(decision, outcome=Outcome.PLACED)))
+    return wrong
+
+
+@settings(max_examples=60, deadline=None)
+@given(workloads(), worlds(), laws())
+def test_the_auditor_objects_to_every_wrong_decision(workload: Workload, world: World, law: Law) -> None:
+    fleet = world.fleet()
+    decision = decided(workload, fleet, law)
+    assume(decision.candidates)
+    for name, wrong in mutants(decision):
+        assert audit(workload, wrong, fleet, law, model_digest=MODEL), name

@@ -1,0 +1,209 @@
+"""Random worlds for the placement properties: small fleets, laws and workloads in which things really collide."""
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from placement.fleet import Fleet
+from placement.law import Law
+from tidegate.model.money import EgressPrice, Price, PriceBook, Team, Uplift
+from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, Rule
+from tidegate.model.quantity import Resources
+from tidegate.model.site import Engine, Offer, Pricing, Reach, Site, Tier
+from tidegate.model.workload import (
+    Data,
+    Demand,
+    Inference,
+    Latency,
+    Prefer,
+    Replicas,
+    Spread,
+    Training,
+    Workload,
+    WorkloadKind,
+)
+
+GIB = 2**30
+ORIGINS = ("plant", "branch")
+CLASSES = ("pii", "phi", "public", "unknown")
+COUNTRIES = ("DE", "US", "CH", "NO")
+TYPES = ("small", "large", "unlisted")
+
+resources = st.builds(
+    Resources,
+    gpus=st.sampled_from((0, 0, 1, 2, 4)),
+    gpu_memory_bytes=st.sampled_from((0, 16 * GIB, 24 * GIB)),
+    cpus_milli=st.sampled_from((1000, 2000, 4000, 8000)),
+    memory_bytes=st.sampled_from((2 * GIB, 8 * GIB, 16 * GIB)),
+)
+
+
+@st.composite
+def offers(draw: st.DrawFn) -> tuple[Offer, ...]:
+    """None to three offers of one site, of different names."""
+    pricing = st.sampled_from(tuple(Pricing))
+    return tuple(
+        Offer(
+            name=f"o{number}",
+            resources=draw(resources),
+            count=draw(st.integers(0, 3)),
+            elastic=draw(st.booleans()),
+            pricing=draw(pricing),
+            instance_type=draw(st.sampled_from(TYPES)),
+            gpu_model=draw(st.sampled_from(("", "l4", "a10"))),
+            device_class=draw(st.sampled_from(("cpu", "gpu"))),
+            zone=draw(st.sampled_from(("", "a", "b"))),
+        )
+        for number in range(draw(st.integers(0, 3)))
+    )
+
+
+@st.composite
+def sites(draw: st.DrawFn, name: str) -> Site:
+    """One site of that name."""
+    reach = draw(st.lists(st.sampled_from(ORIGINS), unique=True))
+    return Site(
+        name=name,
+        tier=draw(st.sampled_from(tuple(Tier))),
+        operator=draw(st.sampled_from(("self", "aws"))),
+        jurisdiction=draw(st.sampled_from(COUNTRIES)),
+        operator_jurisdiction=draw(st.sampled_from(("", "US"))),
+        region=draw(st.sampled_from(("", "r1", "r2"))),
+        location=draw(st.sampled_from(("", *ORIGINS))),
+        engines=tuple(draw(st.lists(st.sampled_from(tuple(Engine)), unique=True, min_size=1))),
+        offers=draw(offers()),
+        agreements=draw(st.sampled_from(((), ("baa",), ("baa", "scc")))),
+        reach=tuple(Reach(origin, draw(st.sampled_from((5_000, 60_000)))) for origin in reach),
+        uplink_bytes_per_day=draw(st.sampled_from((0, GIB))),
+        labels=draw(st.sampled_from(({}, {"floor": "2"}))),
+    )
+
+
+EXPRESSIONS = (
+    Expression("data.classes", Operator.CONTAINS_ANY, ("pii", "phi")),
+    Expression("data.classes", Operator.IN, ("public",)),
+    Expression("data.classes", Operator.CONTAINS_ALL, ("phi",)),
+    Expression("data.subjects", Operator.CONTAINS_ANY, ("EU",)),
+    Expression("data.deidentified", Operator.IN, ("false",)),
+    Expression("data.bytesPerDay", Operator.GT, ("0",)),
+    Expression("workload.kind", Operator.IN, ("TrainingJob",)),
+    Expression("labels.risk", Operator.EXISTS),
+    Expression("site.jurisdiction", Operator.IN, ("EEA",)),
+    Expression("site.operatorJurisdiction", Operator.NOT_IN, ("US",)),
+    Expression("site.operator", Operator.IN, ("self",)),
+    Expression("site.tier", Operator.NOT_IN, ("cloud",)),
+    Expression("site.agreements", Operator.CONTAINS_ALL, ("baa",)),
+    Expression("site.agreements", Operator.CONTAINS_ANY, ("baa", "scc")),
+    Expression("site.labels.floor", Operator.GE, ("2",)),
+    Expression("site.region", Operator.DOES_NOT_EXIST),
+)
+expressions = st.lists(st.sampled_from(EXPRESSIONS), max_size=2).map(tuple)
+
+
+@st.composite
+def rules(draw: st.DrawFn, name: str) -> Rule:
+    """One rule that requires something."""
+    ways = draw(st.lists(st.lists(st.sampled_from(EXPRESSIONS), min_size=1, max_size=2).map(tuple), max_size=2))
+    require = draw(expressions) or (() if ways else (EXPRESSIONS[10],))
+    return Rule(
+        name=name,
+        when=draw(expressions),
+        require=require,
+        require_any=tuple(Alternative(way) for way in ways),
+        effect=draw(st.sampled_from((Effect.ENFORCE, Effect.ENFORCE, Effect.WARN))),
+    )
+
+
+@st.composite
+def laws(draw: st.DrawFn) -> Law:
+    """None to two policies of one or two rules, perhaps a price book, perhaps a team with a limit."""
+    policies = tuple(
+        Policy(f"p{number}", 1, rules=tuple(draw(rules(f"r{r}")) for r in range(draw(st.integers(1, 2)))))
+        for number in range(draw(st.integers(0, 2)))
+    )
+    book = PriceBook(
+        "book",
+        prices=(
+            Price("small", 300_000),
+            Price("small", 100_001, region="r1", pricing=Pricing.SPOT),
+            Price("large", 7_000_000, region="r2"),
+            Price("large", 5_000_000, pricing=Pricing.RESERVED),
+        ),
+        egress=(EgressPrice("r1", "", 90_000), EgressPrice("", "", 20_000)),
+        uplifts=(Uplift("EU", 30_000), Uplift("US", 10_000)),
+    )
+    limit = draw(st.sampled_from((None, Resources(gpus=1), Resources(cpus_milli=3000))))
+    return Law(policies, draw(st.sampled_from((None, book, book))), (Team("vision", limit=limit),))
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> Workload:
+    """A job or a service that asks for a little of everything."""
+    training = draw(st.booleans())
+    copies = draw(st.integers(1, 4))
+    latency = draw(st.sampled_from((None, 10_000, 65_000)))
+    origins = tuple(draw(st.lists(st.sampled_from(ORIGINS), unique=True)))
+    spread = draw(st.sampled_from(tuple(Spread)))
+    return Workload(
+        name=draw(st.sampled_from(("a", "b"))),
+        kind=WorkloadKind.TRAINING_JOB if training else WorkloadKind.INFERENCE_SERVICE,
+        demand=Demand(
+            Resources(
+                draw(st.sampled_from((0, 0, 1, 2))),
+                draw(st.sampled_from((0, 0, 20 * GIB))),
+                draw(st.sampled_from((0, 500, 2000))),
+                draw(st.sampled_from((0, GIB, 4 * GIB))),
+            ),
+            gpu_models=draw(st.sampled_from(((), (), ("l4",)))),
+            cpu_fallback=draw(st.booleans()),
+        ),
+        team=draw(st.sampled_from(("", "vision"))),
+        data=Data(
+            classes=(draw(st.sampled_from(CLASSES)),),
+            subjects=draw(st.sampled_from(((), ("DE",), ("EU", "US")))),
+            deidentified=draw(st.booleans()),
+            origin=draw(st.sampled_from(("", *ORIGINS))),
+            bytes_per_day=draw(st.sampled_from((0, GIB // 3, 3 * GIB))),
+            size_bytes=draw(st.sampled_from((0, 7 * GIB))),
+        ),
+        latency=Latency(latency, origins, draw(st.sampled_from((0, 6_000)))) if latency else None,
+        prefer=Prefer(draw(st.sampled_from(((), (Tier.EDGE,)))), draw(st.sampled_from(((), ("s1",))))),
+        max_cost_micros_per_hour=draw(st.sampled_from((0, 0, 50_000, 2_000_000))),
+        training=Training("python train.py", workers=copies) if training else None,
+        inference=None if training else Inference("models:/m@latest", replicas=Replicas(copies, copies, spread)),
+        labels=draw(st.sampled_from(({}, {"risk": "high"}))),
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """What puts a fleet together, so that it can be put together again in another order."""
+
+    sites: tuple[tuple[Site, bool, bool], ...]
+    links: tuple[tuple[str, str, int, int], ...]
+    service_times: tuple[tuple[str, str, int, int], ...]
+
+    def fleet(self, *, backwards: bool = False) -> Fleet:
+        """The fleet, from facts put in order or in reverse."""
+        step = -1 if backwards else 1
+        fleet = Fleet()
+        for site, reachable, cordoned in self.sites[::step]:
+            fleet.put_site(site, reachable=reachable, cordoned=cordoned)
+        for link in self.links[::step]:
+            fleet.put_link(*link)
+        for service_time in self.service_times[::step]:
+            fleet.put_service_time(*service_time)
+        return fleet
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """None to five sites; some links and service times were measured."""
+    names = [f"s{number}" for number in range(draw(st.integers(0, 5)))]
+    known = tuple(
+        (draw(sites(name)), draw(st.sampled_from((True, True, True, False))), draw(st.integers(0, 5)) == 0)
+        for name in names
+    )
+    pairs = [(origin, name) for origin in ORIGINS for name in names if draw(st.booleans())]
+    links = tuple((origin, name, draw(st.sampled_from((1_000, 58_000))), 7) for origin, name in pairs)
+    return World(known, links, draw(st.sampled_from(((), (("m", "gpu", 2_000, 9),)))))
