@@ -21,7 +21,7 @@ from tidegate.client.calls import AppliedAll, Call, Declaration, LogEvent, LogPi
 from tidegate.client.client import broker_address
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import AsyncPredictionClient, Prediction
-from tidegate.client.retry import BUDGET_S, retrying_async
+from tidegate.client.retry import BUDGET_S, retrying_async, unanswered
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
@@ -204,7 +204,7 @@ class AsyncClient:
             try:
                 return call.read(await method(call.request, timeout=deadline_s or self._deadline_s, metadata=metadata))
             except grpc.RpcError as error:
-                raise error_of(error) from error
+                raise unanswered(error_of(error), self.address) from error
 
         return await retrying_async(self._retry_budget_s)(attempt)
 
@@ -213,7 +213,7 @@ class AsyncClient:
             async for message in self._stubs.of(call)(call.request):
                 yield call.read(message)
         except grpc.RpcError as error:
-            raise error_of(error) from error
+            raise unanswered(error_of(error), self.address) from error
 
     async def _upload(self, prepared: Prepared) -> None:
         if prepared.code is not None:
@@ -230,7 +230,7 @@ class AsyncClient:
             try:
                 await self._stubs.push()(iter(messages), timeout=120.0)
             except grpc.RpcError as error:
-                raise error_of(error) from error
+                raise unanswered(error_of(error), self.address) from error
 
         await retrying_async(self._retry_budget_s)(attempt)
 

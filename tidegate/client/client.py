@@ -24,7 +24,7 @@ from tidegate.client import calls, tracing
 from tidegate.client.calls import AppliedAll, Call, Declaration, LogEvent, LogPiece, MovedWorkload, Planned, Submission
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import Prediction, PredictionClient
-from tidegate.client.retry import BUDGET_S, retrying
+from tidegate.client.retry import BUDGET_S, retrying, unanswered
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
@@ -222,7 +222,7 @@ class Client:
             try:
                 return call.read(method(call.request, timeout=deadline_s or self._deadline_s, metadata=metadata))
             except grpc.RpcError as error:
-                raise error_of(error) from error
+                raise unanswered(error_of(error), self.address) from error
 
         return retrying(self._retry_budget_s)(attempt)
 
@@ -231,7 +231,7 @@ class Client:
             for message in self._stubs.of(call)(call.request):
                 yield call.read(message)
         except grpc.RpcError as error:
-            raise error_of(error) from error
+            raise unanswered(error_of(error), self.address) from error
 
     def _upload(self, prepared: Prepared) -> None:
         if prepared.code is None:
@@ -249,7 +249,7 @@ class Client:
             try:
                 self._stubs.push()(iter(messages), timeout=120.0)
             except grpc.RpcError as error:
-                raise error_of(error) from error
+                raise unanswered(error_of(error), self.address) from error
 
         retrying(self._retry_budget_s)(attempt)
 

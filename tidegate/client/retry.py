@@ -8,11 +8,20 @@ from typing import Any
 
 import tenacity
 
-from tidegate.model.errors import Unavailable
+from tidegate.model.errors import TidegateError, Unavailable
 
 BUDGET_S = 20.0
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
+
+
+def unanswered(error: TidegateError, address: str) -> TidegateError:
+    """Where nobody listens, the broker's address says more than the transport's own words; else the error itself."""
+    if isinstance(error, Unavailable) and "failed to connect" in error.message:
+        return Unavailable(
+            f"no broker answers at {address}", wanted="`tidegate up` here, or --broker / TIDEGATE_BROKER naming one"
+        )
+    return error
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
