@@ -1,7 +1,7 @@
 """The held state on the disk: one file, written whole and renamed over the one before.
 
 `held.json`: {"format": 1, "sum": SHA-256 of the body's JSON, "body": {"site", "epoch", "generation", "away_since",
-"sequence", "desired": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status` message}}}. A power cut at
+"desired" and "leaving": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status` message}}}. A power cut at
 any instant leaves the old file or the new one. A file that does not check out is `Broken`: going on with half of it
 could stop work that nobody asked to stop.
 """
@@ -42,14 +42,15 @@ class HeldStore:
         if body["site"] != self._site:
             raise Broken(f"{self._path} belongs to another site", found=body["site"], wanted=self._site)
         desired = decode(Desired, base64.b64decode(body["desired"]))
+        leaving = decode(Desired, base64.b64decode(body["leaving"]))
         return Held(
             site=self._site,
             epoch=body["epoch"],
             generation=body["generation"],
             assignments={each.workload_id: each for each in desired.assignments},
             ended={key: decode(Status, base64.b64decode(text)) for key, text in body["ended"].items()},
+            leaving={each.workload_id: each for each in leaving.assignments},
             away_since=body["away_since"],
-            sequence=body["sequence"],
         )
 
     def write(self, held: Held) -> None:
@@ -59,8 +60,10 @@ class HeldStore:
             "epoch": held.epoch,
             "generation": held.generation,
             "away_since": held.away_since,
-            "sequence": held.sequence,
             "desired": base64.b64encode(encode(held.desired)).decode(),
+            "leaving": base64.b64encode(
+                encode(Desired(held.site, held.generation, tuple(held.leaving[key] for key in sorted(held.leaving))))
+            ).decode(),
             "ended": {key: base64.b64encode(encode(status)).decode() for key, status in held.ended.items()},
         }
         data = json.dumps({"format": FORMAT, "sum": _sum(body), "body": body}).encode()

@@ -23,10 +23,10 @@ class Held:
     """By workload id."""
     ended: dict[str, Status] = field(default_factory=dict)
     """The last word on assignments that ended; kept until they are no longer desired, so that nothing runs twice."""
+    leaving: dict[str, Assignment] = field(default_factory=dict)
+    """No longer desired and not wound down yet: without them, a crash between the two would leave work that nobody ends."""
     away_since: int = 0
     """When the link was lost, ms since the epoch; 0 while the broker is there."""
-    sequence: int = 0
-    """Of the last report made."""
 
     @property
     def desired(self) -> Desired:
@@ -36,15 +36,15 @@ class Held:
     def greeted(self, epoch: int) -> "Held":
         """Taken in by a broker of that epoch. Refused when it is an older one than was known."""
         if epoch < self.epoch:
-            raise Refused("the broker is older than what this site holds", field="epoch", found=epoch, wanted=f">= {self.epoch}")
+            raise Refused(
+                "the broker is older than what this site holds", field="epoch", found=epoch, wanted=f">= {self.epoch}"
+            )
         return replace(self, epoch=epoch)
 
     def told(self, difference: Difference) -> "Held":
         """After the difference. Refused when it goes back, Conflict when it applies to something else than is held."""
         if difference.generation < self.generation:
-            raise Refused(
-                "goes back", field="generation", found=difference.generation, wanted=f">= {self.generation}"
-            )
+            raise Refused("goes back", field="generation", found=difference.generation, wanted=f">= {self.generation}")
         if not difference.whole and difference.base != self.generation:
             raise Conflict("applies to another state", field="base", found=difference.base, wanted=str(self.generation))
         kept = {} if difference.whole else dict(self.assignments)
@@ -56,7 +56,13 @@ class Held:
             for key, status in self.ended.items()
             if key in kept and status.generation == kept[key].generation
         }
-        return replace(self, generation=difference.generation, assignments=kept, ended=ended)
+        gone_now = {**self.leaving, **self.assignments}
+        leaving = {key: each for key, each in gone_now.items() if key not in kept}
+        return replace(self, generation=difference.generation, assignments=kept, ended=ended, leaving=leaving)
+
+    def left(self, workload_id: str) -> "Held":
+        """With one assignment wound down."""
+        return replace(self, leaving={key: each for key, each in self.leaving.items() if key != workload_id})
 
     def finished(self, status: Status) -> "Held":
         """With the last word on one assignment."""

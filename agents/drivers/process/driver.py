@@ -155,7 +155,12 @@ class ProcessDriver:
             for protocol in ("http", "grpc", "unix")
             if config.get(protocol)
         )
-        measured = {key: int(value) for key, value in ready.items() if key.endswith(("_us", "_ms")) and _whole(value)}
+        measured = {
+            key: int(value)
+            for model in ready.get("models", ())[:1]
+            for key, value in model.items()
+            if key.endswith("_us")
+        }
         return Observation(phase, detail, attempt=1, endpoints=endpoints, measurements=measured)
 
     async def _answering(self, task: Task) -> ServerSlot | None:
@@ -197,10 +202,6 @@ def _slot_name(task: Task, spec: InferenceSpec) -> str:
     """What makes a server another one: its model and how it audits, not the generation that asks for it."""
     told = (spec.model_name, spec.model_version, spec.model_digest, sorted(spec.options.items()))
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _tail(slot: ServerSlot | None) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
 """One model server process: started in a session of its own, found again after the agent died, stopped by its id.
 
 A slot's folder holds `config.json` (what the server was told), `ready.json` (written by the server once it answers),
-`process.json` (pid and kernel start time: a pid alone may have been given to somebody else), and `log` with `log.1`.
+`process.json` (pid, start ticks and boot id: a pid alone may have
+been given to somebody else), and `log` with `log.1`.
 Ports are picked once and written into `config.json`, so after a power cut clients find the service where it was.
 
 The server outlives the agent. Its output goes to a file of its own, so nothing breaks when the agent is gone.
@@ -68,25 +69,24 @@ class ServerSlot:
                     cwd=working_dir,
                     start_new_session=True,
                 )
-            started = psutil.Process(self._child.pid).create_time()
-        except (OSError, psutil.NoSuchProcess) as error:
+            told = {"pid": self._child.pid, "start_ticks": _start_ticks(self._child.pid), "boot_id": _boot_id()}
+        except OSError as error:
             raise Unavailable(f"the model server did not start: {error}") from error
-        write_whole(
-            self.directory / "process.json", json.dumps({"pid": self._child.pid, "started": started}).encode()
-        )
+        write_whole(self.directory / "process.json", json.dumps(told).encode())
 
     def process(self) -> psutil.Process | None:
         """The running server, also one that an earlier agent started; None where there is none."""
         if self._child is not None:
             self._child.poll()  # reaps it
         found = read_json(self.directory / "process.json")
-        if not found:
+        if not found or found["boot_id"] != _boot_id():
             return None
         try:
-            process = psutil.Process(int(found["pid"]))
-            same = abs(process.create_time() - float(found["started"])) < 0.05
-            alive = same and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
+            if _start_ticks(found["pid"]) != found["start_ticks"]:
+                return None
+            process = psutil.Process(found["pid"])
+            alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
             return None
         return process if alive else None
 
@@ -139,6 +139,16 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _start_ticks(pid: int) -> int:
+    """When the process began, in clock ticks since boot: it tells two processes of one pid apart."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[19])  # the name before it may hold spaces and brackets
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _free_port(host: str) -> int:

@@ -1,0 +1,240 @@
+"""The session: one stream that the agent dials out, and dials again for ever.
+
+Opening: Hello (what is held, what runs, what was observed) -> Welcome -> a Difference, when there is one. Then each side
+speaks when it has something: heartbeats on the broker's beat, reports until acknowledged, round trips, log lines.
+
+A broker that is not heard for three beats is taken for gone. The wait before dialling again is full jitter over a capped
+exponential; `ComeBack` is the broker's own wait, with as much jitter on top. Whatever happens here stops no work.
+
+A difference that applies to another generation than the held one closes the session; the next Hello says generation 0,
+and the broker answers with the whole.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from agents import clock
+from agents.core.backoff import DIAL_FIRST_MS, DIAL_LONGEST_MS, delay_ms
+from agents.link.probe import round_trip
+from agents.link.telemetry import drain
+from agents.runtime.site import Site
+from agents.spool import SpoolReader
+from tidegate.model import session as says
+from tidegate.model.errors import Conflict, Refused, TidegateError, Unavailable
+from tidegate.model.site import Offer
+from tidegate.v1 import agents_pb2, agents_pb2_grpc
+from tidegate.wire.channel import CLIENT_OPTIONS
+from tidegate.wire.codec import union_from_message, union_to_message
+from tidegate.wire.status import error_of
+
+log = logging.getLogger(__name__)
+
+MISSED_BEATS = 3
+FIRST_WORD_SECONDS = 15.0
+PROBE_SECONDS = 15.0
+MOST_LOG_REQUESTS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What Hello says beside the held state."""
+
+    site: str
+    boot: str
+    address: str
+    location: str
+    """Where this site stands, as an origin of requests; round trips are measured from there."""
+    offers: tuple[Offer, ...] = ()
+
+
+class Link:
+    """Keeps a session with the broker whenever there is one. `joined` and `lost` tell what an edge does about it."""
+
+    def __init__(
+        self,
+        broker: str,
+        identity: Identity,
+        site: Site,
+        spool: SpoolReader,
+        *,
+        joined: Callable[[], None] = lambda: None,
+        lost: Callable[[], None] = lambda: None,
+        share: Callable[[int], int] = lambda granted: granted,
+    ) -> None:
+        self._broker = broker
+        self._identity = identity
+        self._site = site
+        self._spool = spool
+        self._joined = joined
+        self._lost = lost
+        self._share = share
+        self._whole = False
+        self._targets: tuple[says.ProbeTarget, ...] = ()
+        self._granted = 0
+
+    async def run(self) -> None:
+        """Dial, speak, and dial again, until cancelled."""
+        attempt = 0
+        while True:
+            welcomed = asyncio.Event()
+            wait = 0
+            try:
+                wait = await self._session(welcomed)
+            except (Unavailable, Refused) as error:
+                log.info("no session with %s: %s", self._broker, error)
+            if welcomed.is_set():
+                attempt = 0
+                log.warning("the link to %s is gone; work goes on", self._broker)
+            self._site.channel = None
+            self._site.lost(clock.now_ms())
+            self._lost()
+            jitter = delay_ms(attempt, clock.fraction(), DIAL_FIRST_MS, DIAL_LONGEST_MS)
+            attempt += 1
+            await asyncio.sleep((wait + int(wait * clock.fraction()) + jitter) / 1000)
+
+    async def _session(self, welcomed: asyncio.Event) -> int:
+        """One session, to its end; how long the broker wants the agent to stay away, in ms."""
+        async with grpc.aio.insecure_channel(self._broker, options=CLIENT_OPTIONS) as channel:
+            call = agents_pb2_grpc.AgentsStub(channel).Attach()
+            try:
+                await self._say(call, self._hello())
+                first = await self._hear(call, FIRST_WORD_SECONDS)
+                if isinstance(first, says.ComeBack):
+                    return first.after_ms
+                if not isinstance(first, says.Welcome):
+                    raise Unavailable("the broker did not welcome", found=type(first).__name__)
+                self._site.greeted(first.epoch)
+                self._site.channel = channel
+                self._granted = first.telemetry_bytes_per_s
+                self._whole = False
+                welcomed.set()
+                self._joined()
+                log.info("joined %s in session %d, epoch %d", self._broker, first.session, first.epoch)
+                return await self._talk(call, channel, first)
+            except grpc.aio.AioRpcError as error:
+                raise error_of(error) from error
+            finally:
+                call.cancel()
+
+    async def _talk(self, call: Any, channel: grpc.aio.Channel, welcome: says.Welcome) -> int:
+        saying = asyncio.Lock()  # a stream takes one write at a time
+
+        async def say(what: says.AgentSays) -> None:
+            async with saying:
+                await self._say(call, what)
+
+        beat = max(0.1, welcome.heartbeat_ms / 1000)
+        parts: list[Coroutine[Any, Any, int | None]] = [
+            self._listen(call, say, beat * MISSED_BEATS + 1),
+            self._beat(say, beat),
+            self._report(say),
+            self._measure(say),
+            drain(channel, self._spool, self._identity.site, lambda: self._share(self._granted)),
+        ]
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result() or 0
+        except TimeoutError as error:
+            raise Unavailable("the broker went silent") from error
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _listen(self, call: Any, say: Callable[[says.AgentSays], Any], patience: float) -> int:
+        reading: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                heard = await self._hear(call, patience)
+                match heard:
+                    case says.Difference():
+                        try:
+                            self._site.told(heard)
+                        except Conflict as error:
+                            self._whole = True
+                            raise Unavailable(f"asking for the whole: {error}") from error
+                    case says.Reported():
+                        self._site.reported(heard.sequence)
+                    case says.Probes():
+                        self._targets = heard.targets
+                    case says.LogRequest():
+                        if len(reading) < MOST_LOG_REQUESTS:
+                            reading.add(task := asyncio.create_task(self._log(say, heard)))
+                            task.add_done_callback(reading.discard)
+                    case says.ComeBack():
+                        return heard.after_ms
+                    case _:
+                        continue
+        finally:
+            for task in reading:
+                task.cancel()
+
+    async def _log(self, say: Callable[[says.AgentSays], Any], asked: says.LogRequest) -> None:
+        try:
+            chunk = await self._site.logs(asked.workload_id, asked.offset)
+        except TidegateError as error:
+            answer = says.LogLines(asked.request, "", asked.offset, complete=True, error=str(error))
+        else:
+            answer = says.LogLines(asked.request, chunk.text, chunk.next_offset, chunk.complete)
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await say(answer)
+
+    async def _beat(self, say: Callable[[says.AgentSays], Any], beat: float) -> None:
+        while True:
+            await asyncio.sleep(beat)
+            await say(says.Heartbeat(clock.now_ms(), self._site.held.generation))
+
+    async def _report(self, say: Callable[[says.AgentSays], Any]) -> None:
+        """All that the broker has not acknowledged, at the start and whenever something changed."""
+        while True:
+            self._site.news.clear()
+            if self._site.pending:
+                statuses = tuple(status for _, status in self._site.pending.values())
+                await say(says.Report(self._site.sequence, statuses))
+            await self._site.news.wait()
+
+    async def _measure(self, say: Callable[[says.AgentSays], Any]) -> None:
+        while True:
+            links = []
+            for target in self._targets:
+                rtt_us, samples = await round_trip(target.address)
+                if samples:
+                    links.append(says.Probed(self._identity.location, target.site, rtt_us, samples))
+            if links:
+                await say(says.Measured(tuple(links)))
+            await asyncio.sleep(PROBE_SECONDS if self._targets else 0.5)
+
+    def _hello(self) -> says.Hello:
+        held = self._site.held
+        return says.Hello(
+            site=self._identity.site,
+            boot=self._identity.boot,
+            held_generation=0 if self._whole else held.generation,
+            address=self._identity.address,
+            offers=self._identity.offers,
+            running=self._site.running,
+            away_since=held.away_since,
+        )
+
+    async def _say(self, call: Any, what: says.AgentSays) -> None:
+        try:
+            await call.write(agents_pb2.AttachRequest(says=union_to_message(says.AgentSays, what)))
+        except asyncio.InvalidStateError as error:
+            raise Unavailable("the stream is closed") from error
+
+    async def _hear(self, call: Any, seconds: float) -> says.BrokerSays:
+        try:
+            answer = await asyncio.wait_for(call.read(), seconds)
+        except TimeoutError as error:
+            raise Unavailable("the broker is silent", found=f"{seconds:g} s") from error
+        if answer is grpc.aio.EOF:
+            raise Unavailable("the broker closed the session")
+        heard: says.BrokerSays = union_from_message(says.BrokerSays, answer.says)
+        return heard

@@ -1,0 +1,64 @@
+"""The spool's records to the broker: in order, each visible there exactly once, at the pace that the broker grants.
+
+At least once from here, once over there: a batch stays in the spool until the broker's receipt says that it is durable,
+and the broker drops numbers that it has. All streams take turns, so one long backlog does not starve the others.
+
+Limits: a batch is at most 512 KiB of frames (a single larger record goes alone), one batch is under way.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import grpc
+
+from agents.spool import Kind, Record, SpoolReader
+from tidegate.model.errors import Unavailable
+from tidegate.model.session import Chunk
+from tidegate.v1 import agents_pb2, agents_pb2_grpc
+from tidegate.wire.codec import to_message
+from tidegate.wire.status import error_of
+
+BATCH_BYTES = 512 * 1024
+RECEIPT_SECONDS = 30.0
+REST_SECONDS = 0.2
+"""Between two looks at an empty spool."""
+
+KINDS = {Kind.SPANS: "spans", Kind.PREDICTIONS: "predictions", Kind.GAP: "gap"}
+
+
+async def drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes_per_s: Callable[[], int]) -> None:
+    """Send what waits and what comes, until cancelled. Raises the family of what went wrong with the link."""
+    stub = agents_pb2_grpc.AgentsStub(channel)
+    call = stub.SyncTelemetry()
+    try:
+        while True:
+            sent = 0
+            for stream in await asyncio.to_thread(reader.streams):
+                records = await asyncio.to_thread(reader.read, stream, 0, BATCH_BYTES)
+                if records:
+                    sent += await _send(call, reader, site, stream, records)
+            share = bytes_per_s()
+            await asyncio.sleep(sent / share if share and sent else 0.0 if sent else REST_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        raise error_of(error) from error
+    finally:
+        call.cancel()
+
+
+async def _send(
+    call: "grpc.aio.StreamStreamCall[agents_pb2.SyncTelemetryRequest, agents_pb2.SyncTelemetryResponse]",
+    reader: SpoolReader,
+    site: str,
+    stream: str,
+    records: list[Record],
+) -> int:
+    """One batch and its receipt; the bytes sent."""
+    chunks = [to_message(Chunk(each.seq, KINDS[each.kind], each.at_ms, each.count, each.payload)) for each in records]
+    await call.write(agents_pb2.SyncTelemetryRequest(site=site, stream=stream, chunks=chunks))
+    answer = await asyncio.wait_for(call.read(), RECEIPT_SECONDS)
+    if not isinstance(answer, agents_pb2.SyncTelemetryResponse) or answer.stream != stream:
+        raise Unavailable("the broker closed the telemetry stream")
+    await asyncio.to_thread(reader.acknowledge, stream, answer.receipt.high_water)
+    if answer.receipt.retry_after_ms:
+        await asyncio.sleep(answer.receipt.retry_after_ms / 1000)
+    return sum(len(each.payload) for each in records)
