@@ -1,7 +1,8 @@
-"""Round trips to other sites, as a TCP connection sees them, and the responder that lets others measure this one.
+"""Round trips to other sites, and the responder that lets others measure this one.
 
-A connect is one round trip of the network below TLS and needs nothing of the far end but a listener. The least of a few
-is taken: what a neighbour's load adds is not the path's. Limits: 5 connects a probe, 2 s each.
+A round trip is one byte sent over an open connection until its echo is back: the connect itself would not do, since the
+nearest proxy on the way answers that. The least of a few is taken: what a neighbour's load adds is not the path's.
+Limits: 5 echoes a probe, 2 s for each step; the responder hangs up after 64 bytes or 30 s.
 """
 
 import asyncio
@@ -10,20 +11,29 @@ import contextlib
 from agents.clock import monotonic_us
 
 SAMPLES = 5
-CONNECT_SECONDS = 2.0
+STEP_SECONDS = 2.0
+RESPONDER_BYTES = 64
+RESPONDER_SECONDS = 30.0
 
 
 async def round_trip(address: str) -> tuple[int, int]:
     """(least round trip in microseconds, samples that were answered); (0, 0) when none was."""
     host, _, port = address.rpartition(":")
     found: list[int] = []
-    for _ in range(SAMPLES):
-        began = monotonic_us()
-        try:
-            _, writer = await asyncio.wait_for(asyncio.open_connection(host.strip("[]"), int(port)), CONNECT_SECONDS)
-        except (OSError, ValueError, asyncio.TimeoutError):
-            continue
-        found.append(max(1, monotonic_us() - began))
+    try:
+        opening = asyncio.open_connection(host.strip("[]"), int(port))
+        reader, writer = await asyncio.wait_for(opening, STEP_SECONDS)
+    except (OSError, ValueError, asyncio.TimeoutError):
+        return (0, 0)
+    try:
+        for _ in range(SAMPLES):
+            began = monotonic_us()
+            writer.write(b"?")
+            await asyncio.wait_for(reader.readexactly(1), STEP_SECONDS)
+            found.append(max(1, monotonic_us() - began))
+    except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+        pass  # what was answered before still counts
+    finally:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
@@ -31,9 +41,17 @@ async def round_trip(address: str) -> tuple[int, int]:
 
 
 async def responder(host: str) -> asyncio.Server:
-    """A listener on a free port that accepts and closes."""
+    """A listener on a free port that sends back what it gets."""
 
-    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = RESPONDER_BYTES
+        try:
+            while left > 0 and (got := await asyncio.wait_for(reader.read(left), RESPONDER_SECONDS)):
+                writer.write(got)
+                left -= len(got)
+        except (OSError, asyncio.TimeoutError):
+            pass  # whoever measured is gone
+        finally:
+            writer.close()
 
-    return await asyncio.start_server(close, host, 0)
+    return await asyncio.start_server(echo, host, 0)
