@@ -28,7 +28,7 @@ STREAMS, MESSAGES, PER_MESSAGE = 4, 10, 100
 
 
 def rows() -> list[Row]:
-    """Unary one by one and in flight, then streamed; each is decided over the factory's sites and synced, then answered."""
+    """Unary one by one and in flight, then streamed; each is decided over the factory's sites and synced first."""
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.json"
         command = [
@@ -74,7 +74,7 @@ async def _measure(address: str, echo_port: int) -> list[Row]:
                 Row(
                     f"durable submits, unary, {width} in flight",
                     f"{rate:,.0f}/s, ack p50 {p50:.1f} ms, p99 {p99:.1f} ms",
-                    f"bare echo {echo_rate:,.0f}/s, p50 {echo_p50:.1f} ms, p99 {echo_p99:.1f} ms; {rate / echo_rate:.0%}",
+                    f"bare echo {echo_rate:,.0f}/s, p50 {echo_p50:.1f}, p99 {echo_p99:.1f} ms; {rate / echo_rate:.0%}",
                 )
             )
         found.append(await _streamed(client, template))

@@ -4,9 +4,10 @@ Results go to standard output, progress and errors to standard error, so that a 
 """
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, TextIO
 
 import yaml
 from rich.console import Console, RenderableType
@@ -16,8 +17,16 @@ from rich.text import Text
 from tidegate.cli.plain import plain
 from tidegate.model.errors import TidegateError
 
-out = Console(highlight=False, soft_wrap=False)
-err = Console(stderr=True, highlight=False)
+PIPED_WIDTH = 160
+"""Columns where no terminal says how many there are; a pipe should not fold what a screen would show."""
+
+
+def _console(stream: TextIO, *, stderr: bool = False) -> Console:
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPED_WIDTH)
+
+
+out = _console(sys.stdout)
+err = _console(sys.stderr, stderr=True)
 
 PHASE_STYLE = {
     "running": "green",
@@ -81,7 +90,7 @@ def phase(word: str) -> Text:
 
 def progress(text: str) -> None:
     """One line for whoever waits."""
-    err.print(Text(text, style="dim"))
+    err.print(Text(text, style="dim"), soft_wrap=True)
 
 
 def waiting(text: str) -> AbstractContextManager[Any]:
@@ -94,7 +103,7 @@ def waiting(text: str) -> AbstractContextManager[Any]:
 
 def error(problem: TidegateError) -> None:
     """What was wrong, where, and what would be right."""
-    err.print(Text("error: ", style="bold red") + Text(str(problem)))
+    err.print(Text("error: ", style="bold red") + Text(str(problem)), soft_wrap=True)
 
 
 class _quiet(AbstractContextManager[None]):

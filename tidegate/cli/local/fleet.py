@@ -26,16 +26,21 @@ class Member:
     site: str
     module: str
     engines: str
+    options: tuple[str, ...] = ()
     in_plant: bool = False
     one_way_ms: float = 0.0
     """How far it is from the plant: half the round trip that a probe from there will measure."""
 
 
+_ONE_CPU_NODES = ("--ray-max-workers", "4", "--ray-worker-cpus", "1", "--ray-idle-seconds", "10")
+"""Small nodes, so that a gang of two needs two of them, and an idle time that fits a visit."""
+_PLANT = ("--location", "plant-leipzig")
+
 MEMBERS = (
-    Member("cloud-us-east", "agents", "ray", one_way_ms=45.0),
+    Member("cloud-us-east", "agents", "ray", _ONE_CPU_NODES, one_way_ms=45.0),
     Member("on-prem-leipzig", "agents", "process", one_way_ms=3.0),
-    Member("press-7", "edge", "process", in_plant=True),
-    Member("press-8", "edge", "process", in_plant=True),
+    Member("press-7", "edge", "process", _PLANT, in_plant=True),
+    Member("press-8", "edge", "process", _PLANT, in_plant=True),
 )
 
 
@@ -64,7 +69,8 @@ class LocalFleet:
             say(f"starting the agent of {member.site}")
             self.start_agent(member)
         for member in MEMBERS:
-            self.daemons[member.site].wait_ready(60)
+            ready = self.daemons[member.site].wait_ready(60)
+            self._distances[member.site].target = ready["address"]
         with Client(self.broker_address) as client:
             wait_until(lambda: _all_joined(client), 30, "every site to join")
 
@@ -80,12 +86,12 @@ class LocalFleet:
     def start_agent(self, member: Member) -> Daemon:
         """Starts a site's agent, or starts it again over the same data."""
         relay = self._distances.setdefault(member.site, Relay(delay_ms=member.one_way_ms))
-        relay.target = self.broker_address
         arguments = [
             *("--site", member.site),
             *("--broker", self.uplink.address if member.in_plant else self.broker_address),
             *("--data-dir", str(self.folder / member.site)),
             *("--engines", member.engines),
+            *member.options,
             "--stop-services-on-exit",
         ]
         if not member.in_plant:
