@@ -67,7 +67,7 @@ class Fleet:
         return MappingProxyType(self._holdings)
 
     def used_by_team(self, team: str) -> Resources:
-        """What the team's workloads hold together."""
+        """What the team's workloads hold together. GPU memory is per device and does not add up: it is 0."""
         return self._teams.get(team, Resources())
 
     @property
@@ -136,11 +136,11 @@ class Fleet:
             return
         for copy in holding.copies:
             self._vacate(copy)
-        left = self._teams[holding.team] - holding.resources
-        if any(other.team == holding.team for other in self._holdings.values()):
-            self._teams[holding.team] = left
+        left = self.used_by_team(holding.team) - holding.resources
+        if _is_nothing(left):
+            self._teams.pop(holding.team, None)
         else:
-            del self._teams[holding.team]
+            self._teams[holding.team] = left
 
     def only(self, site: Site) -> "Fleet":
         """A fleet of this one site, with the facts and holdings that this fleet has of the site of that name.
@@ -201,7 +201,9 @@ class Fleet:
 
     def _hold(self, holding: Holding) -> Holding:
         self._holdings[holding.workload_id] = holding
-        self._teams[holding.team] = self.used_by_team(holding.team) + holding.resources
+        taken = replace(holding.resources, gpu_memory_bytes=0)
+        if not _is_nothing(taken):
+            self._teams[holding.team] = self.used_by_team(holding.team) + taken
         return holding
 
 

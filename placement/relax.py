@@ -58,16 +58,13 @@ def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Re
     if workload.spread is Spread.SITE:
         return None  # what one site lacks is not why there are too few sites
     trial = Trial(workload, fleet.columns.sites[row])
-    source = fleet.columns.region_of_location(workload.data.origin)
+    question = replace(question, source_region=fleet.columns.region_of_location(workload.data.origin))
     for _ in range(MOST_ROUNDS):
         alone = fleet.only(trial.site)
         verdicts = judge(trial.workload, alone, question)
         refusing = [column.rule for column in verdicts.columns if column.rule.enforced and not column.allowed[0]]
         if not refusing:
-            packing = verdicts.packing
-            book = question.law.price_book
-            cost = costs(trial.workload, alone.columns, book, packing.compute, packing.idle, source).of(0)
-            return Relaxation(trial.changes, trial.site.name, cost.total)
+            return Relaxation(trial.changes, trial.site.name, verdicts.costs.of(0).total)
         changed = trial
         for rule in refusing:
             after = _satisfy(rule, rule.miss(trial.workload, alone, 0), changed, alone)

@@ -75,6 +75,8 @@ class Question:
     law: Law
     model_digest: str = ""
     exclude: frozenset[str] = frozenset()
+    source_region: str | None = None
+    """Where the data's origin stands, for a fleet that does not have the site that would say so."""
 
 
 def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Verdicts:
@@ -93,7 +95,9 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     beside = tuple(column.rule for column in (reach[2], *one_copy))
     fit = (*one_copy, *_ask((Copies(packing, beside), TeamLimit(law.team(workload.team))), workload, fleet))
 
-    source = columns.region_of_location(workload.data.origin)
+    source = question.source_region
+    if source is None:
+        source = columns.region_of_location(workload.data.origin)
     cost = costs(workload, columns, law.price_book, packing.compute, packing.idle, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
