@@ -1,7 +1,8 @@
 """The broker's configuration: what its command line says, checked before anything is opened.
 
-Until identity comes (mutual TLS, enrolment, roles) whoever reaches the listener may do everything. So an address that is
-neither loopback nor a Unix socket is refused, unless the operator says `--insecure-listen`; that is logged at each start.
+Until identity comes (mutual TLS, enrolment, roles) whoever reaches the listener may do everything. So an address that
+is neither loopback nor a Unix socket is refused, unless the operator says `--insecure-listen`; that is logged at each
+start.
 """
 
 import argparse

@@ -3,9 +3,9 @@
     data_dir/log.db        the log                       data_dir/snapshots/    states, disposable
     data_dir/artifacts/    files by their content        data_dir/telemetry.db  spans and predictions
 
-Start: open the log (one process to a directory), fold it, listen, write the ready file. Stop (SIGTERM, SIGINT): let calls
-end, answer what waits, keep a snapshot. A failed write ends the process with code 70 and the story on stderr; nothing that
-was acknowledged is lost by that, nor by SIGKILL.
+Start: open the log (one process to a directory), fold it, listen, write the ready file. Stop (SIGTERM, SIGINT): let
+calls end, answer what waits, keep a snapshot. A failed write ends the process with code 70 and the story on stderr;
+nothing that was acknowledged is lost by that, nor by SIGKILL.
 
 Exit codes: 0 stopped as asked, 1 could not start, 2 wrong usage, 70 broken.
 """

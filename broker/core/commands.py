@@ -1,8 +1,8 @@
 """What can be asked of the broker: the closed union of commands.
 
 Every command carries `at` (ms since the epoch, read once by the loop). Those that come from a person or a program carry
-an idempotency `key`: the same key with the same request gets the first answer again, with another request it is refused.
-Commands are never stored; the events that they lead to are.
+an idempotency `key`: the same key with the same request gets the first answer again, with another request it is
+refused. Commands are never stored; the events that they lead to are.
 
 Limits: a key is at most 128 characters, a name at most 253, a declaration list at most 10,000 long.
 """

@@ -1,7 +1,7 @@
 """What is to be done about events: the closed union of effects. Each maps to one function of `runtime/executors.py`.
 
-Effects carry names, never state: whoever carries one out reads the state as it is then. So an effect carried out twice, or
-late, does no harm, and none has to survive a crash: on start every site that attaches is told what it lacks.
+Effects carry names, never state: whoever carries one out reads the state as it is then. So an effect carried out
+twice, or late, does no harm, and none has to survive a crash: on start every site that attaches is told what it lacks.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """What must always hold of the state. Checked after every event in tests and simulation; a finding is a bug of ours.
 
-Numbers are of the list in DESIGN, section 6. What cannot be seen on one state (no acknowledged command lost, nothing applied
-twice, replay equal to live) is held by tests on the loop and the log.
+Numbers are of the list in DESIGN, section 6. What cannot be seen on one state (no acknowledged command lost, nothing
+applied twice, replay equal to live) is held by tests on the loop and the log.
 """
 
 from broker.core.state import State

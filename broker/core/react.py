@@ -1,4 +1,4 @@
-"""What an event asks for: (state, event) to effects. Pure; the runtime gathers the effects of a run and drops doubles."""
+"""What an event asks for: (state, event) to effects. Pure; the runtime gathers a run's effects and drops doubles."""
 
 from broker.core.effects import Effect, NotifyWatchers, RaiseAlarm, RefreshProbes, TellSite
 from broker.core.state import State
@@ -7,7 +7,7 @@ from tidegate.model.event import Event
 
 
 def react(state: State, event: Event, before: frozenset[str]) -> list[Effect]:
-    """The effects of an event that `state` has taken in. `before` names the sites where its workload stood until then."""
+    """The effects of an event that the state has taken in. `before`: where its workload stood until then."""
     match event:
         case happened.WorkloadSubmitted():
             return []

@@ -4,10 +4,11 @@
     for recorded in log: state.apply(recorded)
 
 Held here: sites with their desired state, workloads, law, teams, price books, models, measurements and the answers that
-idempotency keys have had. Derived from these and never stored: the placement engine's `Fleet` (columns and what is taken).
+idempotency keys have had. Derived from these and never stored: the placement engine's `Fleet` (columns and what is
+taken).
 
-An assignment's generation is the offset of the event that made it, so no generation can ever go back. A service that moves
-stands at both places until the new one runs; that is in the fold, not in anyone's memory.
+An assignment's generation is the offset of the event that made it, so no generation can ever go back. A service that
+moves stands at both places until the new one runs; that is in the fold, not in anyone's memory.
 
 Limits: the newest 100,000 answers, the newest 20,000 ended workloads (the log keeps them all), the newest 1,000
 removals of a site (whoever is further behind is told everything), 1,000 measured origins of a site.

@@ -1,1 +1,1 @@
-"""The doors: thin gRPC servicers that convert, call, convert. What they call is the loop, the sessions and the stores."""
+"""The doors: thin gRPC servicers that convert, call, convert. They call the loop, the sessions and the stores."""

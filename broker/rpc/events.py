@@ -77,8 +77,8 @@ class Events(EventsServicer):
 def _again(state: State, event: WorkloadDecided) -> bool:
     """Whether the same question gets the same answer, byte for byte.
 
-    The state stands right before the decision. What the same turn recorded between the revision and here (the submission
-    itself, a predecessor that was cancelled to make room) is what the decision was made to follow.
+    The state stands right before the decision. What the same turn recorded between the revision and here (the
+    submission itself, a predecessor that was cancelled to make room) is what the decision was made to follow.
     """
     record = state.workloads[event.workload_id]
     decision = event.decision

@@ -2,8 +2,9 @@
 
     request id -> identity -> authorisation -> rate -> servicer
 
-Identity and authorisation stand open until mutual TLS comes: the caller is whoever reaches the listener, which is why the
-listener is on loopback or a Unix socket. They are places in the chain, not switches: each gate is a function of the call.
+Identity and authorisation stand open until mutual TLS comes: the caller is whoever reaches the listener, which is why
+the listener is on loopback or a Unix socket. They are places in the chain, not switches: each gate is a function of
+the call.
 
 Limits: 5,000 calls a second from one peer, 10,000 at once; the 10,000 peers seen last are remembered.
 """
@@ -64,7 +65,7 @@ def rate(clock: Clock, per_s: float = CALLS_PER_S, at_once: float = CALLS_AT_ONC
     return gate
 
 
-class Doorway(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class Doorway(grpc.aio.ServerInterceptor):
     """Runs the gates around each servicer's method, and turns what is raised into a status."""
 
     def __init__(self, gates: tuple[Gate, ...]) -> None:

@@ -1,8 +1,8 @@
 """The broker's own spans: one for each submission or plan, with a child for each step it went through.
 
 The caller's `traceparent` is continued, and the span's own context is what the submission records; so agents, jobs and
-predictions can link to the decision however much later they come. Steps are reported as they end, so a step's span lasts
-from the end of the one before it.
+predictions can link to the decision however much later they come. Steps are reported as they end, so a step's span
+lasts from the end of the one before it.
 """
 
 from collections.abc import Generator
@@ -78,7 +78,7 @@ class Steps:
 
 
 class Tracing:
-    """Makes the spans; the exporter decides where they go. A provider of its own, so two brokers can share a process."""
+    """Makes the spans; the exporter decides where they go. Its own provider, so two brokers can share a process."""
 
     def __init__(self, exporter: SpanExporter, clock: Clock, site: str = "broker") -> None:
         self._clock = clock

@@ -19,6 +19,7 @@ from tidegate.model.decision import Decision, Outcome
 from tidegate.model.errors import NotFound, Refused
 from tidegate.model.event import WorkloadDecided, WorkloadView
 from tidegate.model.workload import Workload
+from tidegate.v1 import decision_pb2
 from tidegate.v1 import workloads_pb2 as wire
 from tidegate.v1.workloads_pb2_grpc import WorkloadsServicer
 from tidegate.wire.codec import from_message, to_message
@@ -101,7 +102,7 @@ class Workloads(WorkloadsServicer):
         placed = submission.decision.outcome is Outcome.PLACED
         return wire.Submitted(
             workload_id=submission.workload_id,
-            outcome="OUTCOME_PLACED" if placed else "OUTCOME_REFUSED",
+            outcome=decision_pb2.OUTCOME_PLACED if placed else decision_pb2.OUTCOME_REFUSED,
             sites=submission.decision.sites,
         )
 

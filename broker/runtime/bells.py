@@ -1,5 +1,5 @@
-"""Who waits for a change of what. A bell carries no news: whoever wakes reads the state as it is then, so a slow listener
-misses nothing that still holds and nobody queues anything for it.
+"""Who waits for a change of what. A bell carries no news: whoever wakes reads the state as it is then, so a slow
+listener misses nothing that still holds and nobody queues anything for it.
 """
 
 import asyncio

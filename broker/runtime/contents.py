@@ -1,7 +1,8 @@
 """Files addressed by their content: `artifacts/<sha256>` when whole and verified, `<sha256>.part` until then.
 
-A sender asks how much is here and goes on from there, however often the link breaks. A part counts only when its size and
-digest are as promised: it is then synced, renamed, and the directory synced. A part that turns out wrong is thrown away.
+A sender asks how much is here and goes on from there, however often the link breaks. A part counts only when its size
+and digest are as promised: it is then synced, renamed, and the directory synced. A part that turns out wrong is
+thrown away.
 
 Blocking work runs in a thread. Limits: 64 GiB a file, one sender of a file at a time, 1 MiB a chunk.
 """

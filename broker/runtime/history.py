@@ -1,7 +1,7 @@
 """Between the loop's events and the log's bytes: writing, reading, and the start from snapshot and log.
 
-A row is one `tidegate.v1.Event`, kind and version beside it. The kinds' current versions and the steps from older ones stand
-here, since here is where both the events and the rows are known.
+A row is one `tidegate.v1.Event`, kind and version beside it. The kinds' current versions and the steps from older
+ones stand here, since here is where both the events and the rows are known.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """The single writer: decide, write, apply, speak.
 
-Callers put a command, a read or a plan into one bounded queue. The loop takes what waits (at most `RUN`), and for each in
-turn: decides, and applies each event to the state as it comes. Then all events of the run go to the log under one sync.
-Only then does anyone hear an answer, and only then do effects start. Reads stand in the same queue, so they too speak
-of nothing that is not durable.
+Callers put a command, a read or a plan into one bounded queue. The loop takes what waits (at most `RUN`), and for
+each in turn: decides, and applies each event to the state as it comes. Then all events of the run go to the log under
+one sync. Only then does anyone hear an answer, and only then do effects start. Reads stand in the same queue, so they
+too speak of nothing that is not durable.
 
 If the append fails, the state in memory is ahead of the disk: the process ends, nobody having heard anything. What was
 promised is in the log.

@@ -1,11 +1,11 @@
 """The agents that are attached: what each has been told, and when it was last heard.
 
-A site has at most one session; a newer one takes the place of an older. State is level-triggered: `tell` sends what lies
-between the generation last sent and the one that stands, so two changes in one turn are one difference, and nothing is
-queued for a site that is not there: it says what it holds when it comes back.
+A site has at most one session; a newer one takes the place of an older. State is level-triggered: `tell` sends what
+lies between the generation last sent and the one that stands, so two changes in one turn are one difference, and
+nothing is queued for a site that is not there: it says what it holds when it comes back.
 
-A broken stream is not yet silence. A site counts as silent when nothing was heard from it for `SILENT_BEATS` heartbeats,
-on whichever stream; after a start of the broker every joined site has that long to come back.
+A broken stream is not yet silence. A site counts as silent when nothing was heard from it for `SILENT_BEATS`
+heartbeats, on whichever stream; after a start of the broker every joined site has that long to come back.
 
 Limits: 256 messages waiting for one agent (then its stream ends and it dials again), 200 attachments a second (others
 are told when to come back), 10 s for an agent to answer about a log, 1,000 probe targets.
@@ -163,7 +163,7 @@ class Sessions:
         waiting = session.logs[number] = asyncio.get_running_loop().create_future()
         session.say(LogRequest(number, workload_id, offset))
         try:
-            lines = await asyncio.wait_for(waiting, LOG_ANSWER_S)
+            lines: LogLines = await asyncio.wait_for(waiting, LOG_ANSWER_S)
         except TimeoutError:
             raise Unavailable(f"site {site} did not answer about the log", field="site", found=site) from None
         finally:

@@ -1,8 +1,8 @@
 """Deciding: from the state and a command to events, one at a time.
 
-A decision is a generator. It yields an event and goes on once the state has taken that event in; so the tenth service of
-a drained site is decided against a fleet in which the nine before it stand where they were just put. What it returns is
-the reply. It reads the state and never writes it.
+A decision is a generator. It yields an event and goes on once the state has taken that event in; so the tenth service
+of a drained site is decided against a fleet in which the nine before it stand where they were just put. What it
+returns is the reply. It reads the state and never writes it.
 
     for event in decide(state, command): state.apply(...)       # the loop, in short
 

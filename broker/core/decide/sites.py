@@ -1,7 +1,7 @@
 """Sites: agents attach, report and fall silent; operators cordon and drain.
 
-Silence stops nothing. A service may be replaced after a silence only where its own `disconnect` block says so; the silent
-copy is left alone, and when the site returns `reconcile` says which copy stays.
+Silence stops nothing. A service may be replaced after a silence only where its own `disconnect` block says so; the
+silent copy is left alone, and when the site returns `reconcile` says which copy stays.
 
 Measurements are recorded only when they say something new: a value that moved by more than a fifth, or one whose last
 record is older than ten minutes. Reports are recorded only when something but the moment has changed.
@@ -102,9 +102,9 @@ def _consequences(state: State, before: WorkloadRecord, site: str, status: Statu
         yield measured
     if record.phase is Phase.RUNNING and record.workload.kind is WorkloadKind.INFERENCE_SERVICE:
         for old in tuple(state.workloads.values()):
-            if old.live and old.id != record.id and old.workload.name == record.workload.name:
-                if old.decided_offset < record.decided_offset:
-                    yield WorkloadCancelled(at, old.id, f"superseded by {record.id}")
+            namesake = old.live and old.id != record.id and old.workload.name == record.workload.name
+            if namesake and old.decided_offset < record.decided_offset:
+                yield WorkloadCancelled(at, old.id, f"superseded by {record.id}")
 
 
 def _service_time(

@@ -4,8 +4,9 @@ What a name that is taken means:
 - a training job of that name is at work: Conflict, unless the key says that this is the same submission again;
 - a service of that name serves, and nothing differs, model version included: the same answer again, nothing recorded;
 - a service of that name serves and something differs: a new workload, decided beside the old one. The old one goes on
-  until the new one runs, and is then cancelled in the same turn (`sites.report`). Where there is no room for both, the new
-  one is decided as if the old one had left, and the old one is cancelled at once. Where it is refused, the old one stays.
+  until the new one runs, and is then cancelled in the same turn (`sites.report`). Where there is no room for both,
+  the new one is decided as if the old one had left, and the old one is cancelled at once. Where it is refused, the
+  old one stays.
 """
 
 from broker.core.commands import CancelWorkload, SubmitWorkload
