@@ -1,0 +1,1 @@
+"""What a device that lives alone decides: its modes. Pure; the agent's core decides the work itself."""

@@ -1,0 +1,162 @@
+"""An agent as its own process, serving a real model through a real model server, its broker a stub behind a socket."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+
+from tests.support.broker_stub import BrokerStub
+from tests.support.builders import service
+from tests.support.until import until_async
+from tidegate.model.assignment import Assignment
+from tidegate.model.registry import Artifact, ModelVersion
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+SECONDS = 40.0
+
+
+@pytest.fixture
+def model_bytes() -> bytes:
+    """y = x + 1 over rows of four floats."""
+    from onnx import TensorProto, helper
+
+    one = helper.make_tensor("one", TensorProto.FLOAT, [4], np.ones(4, np.float32))
+    shape = [None, 4]
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["x", "one"], ["y"])],
+        "plus-one",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
+        [one],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+class AgentProcess:
+    """`python -m edge` over one data folder; killed and started at will."""
+
+    def __init__(self, folder: Path, broker: str) -> None:
+        self.folder = folder
+        self.broker = broker
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "AgentProcess":
+        command = [sys.executable, "-m", "edge", "--site", "press-7", "--broker", self.broker]
+        command += ["--data-dir", str(self.folder / "data"), "--ready-file", str(self.folder / "ready.json")]
+        with (self.folder / "agent.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=CHECKOUT, stdout=log, stderr=log)
+        return self
+
+    def end(self, number: signal.Signals = signal.SIGKILL) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def servers(self) -> list[psutil.Process]:
+        """Model servers whose configuration lies in this agent's folder."""
+        mine = str(self.folder / "data")
+        return [
+            each
+            for each in psutil.process_iter(["cmdline"])
+            if any(mine in part for part in each.info["cmdline"] or ()) and "edge.serving" in each.info["cmdline"]
+        ]
+
+    def clean(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.end()
+        for server in self.servers():
+            server.kill()
+
+
+def assigned(model: ModelVersion, generation: int = 1) -> Assignment:
+    return Assignment("w-1", service("inspect"), "press-7", generation, model=model, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+
+async def predicts(url: str) -> bool:
+    body = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            answer = await client.post(f"{url}/v2/models/digits/infer", json=body)
+        except httpx.HTTPError:
+            return False
+    return answer.status_code == 200 and answer.json()["outputs"][0]["data"] == [2, 3, 4, 5]
+
+
+def running(broker: BrokerStub) -> str:
+    """The URL where the service answers, once the agent says so."""
+    status = broker.statuses.get("w-1")
+    if status is None or status.phase.value != "running":
+        return ""
+    return next(f"http://{each.address}" for each in status.endpoints if each.protocol == "http")
+
+
+async def test_a_service_is_served_through_the_death_of_agent_and_server_without_a_network(
+    tmp_path: Path, model_bytes: bytes
+) -> None:
+    broker = await BrokerStub().start()
+    digest = broker.keep(model_bytes)
+    model = ModelVersion("digits", 1, Artifact(digest, len(model_bytes), "model.onnx"))
+    agent = AgentProcess(tmp_path, broker.address).start()
+    try:
+        await broker.desire(assigned(model))
+        url = await until_async(lambda: running(broker), SECONDS)
+        assert await predicts(url)
+        assert int(broker.statuses["w-1"].metrics["service_time_p99_us"]) > 0
+
+        port = broker.port
+        await broker.stop()
+        assert await predicts(url), "the broker's death stops no prediction"
+        held = tmp_path / "data" / "held.json"
+        await until_async(lambda: json.loads(held.read_text())["body"]["away_since"], SECONDS)
+        agent.end()
+        assert await predicts(url), "the agent's death stops no prediction"
+        for server in agent.servers():
+            server.kill()
+        agent.start()
+        await until_async(lambda: predicts(url), SECONDS)
+
+        await broker.start(port)
+        await until_async(lambda: len(broker.hellos) > 1, SECONDS)
+        assert broker.hellos[-1].held_generation == 1
+        assert broker.hellos[-1].away_since > 0
+        await until_async(lambda: any(b"away" in chunk.payload for chunk in spans(broker)), SECONDS)
+        assert broker.duplicates == 0
+        await broker.desire()
+        await until_async(lambda: broker.statuses["w-1"].phase.value == "cancelled", SECONDS)
+        assert not agent.servers()
+    finally:
+        print((tmp_path / "agent.log").read_text())
+        agent.clean()
+        await broker.stop()
+
+
+def spans(broker: BrokerStub) -> list[Any]:
+    return [chunk for stream in broker.received.values() for chunk in stream.values() if chunk.kind == "spans"]
+
+
+async def test_sigterm_ends_the_agent_and_leaves_the_service(tmp_path: Path, model_bytes: bytes) -> None:
+    broker = await BrokerStub().start()
+    model = ModelVersion("digits", 1, Artifact(broker.keep(model_bytes), len(model_bytes), "model.onnx"))
+    agent = AgentProcess(tmp_path, broker.address).start()
+    try:
+        await broker.desire(assigned(model))
+        url = await until_async(lambda: running(broker), SECONDS)
+        assert await asyncio.to_thread(agent.end, signal.SIGTERM) == 0
+        assert await predicts(url)
+        (before,) = agent.servers()
+        agent.start()
+        broker.statuses.clear()
+        await until_async(lambda: running(broker), SECONDS)
+        assert [each.pid for each in agent.servers()] == [before.pid], "the running server was adopted"
+    finally:
+        agent.clean()
+        await broker.stop()
