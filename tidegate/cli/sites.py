@@ -60,7 +60,7 @@ def _detail(view: SiteView, links: list[tuple[str, int, int]]) -> None:
     render.table(
         "offers",
         ["offer", "count", "gpus", "gpu model", "cpus", "memory", "pricing", "device"],
-        [_offer(offer) for offer in view.observed or view.site.offers],
+        [_offer(offer) for offer in view.site.offers or view.observed],
     )
     render.line("")
     render.table(

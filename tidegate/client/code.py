@@ -1,15 +1,16 @@
 """A training job's working directory as one file addressed by its content.
 
-The archive is a zip whose bytes depend on the files' names, contents and executable bits alone (fixed times, sorted
-names), so the same code has the same digest on every machine, and is uploaded once.
+The archive is a `.tar.gz` whose bytes depend on the files' names, contents and executable bits alone (fixed times and
+owners, sorted names), so the same code has the same digest on every machine, and is uploaded once.
 
 Limits: 64 MiB packed, 10,000 files. Left out: version control, caches, virtual environments.
 """
 
+import gzip
 import hashlib
 import io
 import os
-import zipfile
+import tarfile
 from pathlib import Path
 
 from tidegate.model.errors import Refused
@@ -20,7 +21,6 @@ MAX_FILES = 10_000
 LEFT_OUT = frozenset(
     {".git", ".hg", ".venv", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", "node_modules"}
 )
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(directory: Path) -> tuple[Artifact, bytes]:
@@ -33,13 +33,17 @@ def pack(directory: Path) -> tuple[Artifact, bytes]:
     if len(names) > MAX_FILES:
         raise Refused("holds too many files", field="spec.code.workingDir", found=len(names), wanted=f"<= {MAX_FILES}")
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as squeezed,
+        tarfile.open(fileobj=squeezed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
         for name in names:
             path = directory / name
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o755 if os.access(path, os.X_OK) else 0o644) << 16
-            archive.writestr(entry, path.read_bytes())
+            content = path.read_bytes()
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o755 if os.access(path, os.X_OK) else 0o644
+            archive.addfile(entry, io.BytesIO(content))
     data = buffer.getvalue()
     if len(data) > MAX_PACKED_BYTES:
         raise Refused(
@@ -48,7 +52,7 @@ def pack(directory: Path) -> tuple[Artifact, bytes]:
             found=f"{len(data)} bytes",
             wanted=f"<= {MAX_PACKED_BYTES} bytes",
         )
-    return Artifact(hashlib.sha256(data).hexdigest(), len(data), f"{directory.resolve().name}.zip"), data
+    return Artifact(hashlib.sha256(data).hexdigest(), len(data), f"{directory.resolve().name}.tar.gz"), data
 
 
 def _names(directory: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import io
 import os
-import zipfile
+import tarfile
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_caches_and_environments_stay_behind(tmp_path):
         (tmp_path / left_out).mkdir()
         (tmp_path / left_out / "file").write_text("x")
     _, data = code.pack(tmp_path)
-    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["train.py"]
+    assert tarfile.open(fileobj=io.BytesIO(data)).getnames() == ["train.py"]
 
 
 def test_a_changed_byte_changes_the_digest(tmp_path):
