@@ -25,6 +25,8 @@ from tidegate.wire.tensors import Tensor, to_raw
 
 SUMMARY_ROWS = 16
 SUMMARY_TEXT_BYTES = 64
+LONGEST_ID = 128
+"""Characters of what a client chose (request ids, model names) that are kept."""
 SCOPE = "tidegate.serving"
 
 
@@ -133,7 +135,7 @@ def _prediction(call: Call) -> Prediction:
     model = call.model
     assert model is not None, "a call without a model is never recorded as a prediction"
     return Prediction(
-        request_id=call.request_id,
+        request_id=call.request_id[:LONGEST_ID],
         trace_id=call.span.trace_id,
         span_id=call.span.span_id,
         model=model.name,
@@ -163,12 +165,12 @@ def _call_span(origin: Origin, call: Call) -> Span:
             target = call.model.assignment
             links.append(Span.Link(trace_id=target.trace_id, span_id=target.span_id))
     if call.request_id:
-        attributes.append(_text("tidegate.request_id", call.request_id[:128]))
+        attributes.append(_text("tidegate.request_id", call.request_id[:LONGEST_ID]))
     return Span(
         trace_id=call.span.trace_id,
         span_id=call.span.span_id,
         parent_span_id=call.parent.span_id if call.parent else b"",
-        name=f"infer {call.asked_for[:128]}",
+        name=f"infer {call.asked_for[:LONGEST_ID]}",
         kind=Span.SPAN_KIND_SERVER,
         start_time_unix_nano=call.started_ns,
         end_time_unix_nano=call.started_ns + call.latency_ns,

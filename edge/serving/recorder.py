@@ -6,8 +6,8 @@ one record of predictions and one of spans. A lone caller waits for one sync.
 With `audit: every_prediction` a prediction's `keep` returns when its record is durable. If the spool cannot take it,
 that raises `Unavailable`, and the client is told so instead of getting an answer that nobody could account for.
 Everything else (spans of other calls, sampled predictions, loads) is flushed once in `FLUSH_SECONDS` or when
-`FLUSH_CALLS` wait; when the spool cannot take those they are shed, counted and logged. At most `WAITING_CALLS` wait;
-the next caller then waits for the flush ahead of it, and what nobody waits for is shed.
+`FLUSH_CALLS` wait; when the spool cannot take those they are shed, counted and logged. Beside the batch that is being
+written at most `WAITING_CALLS` wait: the next prediction then waits too, and what nobody waits for is shed.
 """
 
 import asyncio

@@ -9,12 +9,12 @@ served yet may be loaded too. The model before stays in memory: at most two per 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
 from edge.serving.clock import Clock
 from edge.serving.config import ModelSource
 from edge.serving.model import LoadedModel, load
 from edge.serving.prediction import Load, ModelIdentity
+from edge.serving.signature import names
 from edge.serving.trace import begin, parse
 from tidegate.model.errors import Conflict, NotFound, TidegateError
 
@@ -56,13 +56,11 @@ class Repository:
         """The model in use under that name. NotFound, with the nearest name, when there is none of that version."""
         model = self._current.get(name)
         if model is None:
-            near = get_close_matches(name, self._current, 1)
-            known = "one of " + ", ".join(sorted(self._current))
             raise NotFound(
                 "no such model",
                 field="model_name",
                 found=name[:128],
-                wanted=f"{near[0]} (did you mean that?), {known}" if near else known,
+                wanted=names(name[:128], self._current),
             )
         if version and version != model.identity.version:
             raise NotFound("no such version", field="model_version", found=version[:128], wanted=model.identity.version)

@@ -44,7 +44,7 @@ class Signature:
         declared = {spec.name for spec in self.inputs}
         for name, (index, _) in given.items():
             if name not in declared:
-                raise Refused("unknown input", field=f"inputs[{index}].name", found=name, wanted=_near(name, declared))
+                raise Refused("unknown input", field=f"inputs[{index}].name", found=name, wanted=names(name, declared))
         feeds: dict[str, Array] = {}
         for spec in self.inputs:
             if spec.name not in given:
@@ -82,14 +82,16 @@ class Signature:
         for index, output in enumerate(request.outputs):
             field = f"outputs[{index}].name"
             if output.name not in declared:
-                raise Refused("unknown output", field=field, found=output.name, wanted=_near(output.name, declared))
+                raise Refused("unknown output", field=field, found=output.name, wanted=names(output.name, declared))
             if output.name in chosen:
                 raise Refused("named twice", field=field, found=output.name, wanted="each output once")
             chosen.append(output.name)
         return chosen
 
 
-def _near(name: str, declared: Collection[str]) -> str:
-    near = get_close_matches(name, declared, 1)
-    known = "one of " + ", ".join(sorted(declared))
-    return f"{near[0]} (did you mean that?), {known}" if near else known
+def names(found: str, known: Collection[str]) -> str:
+    """What would have been right, for an error: the known name nearest to `found`, case aside, and all the others."""
+    folded = {name.lower(): name for name in known}
+    near = get_close_matches(found.lower(), folded, 1)
+    all_of_them = "one of " + ", ".join(sorted(known))
+    return f"{folded[near[0]]} (did you mean that?), {all_of_them}" if near else all_of_them

@@ -66,7 +66,7 @@ class Prediction(_message.Message):
     INPUT_SHA256_FIELD_NUMBER: _builtins.int
     OUTPUTS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """The client's, as it sent it; may be empty, and nothing makes it unique. `span_id` is what is unique."""
+    """The client's, cut to 128 characters; may be empty, and nothing makes it unique. `span_id` is what is unique."""
     trace_id: _builtins.bytes
     """16 and 8 bytes: the prediction's span."""
     span_id: _builtins.bytes
