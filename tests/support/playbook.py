@@ -10,9 +10,10 @@
         << NotFound
     )
 
-After `<<` stands a kind of event, `like(kind, field=value, ...)` for some of its fields, NOTHING, or a family of refusals.
-An event that nobody asserted fails the conversation. After each event the invariants must hold and no site's generation may
-have gone back; at the end a replay of the log's bytes, and a snapshot read back, must give the live state byte for byte.
+After `<<` stands a kind of event, `like(kind, field=value, ...)` for some of its fields, NOTHING, or a family of
+refusals. An event that nobody asserted fails the conversation. After each event the invariants must hold and no site's
+generation may have gone back; at the end a replay of the log's bytes, and a snapshot read back, must give the live
+state byte for byte.
 """
 
 from dataclasses import dataclass, replace
@@ -116,5 +117,5 @@ class Playbook:
 
 
 def _in_between(event: Event, state: State) -> bool:
-    """Between a predecessor's cancellation and the decision that takes its place nothing is checked; nor is it spoken."""
+    """Between a predecessor's cancellation and the decision in its place nothing is checked, nor is it spoken."""
     return not isinstance(event, WorkloadDecided) and any(record.phase is None for record in state.workloads.values())
