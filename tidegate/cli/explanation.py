@@ -1,12 +1,11 @@
 """A decision as people read it: where and why, what was refused and how narrowly, what would help, what law costs."""
 
-from collections import defaultdict
-
 from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli import amounts, render
-from tidegate.model.decision import Decision, Miss, Outcome, Relaxation
+from tidegate.model.decision import Decision, Outcome, Relaxation
+from tidegate.model.explanation import summarise
 
 
 def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0) -> None:
@@ -80,31 +79,17 @@ def _show_ranking(decision: Decision) -> None:
 
 
 def _show_refusals(decision: Decision) -> None:
-    because = {column.rule: column.because for column in decision.columns}
     rows: list[tuple[object, ...]] = []
-    for rule, misses in _by_rule(decision).items():
-        miss = nearest(misses)
+    for summary in summarise(decision):
+        miss = summary.nearest
         age = amounts.age(miss.measured_at, decision.decided_at)
         where = f"{miss.site}/{miss.offer}" if miss.offer else miss.site
-        count = len({one.site for one in misses})
-        rows.append(
-            (count, rule, amounts.wanted(miss), f"{amounts.found(miss)}, {where}" + (f" ({age})" if age else ""))
-        )
-        if because.get(rule):
-            rows.append(("", Text(f"  because {because[rule]}", style="dim"), "", ""))
+        nearest = f"{amounts.found(miss)}, {where}" + (f" ({age})" if age else "")
+        rule = summary.rule if summary.enforced else f"{summary.rule} (warns)"
+        rows.append((summary.refused, rule, amounts.wanted(miss), nearest))
+        if summary.because:
+            rows.append(("", Text(f"  because {summary.because}", style="dim"), "", ""))
     render.table("refusals", ["candidates", "rule", "wanted", "nearest"], rows, right=["candidates"])
-
-
-def nearest(misses: list[Miss]) -> Miss:
-    """The miss that came closest, by number; by site's name where the rule speaks of words."""
-    return min(misses, key=lambda miss: (abs(miss.wanted_number - miss.found_number), miss.site))
-
-
-def _by_rule(decision: Decision) -> dict[str, list[Miss]]:
-    found: dict[str, list[Miss]] = defaultdict(list)
-    for miss in decision.misses:
-        found[miss.rule].append(miss)
-    return found
 
 
 def _show_matrix(decision: Decision) -> None:

@@ -28,7 +28,8 @@ def test_caches_and_environments_stay_behind(tmp_path):
         (tmp_path / left_out).mkdir()
         (tmp_path / left_out / "file").write_text("x")
     _, data = code.pack(tmp_path)
-    assert tarfile.open(fileobj=io.BytesIO(data)).getnames() == ["train.py"]
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        assert archive.getnames() == ["train.py"]
 
 
 def test_a_changed_byte_changes_the_digest(tmp_path):
