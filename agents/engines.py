@@ -2,12 +2,15 @@
 
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
+from agents import clock
 from agents.config import AgentConfig
 from agents.drivers.base import Driver
 from agents.drivers.process.driver import ProcessDriver, ServingHost
+from agents.telemetry import SpanRecorder, Timed
 from tidegate.model.errors import Refused
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine
@@ -17,11 +20,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 WORKER_MEMORY_BYTES = 2 * 2**30
 
 
-def drivers(config: AgentConfig) -> dict[WorkloadKind, Driver]:
+def drivers(config: AgentConfig, spans: SpanRecorder) -> dict[WorkloadKind, Driver]:
     """The driver of each kind of workload that this site can run."""
     found: dict[WorkloadKind, Driver] = {}
     if Engine.RAY in config.engines:
-        found[WorkloadKind.TRAINING_JOB] = ray_driver(config)
+        found[WorkloadKind.TRAINING_JOB] = ray_driver(config, spans)
     if Engine.PROCESS in config.engines:
         found[WorkloadKind.INFERENCE_SERVICE] = process_driver(config)
     return found
@@ -43,7 +46,7 @@ def process_driver(config: AgentConfig) -> ProcessDriver:
     )
 
 
-def ray_driver(config: AgentConfig) -> Driver:
+def ray_driver(config: AgentConfig, spans: SpanRecorder) -> Driver:
     """Ray is loaded only where it is asked for: most sites do not have it installed."""
     try:
         local = import_module("agents.drivers.ray.local")
@@ -53,5 +56,11 @@ def ray_driver(config: AgentConfig) -> Driver:
     room = Resources(cpus_milli=config.ray_worker_cpus * 1000, memory_bytes=WORKER_MEMORY_BYTES)
     shapes = [local.WorkerShape("worker", room, config.ray_max_workers)]
     provider = local.LocalProvider(config.data_dir.resolve() / "ray", shapes)
-    driver: Driver = ray.RayDriver(provider, idle_s=config.ray_idle_seconds)
+
+    def told(name: str, start_ns: int, end_ns: int, attributes: Mapping[str, str | int]) -> None:
+        task = str(attributes.get("tidegate.task", ""))
+        more = {key: str(value) for key, value in attributes.items()}
+        spans.record(Timed(name, start_ns, end_ns, spans.context(task), task, attributes=more))
+
+    driver: Driver = ray.RayDriver(provider, now_ns=clock.now_ns, idle_s=config.ray_idle_seconds, on_span=told)
     return driver

@@ -1,13 +1,13 @@
 """An agent, put together: `python -m agents --site NAME --broker ADDR --data-dir D --engines ray,process`.
 
     <data-dir>/held.json    what the broker told (`agents.store`)      <data-dir>/cache    files by digest
-    <data-dir>/tasks/<id>   a folder per workload, its driver's own    <data-dir>/spool    telemetry waiting for the link
+    <data-dir>/tasks/<id>   a folder per workload, its driver's own    <data-dir>/spool    telemetry that waits
 
 Tending begins before the first dial, so what was held is running again whether or not a network is there.
 
 SIGTERM ends the agent alone. Services go on serving, and the next agent finds them: silence never stops work. With
-`--stop-services-on-exit` (a fleet on a developer's machine) they are stopped too. Ray clusters come down with the agent.
-SIGKILL leaves everything running for the next agent.
+`--stop-services-on-exit` (a fleet on a developer's machine) they are stopped too. Ray clusters come down with the
+agent. SIGKILL leaves everything running for the next agent.
 
 Exit codes: 0 ended on request; 1 broken (the log has the story); 2 the configuration is refused; 4 the world (another
 agent uses the folder, the disk is full).
@@ -89,7 +89,7 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with SpoolWriter(files, spool_root, STREAM, Limits(max_bytes=config.spool_bytes)) as spool:
         spans = SpanRecorder(spool, config.site)
-        engines = drivers(config)
+        engines = drivers(config, spans)
         site = Site(
             HeldStore(folder, config.site),
             ContentCache(folder / "cache"),

@@ -1,9 +1,9 @@
 """The held state on the disk: one file, written whole and renamed over the one before.
 
 `held.json`: {"format": 1, "sum": SHA-256 of the body's JSON, "body": {"site", "epoch", "generation", "away_since",
-"desired" and "leaving": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status` message}}}. A power cut at
-any instant leaves the old file or the new one. A file that does not check out is `Broken`: going on with half of it
-could stop work that nobody asked to stop.
+"desired" and "leaving": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status` message}}}. A power
+cut at any instant leaves the old file or the new one. A file that does not check out is `Broken`: going on with half of
+it could stop work that nobody asked to stop.
 """
 
 import base64
@@ -76,11 +76,11 @@ class HeldStore:
 def write_whole(path: Path, data: bytes) -> None:
     """Replace a file's content durably: a reader, or a power cut, finds the old content or the new one."""
     unfinished = path.with_name(path.name + ".new")
-    with open(unfinished, "wb") as file:
+    with unfinished.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    unfinished.replace(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

@@ -7,7 +7,7 @@ process-wide tracer is needed. Ids are random; the parent is the assignment's tr
 import logging
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -20,6 +20,7 @@ from tidegate.model.errors import Unavailable
 log = logging.getLogger(__name__)
 
 SERVICE = "tidegate-agent"
+MOST_CONTEXTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Timed:
     traceparent: str = ""
     workload_id: str = ""
     error: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class SpanRecorder:
@@ -41,6 +43,18 @@ class SpanRecorder:
         self._spool = spool
         self._site = site
         self._service = service
+        self._contexts: dict[str, str] = {}
+
+    def join(self, workload_id: str, traceparent: str) -> None:
+        """Spans about this workload belong to that trace from now on."""
+        self._contexts.pop(workload_id, None)
+        self._contexts[workload_id] = traceparent
+        while len(self._contexts) > MOST_CONTEXTS:
+            self._contexts.pop(next(iter(self._contexts)))
+
+    def context(self, workload_id: str) -> str:
+        """The trace context of a workload. What is shared (a cluster) belongs to the newest one's: it asked for it."""
+        return self._contexts.get(workload_id) or next(reversed(self._contexts.values()), "")
 
     def record(self, timed: Timed) -> None:
         """Make it durable."""
@@ -55,7 +69,7 @@ class SpanRecorder:
 def encode(timed: Timed, site: str, service: str) -> bytes:
     """The bytes of an OTLP export request with this one span."""
     trace, parent = _context(timed.traceparent)
-    attributes = {"tidegate.site": site}
+    attributes = {**timed.attributes, "tidegate.site": site}
     if timed.workload_id:
         attributes["tidegate.workload"] = timed.workload_id
     span = Span(

@@ -1,7 +1,7 @@
 """An edge device, put together: an agent that can live alone. `python -m edge` takes the flags of `python -m agents`.
 
-What it adds to an agent: the modes (`edge.core.modes`), the away window told as a span, and the sharing of a link that has
-a backlog to carry (`edge.link.share`). That it serves from its own disk before it dials is the agent's own habit.
+What it adds to an agent: the modes (`edge.core.modes`), the away window told as a span, and the sharing of a link that
+has a backlog to carry (`edge.link.share`). That it serves from its own disk before it dials is the agent's own habit.
 """
 
 from agents import clock
@@ -17,7 +17,7 @@ AWAY = "away"
 
 
 def hooks(config: AgentConfig, site: Site, spans: SpanRecorder, spool: SpoolReader) -> LinkHooks:
-    """The modes of this device, driven by the link; it starts alone, since when it was last seen is in what it holds."""
+    """The modes of this device, driven by the link; it starts alone, since the moment that it holds."""
     modes = Modes(Alone(site.held.away_since))
     returning = True
 

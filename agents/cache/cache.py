@@ -6,8 +6,8 @@
     <root>/names.json       {name: [current digest, previous digest]}
 
 A part becomes whole by: all bytes there, digest right, fsync, rename, fsync of the folder. A part whose digest is wrong
-is deleted: it would never come right. Of each name the current and the previous file are kept, so that going back to the
-model before needs no network; all others go when room is made.
+is deleted: it would never come right. Of each name the current and the previous file are kept, so that going back to
+the model before needs no network; what no name holds any more is deleted.
 
 Limits: a file is refused when after it fewer than `reserve_bytes` would be free (default 256 MiB). An archive is a
 .tar.gz of at most 10,000 members and 4 GiB; links and paths that leave the folder are refused (tarfile's data filter).
@@ -60,19 +60,19 @@ class ContentCache:
             raise Unavailable(
                 "too little free space", found=free, wanted=f">= {size_bytes - offset + self._reserve} bytes"
             )
-        with open(self._part(digest), "ab") as file:
+        with self._part(digest).open("ab") as file:
             file.write(data)
 
     def finish(self, digest: str) -> Path:
-        """Verify the part and make it whole, durably. Unavailable when it is not what the digest says: it is dropped."""
+        """Verify the part and make it whole, durably. Unavailable when its digest differs: then it is dropped."""
         part = self._part(digest)
         found = digest_of(part)
         if found != digest:
             part.unlink()
             raise Unavailable("a file came damaged and is fetched again", field="digest", found=found, wanted=digest)
-        with open(part, "rb") as file:
+        with part.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(part, self.path(digest))
+        part.replace(self.path(digest))
         folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)
@@ -118,7 +118,7 @@ class ContentCache:
                 archive.extractall(unfinished, members, filter="data")
         except (tarfile.TarError, OSError) as error:
             raise Refused(f"cannot be unpacked: {error}", field="code", found=digest, wanted="a .tar.gz") from error
-        os.replace(unfinished, folder)
+        unfinished.replace(folder)
         return folder
 
     def _part(self, digest: str) -> Path:
@@ -138,7 +138,7 @@ class ContentCache:
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's content, hex."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         while data := file.read(_READ):
             digest.update(data)
     return digest.hexdigest()

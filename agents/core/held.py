@@ -24,7 +24,7 @@ class Held:
     ended: dict[str, Status] = field(default_factory=dict)
     """The last word on assignments that ended; kept until they are no longer desired, so that nothing runs twice."""
     leaving: dict[str, Assignment] = field(default_factory=dict)
-    """No longer desired and not wound down yet: without them, a crash between the two would leave work that nobody ends."""
+    """No longer desired, not wound down yet: without them a crash in between would leave work that nobody ends."""
     away_since: int = 0
     """When the link was lost, ms since the epoch; 0 while the broker is there."""
 

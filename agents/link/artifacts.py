@@ -3,6 +3,7 @@
 A call is given up after `CALL_SECONDS`; what came stays in the cache, and the next call goes on there.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -60,8 +61,12 @@ async def push(channel: grpc.aio.Channel, path: Path) -> Artifact:
 
 async def _pieces(path: Path, artifact: Artifact, offset: int) -> AsyncIterator[artifacts_pb2.PushRequest]:
     yield artifacts_pb2.PushRequest(artifact=to_message(artifact), offset=offset)
-    with open(path, "rb") as file:
+    while data := await asyncio.to_thread(_read, path, offset):
+        yield artifacts_pb2.PushRequest(offset=offset, data=data)
+        offset += len(data)
+
+
+def _read(path: Path, offset: int) -> bytes:
+    with path.open("rb") as file:
         file.seek(offset)
-        while data := file.read(CHUNK_BYTES):
-            yield artifacts_pb2.PushRequest(offset=offset, data=data)
-            offset += len(data)
+        return file.read(CHUNK_BYTES)

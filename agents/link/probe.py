@@ -23,7 +23,7 @@ async def round_trip(address: str) -> tuple[int, int]:
     try:
         opening = asyncio.open_connection(host.strip("[]"), int(port))
         reader, writer = await asyncio.wait_for(opening, STEP_SECONDS)
-    except (OSError, ValueError, asyncio.TimeoutError):
+    except (TimeoutError, OSError, ValueError):
         return (0, 0)
     try:
         for _ in range(SAMPLES):
@@ -31,7 +31,7 @@ async def round_trip(address: str) -> tuple[int, int]:
             writer.write(b"?")
             await asyncio.wait_for(reader.readexactly(1), STEP_SECONDS)
             found.append(max(1, monotonic_us() - began))
-    except (OSError, asyncio.IncompleteReadError, asyncio.TimeoutError):
+    except (OSError, asyncio.IncompleteReadError, TimeoutError):
         pass  # what was answered before still counts
     finally:
         writer.close()
@@ -49,7 +49,7 @@ async def responder(host: str) -> asyncio.Server:
             while left > 0 and (got := await asyncio.wait_for(reader.read(left), RESPONDER_SECONDS)):
                 writer.write(got)
                 left -= len(got)
-        except (OSError, asyncio.TimeoutError):
+        except (TimeoutError, OSError):
             pass  # whoever measured is gone
         finally:
             writer.close()

@@ -1,10 +1,10 @@
 """The session: one stream that the agent dials out, and dials again for ever.
 
-Opening: Hello (what is held, what runs, what was observed) -> Welcome -> a Difference, when there is one. Then each side
-speaks when it has something: heartbeats on the broker's beat, reports until acknowledged, round trips, log lines.
+Opening: Hello (what is held, what runs, what was observed) -> Welcome -> a Difference, when there is one. Then each
+side speaks when it has something: heartbeats on the broker's beat, reports until acknowledged, round trips, log lines.
 
-A broker that is not heard for three beats is taken for gone. The wait before dialling again is full jitter over a capped
-exponential; `ComeBack` is the broker's own wait, with as much jitter on top. Whatever happens here stops no work.
+A broker that is not heard for three beats is taken for gone. The wait before dialling again is full jitter over a
+capped exponential; `ComeBack` is the broker's own wait, with as much jitter on top. Nothing here stops work.
 
 A difference that applies to another generation than the held one closes the session; the next Hello says generation 0,
 and the broker answers with the whole.

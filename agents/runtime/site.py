@@ -1,8 +1,8 @@
 """The site: holds the broker's word, tends every task, keeps what is to be reported until the broker has it.
 
 One tender per workload, so one operation at a time per task and none waits for another's. A tender looks, asks
-`core.machine` for the one next step, does it, and looks again. `Unavailable` is retried with backoff for ever; `Refused`
-fails the assignment; anything else is a fault of ours and ends the process.
+`core.machine` for the one next step, does it, and looks again. `Unavailable` is retried with backoff for ever;
+`Refused` fails the assignment; anything else is a fault of ours and ends the process.
 
 Nothing here needs the broker, except the files that are not on this machine yet.
 """
@@ -145,6 +145,7 @@ class Site:
         if self._group is None:
             return
         for key, assignment in {**self.held.leaving, **self.held.assignments}.items():
+            self._spans.join(key, assignment.traceparent)
             tended = self._tended.get(key)
             if tended is None:
                 folder = self._folder / key
@@ -279,7 +280,7 @@ class Site:
         self._finish(tended, replace(status, outputs=tuple(outputs), metrics={**status.metrics, **metrics}))
 
     async def _forgotten(self, tended: Tended) -> bool:
-        """Let the record of a task go; False when it is wanted again (its disconnect block ran out, the link is back)."""
+        """Let the record of a task go; False while it is still assigned, its `disconnect` block having run out."""
         key = tended.assignment.workload_id
         if key not in self.held.assignments:
             self.held = self.held.left(key)

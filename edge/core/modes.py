@@ -3,12 +3,12 @@
     mode        event          next        effects
     joined      LinkLost       alone       (the moment is kept: the window is open)
     alone       LinkRestored   returning   EndWindow, SetShare(returning)
-    alone       LinkLost       alone       (a dial that failed; the window stays open from where it was)
+    alone       LinkLost       alone       (a dial that failed; an open window stays open from where it was)
     returning   Drained        joined      SetShare(not returning)
     returning   LinkLost       alone       (what was not sent waits in the spool)
 
 Anything else changes nothing. A mode says nothing about the work: a device serves the same in all three.
-Moments are ms since the epoch. A device that never was joined has no window to tell (`since` 0).
+Moments are ms since the epoch. A device that starts has no window open (`since` 0) until a dial fails.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ class Modes:
             case Returning(), Drained():
                 self.mode = Joined()
                 return [SetShare(returning=False)]
-            case ((Joined() | Returning()), LinkLost(at)):
+            case ((Joined() | Returning() | Alone(since=0)), LinkLost(at)):
                 self.mode = Alone(at)
                 return []
             case _:

@@ -1,8 +1,8 @@
 """The driver: one service is one model server process at a time, two while a new model takes over.
 
-Blue and green: each configuration has a slot named by its digest. `start` brings up the slot of the newest one; `observe`
-lets the one before go on until the new one answers, and then asks it to end. Requests under way are finished by the
-server itself. A server that died is `ABSENT`, and the agent's core starts it again, with backoff.
+Blue and green: each configuration has a slot named by its digest. `start` brings up the slot of the newest one;
+`observe` lets the one before go on until the new one answers, and then asks it to end. Requests under way are
+finished by the server itself. A server that died is `ABSENT`, and the agent's core starts it again, with backoff.
 
 `close` leaves every server running: that the agent goes away is no reason for predictions to stop.
 """
@@ -52,7 +52,7 @@ class ServingHost:
     listen_host: str = "127.0.0.1"
     module: str = "edge.serving"
     python: str = sys.executable
-    working_dir: Path = Path(".")
+    working_dir: Path = Path()
     """Where the module is found: the root of the checkout or the image."""
     insecure_listen: bool = False
 
@@ -109,12 +109,7 @@ class ProcessDriver:
         current = self._current(task)
         if current is None or not current.log.exists():
             return LogChunk("", offset, False)
-        with open(current.log, "rb") as file:
-            size = file.seek(0, 2)
-            start = offset if offset <= size else 0
-            file.seek(start)
-            data = file.read(LOG_CHUNK_BYTES)
-        return LogChunk(data.decode(errors="replace"), start + len(data), False)
+        return await asyncio.to_thread(_read_log, current.log, offset)
 
     async def outputs(self, task: Task) -> list[Path]:
         return []
@@ -204,9 +199,18 @@ def _slot_name(task: Task, spec: InferenceSpec) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
 
+def _read_log(path: Path, offset: int) -> LogChunk:
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        start = offset if offset <= size else 0
+        file.seek(start)
+        data = file.read(LOG_CHUNK_BYTES)
+    return LogChunk(data.decode(errors="replace"), start + len(data), False)
+
+
 def _tail(slot: ServerSlot | None) -> tuple[str, ...]:
     if slot is None or not slot.log.exists():
         return ()
-    with open(slot.log, "rb") as file:
+    with slot.log.open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - 8192))
         return tuple(file.read().decode(errors="replace").splitlines()[-ERROR_TAIL_LINES:])

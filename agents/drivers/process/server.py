@@ -9,7 +9,6 @@ The server outlives the agent. Its output goes to a file of its own, so nothing 
 """
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -57,10 +56,10 @@ class ServerSlot:
             return
         (self.directory / "ready.json").unlink(missing_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            os.replace(self.log, self.directory / "log.1")
+            self.log.replace(self.directory / "log.1")
         files = ["--config", str(self.directory / "config.json"), "--ready-file", str(self.directory / "ready.json")]
         try:
-            with open(self.log, "ab") as output:
+            with self.log.open("ab") as output:
                 self._child = subprocess.Popen(
                     [*self._command, *files],
                     stdin=subprocess.DEVNULL,

@@ -78,7 +78,9 @@ class AgentProcess:
 
 
 def assigned(model: ModelVersion, generation: int = 1) -> Assignment:
-    return Assignment("w-1", service("inspect"), "press-7", generation, model=model, traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+    return Assignment(
+        "w-1", service("inspect"), "press-7", generation, model=model, traceparent=f"00-{'a' * 32}-{'b' * 16}-01"
+    )
 
 
 async def predicts(url: str) -> bool:
@@ -134,7 +136,6 @@ async def test_a_service_is_served_through_the_death_of_agent_and_server_without
         await until_async(lambda: broker.statuses["w-1"].phase.value == "cancelled", SECONDS)
         assert not agent.servers()
     finally:
-        print((tmp_path / "agent.log").read_text())
         agent.clean()
         await broker.stop()
 

@@ -1,0 +1,95 @@
+"""Files over a real socket that breaks."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from agents.cache import ContentCache
+from agents.link.artifacts import fetch, push
+from agents.link.probe import responder, round_trip
+from tests.support.broker_stub import BrokerStub
+from tidegate.model.errors import Refused, Unavailable
+from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[BrokerStub]:
+    stub = await BrokerStub().start()
+    yield stub
+    await stub.stop()
+
+
+async def test_a_fetch_goes_on_where_the_link_broke(broker: BrokerStub, tmp_path: Path) -> None:
+    data = os.urandom(3 * CHUNK_BYTES + 17)
+    digest = broker.keep(data)
+    broker.break_fetch_after = 2 * CHUNK_BYTES
+    cache = ContentCache(tmp_path, reserve_bytes=0)
+    async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
+        with pytest.raises(Unavailable):
+            await fetch(channel, cache, digest)
+        again = ContentCache(tmp_path, reserve_bytes=0)
+        path = await fetch(channel, again, digest)
+    assert path.read_bytes() == data
+    assert broker.fetched_from == [0, 2 * CHUNK_BYTES]
+
+
+async def test_a_damaged_file_is_dropped_and_never_served(broker: BrokerStub, tmp_path: Path) -> None:
+    digest = broker.keep(b"right")
+    broker.files[digest] = b"wrong"
+    cache = ContentCache(tmp_path, reserve_bytes=0)
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        with pytest.raises(Unavailable):
+            await fetch(channel, cache, digest)
+        assert not cache.has(digest)
+        assert cache.held_bytes(digest) == 0
+        broker.files[digest] = b"right"
+        assert (await fetch(channel, cache, digest)).read_bytes() == b"right"
+
+
+async def test_a_file_that_rots_on_the_disk_is_fetched_again(broker: BrokerStub, tmp_path: Path) -> None:
+    digest = broker.keep(b"model")
+    cache = ContentCache(tmp_path, reserve_bytes=0)
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        path = await fetch(channel, cache, digest)
+        path.write_bytes(b"rot")
+        assert (await fetch(channel, cache, digest)).read_bytes() == b"model"
+
+
+async def test_outputs_arrive_under_their_digest(broker: BrokerStub, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(os.urandom(2 * CHUNK_BYTES + 5))
+    async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
+        artifact = await push(channel, path)
+    assert broker.files[artifact.digest] == path.read_bytes()
+    assert artifact.name == "model.onnx"
+
+
+def test_a_short_disk_refuses_and_two_files_of_a_name_are_kept(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable):
+        ContentCache(tmp_path, reserve_bytes=2**62).append("a" * 64, 0, b"x", 1)
+    cache = ContentCache(tmp_path, reserve_bytes=0)
+    digests = []
+    for data in (b"1", b"2", b"3"):
+        digest = hashlib.sha256(data).hexdigest()
+        cache.append(digest, 0, data, 1)
+        cache.finish(digest)
+        cache.use("service", digest)
+        digests.append(digest)
+    assert [cache.has(digest) for digest in digests] == [False, True, True]
+    with pytest.raises(Refused):
+        cache.path("../../etc/passwd")
+
+
+async def test_a_round_trip_is_measured_and_silence_is_no_measurement() -> None:
+    server = await responder("127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    rtt_us, samples = await round_trip(f"127.0.0.1:{port}")
+    assert rtt_us > 0
+    assert samples > 0
+    server.close()
+    await server.wait_closed()
+    assert await round_trip(f"127.0.0.1:{port}") == (0, 0)
