@@ -8,8 +8,8 @@ What every driver promises:
 - **Keyed by `Task.id`.** One id is one piece of work; a second task under the same id is the same work.
 - **Idempotent.** Each operation may be repeated at any time, after a crash too: starting what runs, stopping what
   stopped and removing what is gone do nothing and raise nothing.
-- **Recoverable.** What is needed to find the work again lies in `Task.data_dir` or in the engine, never in memory alone:
-  a driver built anew after `kill -9` observes the same work and starts no second copy.
+- **Recoverable.** What is needed to find the work again lies in `Task.data_dir` or in the engine, never in memory
+  alone: a driver built anew after `kill -9` observes the same work and starts no second copy.
 - **Quick.** An operation asks the engine and returns; it does not wait for the work to end. `prepare` and `start` may
   take as long as moving files or bringing the engine up takes; `observe` has at most `OBSERVE_SECONDS`.
 - **Failures of the work are observations.** A job that exits with 3 is `FAILED` with exit code 3. Exceptions speak of

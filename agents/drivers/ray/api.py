@@ -2,7 +2,8 @@
 
 Ray's own client has no deadlines: a call into a cut link was seen to block for 20 s. Here every call ends within
 `DEADLINE_SECONDS` (`UPLOAD_SECONDS` for a package), and each answer is turned into one of three things: a value,
-`Unavailable` (no answer, 5xx), `Broken` (the token was not accepted) or `Refused` (4xx). No proxy of the environment is used.
+`Unavailable` (no answer, 5xx), `Broken` (the token was not accepted) or `Refused` (4xx). No proxy of the environment
+is used.
 
 A submission id that was used before is answered by Ray with 500, not 409; so after a 500 we ask whether the job is
 there, which makes `submit` idempotent.

@@ -1,13 +1,13 @@
 """The driver: training tasks as jobs on a Ray cluster that is there while it is needed.
 
-`start` writes down that the task is wanted and returns; from then on one asyncio task tends it: brings the cluster up, sends
-the code, submits the attempt, follows it, keeps its log, tries again where retries are left. All of it can be lost at any
-moment: `observe` or `start` after a restart finds the record (see `record`), the cluster and the submission again, because
-the submission id is made of the task's id and the attempt's number.
+`start` writes down that the task is wanted and returns; from then on one asyncio task tends it: brings the cluster up,
+sends the code, submits the attempt, follows it, keeps its log, tries again where retries are left. All of it can be
+lost at any moment: `observe` or `start` after a restart finds the record (see `record`), the cluster and the
+submission again, because the submission id is made of the task's id and the attempt's number.
 
 Limits: one look at each job in `POLL_SECONDS`. Ray fixes the grace between SIGTERM and SIGKILL when a job is submitted
-(`stop_grace_s`), so `stop` can wait longer but not shorten it. `logs` of a running attempt asks Ray for all of its log, since
-Ray's interface knows no offsets; of an ended attempt it reads a file.
+(`stop_grace_s`), so `stop` can wait longer but not shorten it. `logs` of a running attempt asks Ray for all of its
+log, since Ray's interface knows no offsets; of an ended attempt it reads a file.
 """
 
 import asyncio
@@ -168,7 +168,14 @@ class RayDriver:
         return run
 
     def _tend(self, run: _Run) -> None:
-        if run.record.wanted and not run.ended and (run.tending is None or run.tending.done()):
+        """See to it that somebody tends it. What broke the last one who did is raised to whoever asks next."""
+        if run.ended or not run.record.wanted:
+            return
+        if run.tending is not None and run.tending.done() and not run.tending.cancelled():
+            broken, run.tending = run.tending.exception(), None
+            if broken is not None:
+                raise broken
+        if run.tending is None or run.tending.done():
             self._tenancy.hold(run.task.id)
             run.tending = asyncio.create_task(self._tend_to_the_end(run), name=f"ray {run.task.id}")
 
@@ -187,6 +194,8 @@ class RayDriver:
             except Unavailable as error:
                 log.warning("task %s waits: %s", run.task.id, error)
                 run.trouble, rest = str(error), TROUBLE_SECONDS
+            except Refused as error:  # by Ray: it would refuse the next attempt too
+                run.keep(record.refused(run.record, str(error), self._now_ns()))
             if not run.ended:
                 await _rest(run.nudge, rest)
         self._tenancy.release(run.task.id)
@@ -240,7 +249,8 @@ class RayDriver:
         await self._submit(run, attempt, api, packed)
 
     async def _submit(self, run: _Run, attempt: Attempt, api: RayApi, packed: package.Package | None = None) -> None:
-        packed = packed or await asyncio.to_thread(_pack, run.task, run.spec)
+        if packed is None:
+            packed = await asyncio.to_thread(_pack, run.task, run.spec)
         runtime_env = {
             "working_dir": packed.uri,
             "env_vars": environment(run.task, run.spec, attempt.number, self._gang_timeout_s, self._stop_grace_s),
@@ -265,7 +275,8 @@ class RayDriver:
 
     async def _log_of(self, run: _Run, attempt: Attempt) -> bytes:
         if attempt.ending:
-            return await asyncio.to_thread(_log_path(run.task, attempt.number).read_bytes)
+            kept = _log_path(run.task, attempt.number)
+            return await asyncio.to_thread(kept.read_bytes) if kept.exists() else b""
         cluster = await self._tenancy.current()
         if cluster is None or cluster.id != attempt.cluster_id:
             return b""

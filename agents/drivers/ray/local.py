@@ -1,8 +1,9 @@
 """A real Ray cluster of processes on this machine: a head without CPUs, and workers as Ray's autoscaler wants them.
 
-Before anything starts, a line in `state_dir/cluster.json` (mode 0600, replaced whole) says what is about to be made: the
-cluster's id, its folder and its namespace. So whatever happens to this process, the next one finds the cluster again
-and either takes it over (the head lives and is the process that was started: same number, same start tick) or clears it away.
+Before anything starts, a line in `state_dir/cluster.json` (mode 0600, replaced whole) says what is about to be made:
+the cluster's id, its folder and its namespace. So whatever happens to this process, the next one finds the cluster
+again and either takes it over (the head lives and is the process that was started: same number, same start tick) or
+clears it away.
 
     state_dir/cluster.json     Journal, as JSON
     /tmp/tg-XXXXXXXX/          mode 0700, short because a Unix socket's path ends at 107 bytes
@@ -13,8 +14,8 @@ and either takes it over (the head lives and is the process that was started: sa
         session_*/             Ray's own
         wN/                    a worker's folder: raylet.log and its session
 
-Isolation: a network namespace where we may make one (`namespace`), token authentication always. Ray's usage reports are off.
-Memory: about 700 MB for the head, 200 MB for each worker.
+Isolation: a network namespace where we may make one (`namespace`), token authentication always. Ray's usage reports
+are off. Memory: about 700 MB for the head, 200 MB for each worker.
 """
 
 import asyncio

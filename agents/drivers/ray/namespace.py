@@ -4,8 +4,8 @@ Inside: loopback, one end of a veth pair with a link-local address, a default ro
 Ray's search for its own address falls back to 127.0.0.1). Outside: the other end. This machine reaches the cluster by
 that address; nobody else does, and the cluster reaches this machine and nothing beyond, since nothing forwards.
 
-Needs root, `ip` (iproute2) and CAP_SYS_ADMIN. Where one of them is missing `create` answers None and says why in the log;
-the cluster then listens on this machine's addresses, guarded by its token alone.
+Needs root, `ip` (iproute2) and CAP_SYS_ADMIN. Where one of them is missing `create` answers None and says why in the
+log; the cluster then listens on this machine's addresses, guarded by its token alone.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ def _missing() -> str:
 
 
 async def _ip(*words: str, check: bool = True) -> str:
-    """One `ip` command within its deadline. Raises Unavailable where it fails or `ip` is not there, unless `check` is off."""
+    """One `ip` command within its deadline. Raises Unavailable where it fails, unless `check` is off."""
     try:
         process = await asyncio.create_subprocess_exec(
             "ip", *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -1,9 +1,9 @@
 """The processes of one cluster: found by what they carry, ended by number.
 
-Every process that we start for a cluster carries `TIDEGATE_RAY_CLUSTER=<id>` in its environment and leads a session of its
-own. Ray's processes inherit both, but some overwrite their environment with a title. So the processes of a cluster are:
-those that carry the mark, those in the session of one that does, and those in the cluster's network namespace. The id
-is drawn at random for each cluster, so no stranger can be among them, whatever numbers were used again since.
+Every process that we start for a cluster carries `TIDEGATE_RAY_CLUSTER=<id>` in its environment and leads a session of
+its own. Ray's processes inherit both, but some overwrite their environment with a title. So the processes of a cluster
+are: those that carry the mark, those in the session of one that does, and those in the cluster's network namespace.
+The id is drawn at random for each cluster, so no stranger can be among them, whatever numbers were used again since.
 
 Ray's own stop command is never used: it goes by name and ends every Ray on the machine.
 """
@@ -44,7 +44,7 @@ def marked(cluster_id: str, among: Iterable[int] = ()) -> set[int]:
 
 
 def started_at(pid: int) -> int:
-    """When the process started, in the kernel's ticks since boot; 0 where there is none. With `pid` it names one for ever."""
+    """When the process started, in ticks since boot; 0 where there is none. With `pid` it names one for ever."""
     stat = _stat(pid)
     return 0 if stat is None or stat[0] == "Z" else int(stat[_START_FIELD])
 
@@ -52,7 +52,8 @@ def started_at(pid: int) -> int:
 async def end_all(cluster_id: str, namespace_pids: Iterable[int] = (), rounds: int = 100) -> set[int]:
     """Kill the processes of a cluster; gives back those that are still there after `rounds` of 50 ms.
 
-    SIGKILL at once: a cluster is taken down when nothing in it matters any more, and what it would do on SIGTERM takes 10 s.
+    SIGKILL at once: a cluster is taken down when nothing in it matters any more, and what it would do on SIGTERM takes
+    10 s.
     """
     left = marked(cluster_id, namespace_pids)
     for _ in range(rounds):

@@ -1,7 +1,7 @@
 """Where Ray clusters come from.
 
-A provider brings one cluster up and takes it down; it knows nothing of jobs. `local.LocalProvider` makes one of processes
-on this machine. A provider for a cloud's machines or for KubeRay fills in the same four methods.
+A provider brings one cluster up and takes it down; it knows nothing of jobs. `local.LocalProvider` makes one of
+processes on this machine. A provider for a cloud's machines or for KubeRay fills in the same four methods.
 
 What a cluster of any provider must be:
 

@@ -1,11 +1,11 @@
 """The hands of Ray's autoscaler on this machine: a worker is a raylet that runs as a process.
 
-Ray's monitor process loads `RayletProvider` by its name in the autoscaler's configuration (`type: external`) and decides how
-many workers there are; this class starts and ends them. It runs inside Ray, so it imports Ray and the standard library
-only and keeps nothing: the monitor never restarts by itself, and when it is gone so is its cluster.
+Ray's monitor process loads `RayletProvider` by its name in the autoscaler's configuration (`type: external`) and
+decides how many workers there are; this class starts and ends them. It runs inside Ray, so it imports Ray and the
+standard library only and keeps nothing: the monitor never restarts by itself, and when it is gone so is its cluster.
 
-Each raylet has a folder of its own in the cluster's. In one folder, two that start at once would choose the same names for
-their sockets, and each would clear the others' unpacked code away.
+Each raylet has a folder of its own in the cluster's. In one folder, two that start at once would choose the same names
+for their sockets, and each would clear the others' unpacked code away.
 """
 
 import json
@@ -36,8 +36,8 @@ HEAD = "head"
 STOP_SECONDS = 3.0
 
 
-class RayletProvider(NodeProvider):  # type: ignore[misc]  # Ray ships no types
-    """Raylets as processes. Its configuration: `ray` (path), `gcs_address`, `node_ip`, `temp_dir`, `object_store_bytes`."""
+class RayletProvider(NodeProvider):
+    """Raylets as processes. Its configuration is the fields of `autoscaling.Ground`."""
 
     def __init__(self, provider_config: dict[str, Any], cluster_name: str) -> None:
         """Called by Ray, once."""

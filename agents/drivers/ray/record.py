@@ -13,6 +13,7 @@ An attempt goes `submitted` -> one of `ENDINGS` and never back. A task ends with
     succeeded          -              SUCCEEDED
     failed, lost       yes            next attempt
     failed, lost       no             FAILED
+    refused            -              FAILED
     stopped            -              STOPPED
     (none, stop asked) -              STOPPED
 """
@@ -26,7 +27,7 @@ from typing import Any
 from agents.drivers.base import ERROR_TAIL_LINES, Observation, TaskPhase
 from agents.drivers.ray.api import Job
 
-ENDINGS = ("succeeded", "failed", "lost", "stopped")
+ENDINGS = ("succeeded", "failed", "lost", "refused", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Record:
             return TaskPhase.SUCCEEDED
         if self.stop_asked or last.ending == "stopped":
             return TaskPhase.STOPPED
-        return TaskPhase.FAILED if last.number > max_retries else TaskPhase.STARTING
+        return TaskPhase.FAILED if last.ending == "refused" or last.number > max_retries else TaskPhase.STARTING
 
     def observation(self, max_retries: int, trouble: str = "") -> Observation:
         """What the agent is told; `trouble` is why the engine keeps it waiting."""
@@ -96,7 +97,7 @@ class Record:
 
 
 def concluded(attempt: Attempt, job: Job, run: dict[str, Any], log_text: str) -> Attempt:
-    """The attempt with the end that Ray told. The runner knows the exit code best; Ray knows it where the runner died."""
+    """The attempt with the end that Ray told. The runner knows the exit code best, Ray where the runner died."""
     ending = {"SUCCEEDED": "succeeded", "STOPPED": "stopped"}.get(job.status, "failed")
     code = run.get("exit_code", job.exit_code)
     detail = "" if ending == "succeeded" else str(run.get("why") or _short(job.message, code))
@@ -107,6 +108,15 @@ def concluded(attempt: Attempt, job: Job, run: dict[str, Any], log_text: str) ->
 def lost(attempt: Attempt) -> Attempt:
     """The attempt whose cluster is gone."""
     return replace(attempt, ending="lost", detail=f"ray cluster {attempt.cluster_id} was lost while it ran")
+
+
+def refused(told: Record, why: str, now_ns: int) -> Record:
+    """The record after Ray refused what was asked: ended, whatever retries are left."""
+    last = told.last
+    if last is None or last.ending:
+        last = Attempt(len(told.attempts) + 1, "", "", now_ns)
+        told = replace(told, attempts=(*told.attempts, last))
+    return told.with_last(replace(last, ending="refused", detail=why))
 
 
 def error_tail(log_text: str) -> tuple[str, ...]:

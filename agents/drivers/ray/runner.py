@@ -1,24 +1,26 @@
-"""What runs in front of a training job, on the cluster: gets the gang together, runs the job's command, tells how it went.
+"""What runs in front of a training job, on the cluster: gets the gang together, runs the job's command, tells how it
+went.
 
 It travels with the job's code and imports Ray and the standard library only. In order:
 
-1. Reserve the gang: one placement group of `workers` bundles, by the name in `TIDEGATE_PLACEMENT_GROUP`. If it is not whole
-   within `gang_timeout_s`, say what was wanted and end with `GANG_EXIT`; nothing of the job has run.
+1. Reserve the gang: one placement group of `workers` bundles, by the name in `TIDEGATE_PLACEMENT_GROUP`. If it is not
+   whole within `gang_timeout_s`, say what was wanted and end with `GANG_EXIT`; nothing of the job has run.
 2. Run the entrypoint under `/bin/sh` with the environment it was submitted with. The job is plain Ray:
    `ray.init(namespace=os.environ["TIDEGATE_RAY_NAMESPACE"])`, then
    `ray.util.get_placement_group(os.environ["TIDEGATE_PLACEMENT_GROUP"])`, to place its actors in the gang.
    Past `timeout_s` its process group is killed and we end with `TIMEOUT_EXIT`.
 3. End as the entrypoint ended (128 + n for a death by signal n). The gang is given back by ending.
 
-The driver is told through a file (`report`), replaced whole at each step: JSON with `step` (`gathering`, `running`, `ended`),
-`began_ns`, `gang_ns`, `ended_ns` (ns since the epoch), `exit_code`, `cpu_ms`, `max_rss_bytes` (of the entrypoint's processes
-on this machine; what actors use elsewhere is not in it), `nodes` and `why`.
+The driver is told through a file (`report`), replaced whole at each step: JSON with `step` (`gathering`, `running`,
+`ended`), `began_ns`, `gang_ns`, `ended_ns` (ns since the epoch), `exit_code`, `cpu_ms`, `max_rss_bytes` (of the
+entrypoint's processes on this machine; what actors use elsewhere is not in it), `nodes` and `why`.
 
 Its input is one JSON object in `TIDEGATE_RUN`: `entrypoint`, `bundle`, `workers`, `strategy`, `group`, `ray_namespace`,
 `gang_timeout_s`, `timeout_s` (0: none), `report`.
 """
 
 import json
+import logging
 import os
 import resource
 import signal
@@ -79,7 +81,7 @@ def gather(run: dict[str, Any]) -> int | None:
     import ray  # only on the cluster, and only here: the rest is testable without
     from ray.util.placement_group import placement_group, placement_group_table
 
-    ray.init(namespace=run["ray_namespace"], log_to_driver=False, logging_level="warning")
+    ray.init(namespace=run["ray_namespace"], log_to_driver=False, logging_level=logging.WARNING)
     group = placement_group([run["bundle"]] * run["workers"], strategy=run["strategy"], name=run["group"])
     if not group.wait(run["gang_timeout_s"]):
         return None

@@ -1,15 +1,16 @@
 """Trains the line camera's classifier on a gang of Ray workers: data-parallel, by parameter averaging.
 
-The data is scikit-learn's set of 1,797 handwritten digits (8 x 8 grey values, 0 to 16). A fifth, drawn with a fixed seed and the
-same share of each class, is held out and never trained on. In each round every worker starts from the common
-parameters, passes `EPOCHS` times over its own share of the data, and sends its parameters back; their mean is the next
-round's start. (McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", 2017.)
+The data is scikit-learn's set of 1,797 handwritten digits (8 x 8 grey values, 0 to 16). A fifth, drawn with a fixed
+seed and the same share of each class, is held out and never trained on. In each round every worker starts from the
+common parameters, passes `EPOCHS` times over its own share of the data, and sends its parameters back; their mean is
+the next round's start. (McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data",
+2017.)
 
-Reads `TIDEGATE_WORKERS`, `TIDEGATE_WORKER_CPUS`, `TIDEGATE_WORKER_GPUS` and `TIDEGATE_PLACEMENT_GROUP`, `TIDEGATE_RAY_NAMESPACE`;
-writes to `TIDEGATE_OUTPUT`:
+Reads `TIDEGATE_WORKERS`, `TIDEGATE_WORKER_CPUS`, `TIDEGATE_WORKER_GPUS` and `TIDEGATE_PLACEMENT_GROUP`,
+`TIDEGATE_RAY_NAMESPACE`; writes to `TIDEGATE_OUTPUT`:
 
-- `model.onnx`: input `image` float32 [N, 64] (raw grey values); outputs `label` int64 [N], `probabilities` float32 [N, 10].
-  Written only after ONNX Runtime gave the same labels as scikit-learn on the held-out fifth.
+- `model.onnx`: input `image` float32 [N, 64] (raw grey values); outputs `label` int64 [N], `probabilities` float32 [N,
+  10]. Written only after ONNX Runtime gave the same labels as scikit-learn on the held-out fifth.
 - `metrics.json`: accuracy on the held-out fifth, parameters, rounds, seconds, digest of the data.
 """
 
@@ -51,7 +52,7 @@ class Shard:
     def __init__(self, images, labels, seed):
         """`images` float32 [n, 64] scaled to 0..1; `labels` int64 [n]."""
         self.images, self.labels = images, labels
-        self.network = network(seed).partial_fit(images[:32], labels[:32], CLASSES)
+        self.network = network(seed).partial_fit(images[:32], labels[:32], classes=CLASSES)
         self.order = np.random.default_rng(seed)
 
     def train(self, parameters):
@@ -120,7 +121,7 @@ def main():
     nodes = set(ray.get([actor.where.remote() for actor in actors], timeout=120))
     print(f"{workers} workers on {len(nodes)} nodes, {len(train_y)} images to train on", flush=True)
 
-    final = network(SEED).partial_fit(scaled[:32], train_y[:32], CLASSES)
+    final = network(SEED).partial_fit(scaled[:32], train_y[:32], classes=CLASSES)
     parameters = [*final.coefs_, *final.intercepts_]
     for turn in range(1, ROUNDS + 1):
         common = ray.put(parameters)
