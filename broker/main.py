@@ -25,6 +25,7 @@ from broker.config import Config, is_local, parse
 from broker.core import freeze
 from broker.core.commands import Tick
 from broker.core.decide.sites import due
+from broker.lines import start_logging
 from broker.log.disk import DiskDirectory
 from broker.log.embedded import EmbeddedLog
 from broker.log.snapshots import Snapshots
@@ -78,7 +79,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     server = Server(
         Doorway((identity, authorisation, rate(clock))),
         workloads=Workloads(loop, log, sessions, bells, tracing),
-        fleet=Fleet(loop),
+        fleet=Fleet(loop, sessions),
         agents=Agents(loop, sessions, telemetry, clock),
         artifacts=Artifacts(Contents(config.data_dir / "artifacts")),
         events=Events(loop, log, bells),
@@ -124,6 +125,7 @@ async def _beside(config: Config, loop: Loop, sessions: Sessions, log: EmbeddedL
     while True:
         await asyncio.sleep(min(TICK_S, config.heartbeat_ms / 1_000))
         await sessions.silence(loop)
+        loop.full = await log.room() <= 0
         if await loop.read(lambda state, at: bool(due(state, at))):
             await loop.ask(Tick(0))
         if log.head.offset - kept >= config.snapshot_every:
@@ -146,10 +148,7 @@ def _write_whole(path: Path, text: str) -> None:
 def main() -> None:
     """The command line."""
     config = parse(sys.argv[1:])
-    logging.basicConfig(
-        stream=sys.stderr, level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
-    logging.Formatter.default_msec_format = "%s.%03d"
+    start_logging(config.log_level)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -166,3 +165,7 @@ def main() -> None:
     except TidegateError as error:
         logger.error("cannot go on: %s", error)
         sys.exit(1)
+    except Exception:
+        logger.critical("broken", exc_info=True)
+        logging.shutdown()
+        os._exit(70)

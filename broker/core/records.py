@@ -99,6 +99,8 @@ class WorkloadRecord:
     holding: tuple[str, ...] = ()
     """Sites that have yet to let go, once it is being stopped."""
     outlawed_by: tuple[str, ...] = ()
+    supersedes: str = ""
+    """The service of the same name that goes on until this one runs."""
 
     @property
     def live(self) -> bool:

@@ -148,7 +148,8 @@ class State:
                 observed=event.observed,
             )
         )
-        for record in tuple(self.workloads.values()):
+        for workload_id in before.desired:
+            record = self.workloads[workload_id]
             # What was replaced while the site was away: the workload said which copy stays.
             if event.site in record.leaving and record.workload.disconnect.reconcile is Reconcile.KEEP_REPLACEMENT:
                 self._leave(record, offset, (event.site,))
@@ -208,6 +209,8 @@ class State:
             outlawed_by=(),
         )
         named = self.find(record.workload.name)
+        if placed and named is not None and named.live and named.id != record.id:
+            record = replace(record, supersedes=named.id)
         if placed or named is None or not named.live:
             self.names[record.workload.name] = record.id
         for site in sites:

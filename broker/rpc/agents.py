@@ -71,7 +71,8 @@ class Agents(AgentsServicer):
 
     async def _heard(self, session: Session, word: AgentSays) -> None:
         match word:
-            case Heartbeat(sent_at=sent_at):
+            case Heartbeat(sent_at=sent_at, held_generation=held):
+                self._sessions.heard(session, held)
                 session.say(HeartbeatSeen(sent_at))
             case Report(sequence=sequence, statuses=statuses):
                 await self._loop.ask(ReportStatuses(0, session.site, statuses))

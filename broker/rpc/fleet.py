@@ -6,6 +6,7 @@ from broker.core.commands import ApplyDeclarations, CordonSite, Declaration, Dra
 from broker.core.decide.sites import known
 from broker.core.state import State
 from broker.runtime.loop import Loop
+from broker.runtime.sessions import Sessions
 from tidegate.model.errors import Refused
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.policy import Policy
@@ -20,8 +21,9 @@ _NOUNS: dict[str, type[Declaration]] = {"site": Site, "policy": Policy, "team": 
 class Fleet(FleetServicer):
     """Convert, call, convert."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, sessions: Sessions) -> None:
         self._loop = loop
+        self._sessions = sessions
 
     async def Apply(self, request: Any, context: Any) -> Any:
         """All of them or none."""
@@ -34,7 +36,7 @@ class Fleet(FleetServicer):
     async def ListSites(self, request: Any, context: Any) -> Any:
         """In the order they were declared."""
         views = await self._loop.read(lambda state, at: [record.view() for record in state.sites.values()])
-        return wire.ListSitesResponse(sites=[to_message(view) for view in views])
+        return wire.ListSitesResponse(sites=[to_message(self._sessions.as_heard(view)) for view in views])
 
     async def GetSite(self, request: Any, context: Any) -> Any:
         """One site, with what was measured."""
@@ -42,13 +44,13 @@ class Fleet(FleetServicer):
             lambda state, at: (known(state, request.site).view(), dict(state.links.get(request.site, {})))
         )
         measured = [wire.Link(origin=o, rtt_us=link.rtt_us, measured_at=link.at) for o, link in links.items()]
-        return wire.GetSiteResponse(site=to_message(view), links=measured)
+        return wire.GetSiteResponse(site=to_message(self._sessions.as_heard(view)), links=measured)
 
     async def Cordon(self, request: Any, context: Any) -> Any:
         """No new work there, or new work again."""
         await self._loop.ask(CordonSite(0, request.site, request.lift, request.because, request.idempotency_key))
         view = await self._loop.read(lambda state, at: known(state, request.site).view())
-        return wire.CordonResponse(site=to_message(view))
+        return wire.CordonResponse(site=to_message(self._sessions.as_heard(view)))
 
     async def Drain(self, request: Any, context: Any) -> Any:
         """Where each service goes."""

@@ -5,8 +5,9 @@ each in turn: decides, and applies each event to the state as it comes. Then all
 one sync. Only then does anyone hear an answer, and only then do effects start. Reads stand in the same queue, so they
 too speak of nothing that is not durable.
 
-If the append fails, the state in memory is ahead of the disk: the process ends, nobody having heard anything. What was
-promised is in the log.
+A request that breaks before its first event is answered so, and an alarm is raised: the state is as it was. One that
+breaks after it, or an append that fails, ends the process. If the append fails, the state in memory is ahead of the
+disk: the process ends, nobody having heard anything. What was promised is in the log.
 
 Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms), 1,000 in a run.
 """
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from broker.core.commands import Command
+from broker.core.commands import ApplyDeclarations, Command, RegisterModel, SubmitWorkload
 from broker.core.decide import decide
 from broker.core.decide.placing import Disagreement, Watch, unwatched
 from broker.core.effects import Effect, RaiseAlarm
@@ -33,8 +34,11 @@ from tidegate.model.event import Recorded
 WAITING = 10_000
 RUN = 1_000
 RETRY_AFTER_MS = 100
+RETRY_FULL_MS = 10_000
 
 logger = logging.getLogger(__name__)
+
+_ADDS = (SubmitWorkload, ApplyDeclarations, RegisterModel)
 
 Read = Callable[[State, int], Any]
 """A question to the state; the second argument is now, ms since the epoch."""
@@ -75,9 +79,13 @@ class Loop:
         self._spoken = spoken
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue(waiting)
         self._closed = False
+        self.full = False
+        """No room on the disk: what would only add to it is refused, what ends work is not."""
 
     async def ask(self, command: Command, watch: Watch = unwatched) -> Any:
         """The reply to a command, after it is durable. `at` is set here. Raises what the decision raised."""
+        if self.full and isinstance(command, _ADDS):
+            raise Unavailable("the log's disk is nearly full", retry_after_ms=RETRY_FULL_MS)
         return await self._put(command, watch)
 
     async def read(self, question: Read) -> Any:
@@ -158,10 +166,17 @@ class Loop:
             effects[RaiseAlarm(type(waiting.asked).__name__, str(error))] = None
             return _Outcome(waiting, error=error)
         except TidegateError as error:
-            if isinstance(error, Broken) or events:
-                story = "; ".join(line(recorded) for recorded in pending[-events:]) if events else "before any event"
+            if events:
+                story = "; ".join(line(recorded) for recorded in pending[-events:])
                 raise Broken(f"{type(waiting.asked).__name__} broke: {error}; {story}") from error
             return _Outcome(waiting, error=error)
+        except Exception as error:  # the top of the loop: one request must not end all others
+            if events:
+                raise
+            name = type(waiting.asked).__name__
+            logger.exception("a request broke before its first event request=%s", name)
+            effects[RaiseAlarm(name, repr(error))] = None
+            return _Outcome(waiting, error=Broken(f"{name} broke: {error!r}"))
 
 
 def _speak(outcome: _Outcome) -> None:

@@ -13,7 +13,7 @@ are told when to come back), 10 s for an agent to answer about a log, 1,000 prob
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from broker.core.commands import SiteAttached, SiteSilent
 from broker.core.difference import difference
@@ -23,6 +23,7 @@ from broker.runtime.clock import Clock
 from broker.runtime.loop import Loop
 from broker.runtime.rates import Bucket
 from tidegate.model.errors import NotFound, Unavailable
+from tidegate.model.event import SiteView
 from tidegate.model.session import (
     BrokerSays,
     ComeBack,
@@ -48,6 +49,8 @@ class Session:
     number: int
     site: str
     told: int
+    held: int = 0
+    heard_at: int = 0
     outgoing: "asyncio.Queue[BrokerSays | None]" = field(default_factory=lambda: asyncio.Queue(OUTGOING))
     logs: dict[int, "asyncio.Future[LogLines]"] = field(default_factory=dict)
     ended: bool = False
@@ -99,7 +102,7 @@ class Sessions:
             return ComeBack(max(self.heartbeat_ms, int(wait_s * 1_000)))
         await loop.ask(SiteAttached(0, hello))
         self._number += 1
-        session = Session(self._number, hello.site, hello.held_generation)
+        session = Session(self._number, hello.site, hello.held_generation, hello.held_generation)
         if before := self._by_site.get(hello.site):
             before.end()
         self._by_site[hello.site] = session
@@ -121,9 +124,18 @@ class Sessions:
         if self._by_site.get(session.site) is session:
             del self._by_site[session.site]
 
-    def heard(self, session: Session) -> None:
-        """Anything at all came from the agent."""
+    def heard(self, session: Session, held: int = -1) -> None:
+        """Anything at all came from the agent; a heartbeat says what generation it holds."""
         self._heard[session.site] = self._clock.elapsed()
+        session.heard_at = self._clock.now()
+        session.held = held if held >= 0 else session.held
+
+    def as_heard(self, view: SiteView) -> SiteView:
+        """A site as the log knows it, with what only its session knows: when it was last heard, what it holds."""
+        session = self._by_site.get(view.site.name)
+        if session is None:
+            return view
+        return replace(view, last_seen=session.heard_at, held_generation=session.held)
 
     def tell(self, state: State, site: str) -> None:
         """Send what has changed since the last difference, if the site is attached and anything has."""

@@ -52,13 +52,15 @@ def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done
     record = known(state, hello.site)
     was_unknown = record.state == UNKNOWN
     yield SiteJoined(command.at, hello.site, hello.boot, hello.held_generation, hello.address, hello.offers)
-    for workload in tuple(state.workloads.values()):
-        let_go = workload.id not in hello.running and hello.held_generation >= record.generation
-        if workload.phase is Phase.STOPPING and hello.site in workload.holding and let_go:
+    for workload_id, left_out_at in record.removed.items():
+        workload = state.workloads.get(workload_id)
+        let_go = workload_id not in hello.running and hello.held_generation >= left_out_at
+        if let_go and workload and workload.phase is Phase.STOPPING and hello.site in workload.holding:
             status = Status(workload.id, hello.held_generation, Phase.CANCELLED, "not there any more", at=command.at)
             yield WorkloadProgressed(command.at, hello.site, status)
     if was_unknown:
-        for workload in tuple(state.workloads.values()):
+        for workload_id in tuple(state.sites[hello.site].desired):
+            workload = state.workloads[workload_id]
             keep = workload.workload.disconnect.reconcile is Reconcile.KEEP_ORIGINAL
             if keep and workload.live and hello.site in workload.leaving:
                 yield from _decide_again(state, workload, command.at, f"site {hello.site} returned", watch, [])
@@ -100,11 +102,12 @@ def _consequences(state: State, before: WorkloadRecord, site: str, status: Statu
         yield ModelRegistered(at, model)
     if measured := _service_time(state, record, site, status, at):
         yield measured
-    if record.phase is Phase.RUNNING and record.workload.kind is WorkloadKind.INFERENCE_SERVICE:
-        for old in tuple(state.workloads.values()):
-            namesake = old.live and old.id != record.id and old.workload.name == record.workload.name
-            if namesake and old.decided_offset < record.decided_offset:
+    if record.phase is Phase.RUNNING:
+        old = state.workloads.get(record.supersedes)
+        while old is not None:  # and what that one never came to supersede
+            if old.live:
                 yield WorkloadCancelled(at, old.id, f"superseded by {record.id}")
+            old = state.workloads.get(old.supersedes)
 
 
 def _service_time(
