@@ -87,9 +87,10 @@ def _show_refusals(decision: Decision) -> None:
         nearest = f"{amounts.found(miss)}, {where}" + (f" ({age})" if age else "")
         rule = summary.rule if summary.enforced else f"{summary.rule} (warns)"
         rows.append((summary.refused, rule, amounts.wanted(miss), nearest))
-        if summary.because:
-            rows.append(("", Text(f"  because {summary.because}", style="dim"), "", ""))
     render.table("refusals", ["candidates", "rule", "wanted", "nearest"], rows, right=["candidates"])
+    for summary in summarise(decision):
+        if summary.because:
+            render.line(f"  {summary.rule}: {summary.because}", "dim")
 
 
 def _show_matrix(decision: Decision) -> None:

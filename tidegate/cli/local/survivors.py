@@ -11,8 +11,9 @@ def model_servers(folder: Path) -> list[psutil.Process]:
 
 
 def left_behind(folder: Path) -> list[psutil.Process]:
-    """Every process but this one whose command line or working folder lies in `folder`."""
-    return [process for process in _mentioning(str(folder)) if process.pid != psutil.Process().pid]
+    """Every process whose command line names `folder`, but this one and those that started it."""
+    ours = {psutil.Process().pid, *(parent.pid for parent in psutil.Process().parents())}
+    return [process for process in _mentioning(str(folder)) if process.pid not in ours]
 
 
 def ray_processes() -> list[psutil.Process]:
