@@ -9,7 +9,7 @@ A request that breaks before its first event is answered so, and an alarm is rai
 breaks after it, or an append that fails, ends the process. If the append fails, the state in memory is ahead of the
 disk: the process ends, nobody having heard anything. What was promised is in the log.
 
-Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms), 1,000 in a run.
+Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms), 1,000 in a run or 20 ms of deciding.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ from tidegate.model.event import Recorded
 
 WAITING = 10_000
 RUN = 1_000
+RUN_S = 0.02
+"""No command joins a run that has been deciding for this long: heartbeats and other calls want their turn."""
 RETRY_AFTER_MS = 100
 RETRY_FULL_MS = 10_000
 
@@ -104,15 +106,9 @@ class Loop:
 
     async def run(self) -> None:
         """Turn until `stop`. An error that leaves here ends the process."""
-        while (first := await self._queue.get()) is not None:
-            batch = [first]
-            while len(batch) < RUN and not self._queue.empty():
-                following = self._queue.get_nowait()
-                if following is None:
-                    self._queue.put_nowait(None)
-                    break
-                batch.append(following)
-            await self._turn(batch)
+        going_on = True
+        while going_on and (first := await self._queue.get()) is not None:
+            going_on = await self._turn(first)
 
     def stop(self) -> None:
         """Answer what waits, then end `run`."""
@@ -122,20 +118,29 @@ class Loop:
                 raise Broken("no room to stop; end the process")
             self._queue.put_nowait(None)
 
-    async def _turn(self, batch: list[_Waiting]) -> None:
-        """A run of commands, start to finish."""
-        at = self._clock.now()
+    async def _turn(self, first: _Waiting) -> bool:
+        """A run of commands, start to finish; False where it was the last."""
+        at, since = self._clock.now(), self._clock.elapsed()
         pending: list[Recorded] = []
         effects: dict[Effect, None] = {}
-        outcomes = [self._one(waiting, at, pending, effects) for waiting in batch]
+        outcomes = [self._one(first, at, pending, effects)]
+        going_on = True
+        while len(outcomes) < RUN and self._clock.elapsed() - since < RUN_S and not self._queue.empty():
+            following = self._queue.get_nowait()
+            if following is None:
+                going_on = False
+                break
+            outcomes.append(self._one(following, at, pending, effects))
         if pending:
             await self._log.append([to_record(recorded.event) for recorded in pending])
             for outcome in outcomes:
-                outcome.waiting.watch("write", {"events": len(pending), "commands": len(batch)})
+                outcome.waiting.watch("write", {"events": len(pending), "commands": len(outcomes)})
             self._spoken(self.state.offset)
         self._start(list(effects))  # nobody has heard anything before this line
         for outcome in outcomes:
             _speak(outcome)
+        await asyncio.sleep(0)  # a run of reads alone has not let anyone else turn
+        return going_on
 
     def _one(self, waiting: _Waiting, at: int, pending: list[Recorded], effects: dict[Effect, None]) -> _Outcome:
         """Decide one command and take in its events, one by one. A refusal comes before the first of them."""
