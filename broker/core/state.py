@@ -7,6 +7,8 @@ Held here: sites with their desired state, workloads, law, teams, price books, m
 idempotency keys have had. Derived from these and never stored: the placement engine's `Fleet` (columns and what is
 taken).
 
+It is longer than other files because the fold is one thing: whoever asks what an event means finds it here alone.
+
 An assignment's generation is the offset of the event that made it, so no generation can ever go back. A service that
 moves stands at both places until the new one runs; that is in the fold, not in anyone's memory.
 

@@ -7,7 +7,7 @@ A new law is held against all standing work in the same turn. What it forbids is
 """
 
 from broker.core.commands import DECLARATIONS, ApplyDeclarations, Declaration
-from broker.core.decide.keys import check_name, earlier, reused
+from broker.core.decide.keys import check_name, check_offers, earlier, reused
 from broker.core.decide.placing import Deciding, Watch, outlaws
 from broker.core.replies import Application, Declared
 from broker.core.state import State
@@ -105,14 +105,7 @@ def _check_site(site: Site, field: str) -> None:
     for name in ("operator", "jurisdiction"):
         if not getattr(site, name):
             raise Refused("is empty", field=f"{field}.{name}", wanted="who runs the place, and whose law binds it")
-    names = [offer.name for offer in site.offers]
-    for index, offer in enumerate(site.offers):
-        where = f"{field}.offers[{index}]"
-        check_name(offer.name, f"{where}.name")
-        if names.index(offer.name) < index:
-            raise Refused("two offers have one name", field=f"{where}.name", found=offer.name)
-        if not 0 <= offer.count <= 1_000_000:
-            raise Refused("is out of bounds", field=f"{where}.count", found=offer.count, wanted="0 to 1000000")
+    check_offers(site.offers, f"{field}.offers")
 
 
 def _event(command: ApplyDeclarations, noun: Declaration) -> Event:

@@ -1,9 +1,19 @@
-"""Idempotency keys and names: the bounds they keep, and what a key that was used before means."""
+"""What a request must keep before anything is decided: bounds of keys, names and offers.
+
+And what a key that was used before means. Whatever the fold could not take in is refused here, from agents as well:
+after the first event it would be too late.
+"""
 
 from broker.core.commands import KEY_CHARACTERS, NAME_CHARACTERS
 from broker.core.records import Answer
 from broker.core.state import State
 from tidegate.model.errors import Conflict, Refused
+from tidegate.model.site import Offer
+
+MOST_UNITS = 1_000_000
+MOST_OFFERS = 10_000
+MOST_OF_ANYTHING = 2**50
+"""In one unit: a pebibyte, if it is bytes."""
 
 
 def earlier(state: State, key: str, verb: str) -> Answer | None:
@@ -32,3 +42,23 @@ def check_name(name: str, field: str) -> None:
     if not 0 < len(name) <= NAME_CHARACTERS or not name.isprintable():
         wanted = f"1 to {NAME_CHARACTERS} printable characters"
         raise Refused("is not a name", field=field, found=name[:64], wanted=wanted)
+
+
+def check_offers(offers: tuple[Offer, ...], field: str) -> None:
+    """Refused where offers share a name or hold numbers that nobody can mean."""
+    if len(offers) > MOST_OFFERS:
+        raise Refused("too many offers", field=field, found=len(offers), wanted=f"at most {MOST_OFFERS}")
+    seen: set[str] = set()
+    for index, offer in enumerate(offers):
+        where = f"{field}[{index}]"
+        check_name(offer.name, f"{where}.name")
+        if offer.name in seen:
+            raise Refused("two offers have one name", field=f"{where}.name", found=offer.name)
+        seen.add(offer.name)
+        if not 0 <= offer.count <= MOST_UNITS:
+            raise Refused("is out of bounds", field=f"{where}.count", found=offer.count, wanted=f"0 to {MOST_UNITS}")
+        for name in ("gpus", "gpu_memory_bytes", "cpus_milli", "memory_bytes"):
+            amount = getattr(offer.resources, name)
+            if not 0 <= amount <= MOST_OF_ANYTHING:
+                wanted = f"0 to {MOST_OF_ANYTHING}"
+                raise Refused("is out of bounds", field=f"{where}.resources.{name}", found=amount, wanted=wanted)

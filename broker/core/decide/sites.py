@@ -10,8 +10,17 @@ record is older than ten minutes. Reports are recorded only when something but t
 from dataclasses import replace
 
 from broker.core import lifecycle
-from broker.core.commands import CordonSite, DrainSite, RecordLinks, ReportStatuses, SiteAttached, SiteSilent, Tick
-from broker.core.decide.keys import earlier, reused
+from broker.core.commands import (
+    NAME_CHARACTERS,
+    CordonSite,
+    DrainSite,
+    RecordLinks,
+    ReportStatuses,
+    SiteAttached,
+    SiteSilent,
+    Tick,
+)
+from broker.core.decide.keys import check_offers, earlier, reused
 from broker.core.decide.models import made_by
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place
 from broker.core.records import JOINED, UNKNOWN, SiteRecord, WorkloadRecord
@@ -39,6 +48,11 @@ STALE_MS = 600_000
 """So is one whose last record is older than this."""
 
 
+DIGITS = 12
+"""Of a measured time in microseconds; more is no measurement."""
+SLOWEST_US = 3_600_000_000
+
+
 def known(state: State, site: str) -> SiteRecord:
     """The site of that name, or NotFound."""
     if (record := state.sites.get(site)) is None:
@@ -50,6 +64,7 @@ def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done
     """An agent is here. What it no longer runs, and was told to stop, has let go."""
     hello = command.hello
     record = known(state, hello.site)
+    check_offers(hello.offers, "offers")
     was_unknown = record.state == UNKNOWN
     yield SiteJoined(command.at, hello.site, hello.boot, hello.held_generation, hello.address, hello.offers)
     for workload_id, left_out_at in record.removed.items():
@@ -115,7 +130,8 @@ def _service_time(
 ) -> ServiceTimeMeasured | None:
     text = status.metrics.get("service_time_p99_us", "")
     assignment = state.sites[site].desired.get(record.id)
-    if not text.isdecimal() or int(text) == 0 or record.model is None or assignment is None:
+    plain = text.isdecimal() and len(text) <= DIGITS and int(text) > 0
+    if not plain or record.model is None or assignment is None:
         return None
     offer = state.sites[site].effective.offer(assignment.offer)
     digest, p99_us = record.model.artifact.digest, int(text)
@@ -130,7 +146,8 @@ def _service_time(
 def record_links(state: State, command: RecordLinks, watch: Watch) -> Deciding[Done]:
     """Round trips that are news. Those of sites that nobody declared are passed over."""
     for probed in command.links:
-        if probed.site not in state.sites or probed.rtt_us <= 0 or not probed.origin:
+        sound = 0 < probed.rtt_us <= SLOWEST_US and 0 < len(probed.origin) <= NAME_CHARACTERS
+        if probed.site not in state.sites or not sound:
             continue
         links = state.links.get(probed.site, {})
         before = links.get(probed.origin)

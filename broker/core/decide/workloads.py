@@ -10,7 +10,7 @@ What a name that is taken means:
 """
 
 from broker.core.commands import CancelWorkload, SubmitWorkload
-from broker.core.decide.keys import check_name, earlier, reused
+from broker.core.decide.keys import MOST_OF_ANYTHING, check_name, earlier, reused
 from broker.core.decide.models import resolve
 from broker.core.decide.placing import Deciding, Watch, place, unwatched
 from broker.core.records import WorkloadRecord
@@ -92,6 +92,10 @@ def check(workload: Workload) -> None:
     for name in ("gpus", "gpu_memory_bytes", "cpus_milli", "memory_bytes"):
         if getattr(asked, name) < 0:
             raise Refused("is negative", field=f"demand.{name}", found=getattr(asked, name), wanted="0 or more")
+        if getattr(asked, name) > MOST_OF_ANYTHING:
+            raise Refused("is out of bounds", field=f"demand.{name}", found=getattr(asked, name), wanted="less")
+    if workload.training is not None and workload.training.output_model:
+        check_name(workload.training.output_model, "training.output_model")
     if workload.latency is not None and workload.latency.p99_us <= 0:
         raise Refused("is not a time", field="latency.p99_us", found=workload.latency.p99_us, wanted="above 0")
 

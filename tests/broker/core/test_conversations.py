@@ -349,3 +349,24 @@ def test_what_names_nothing_is_not_found():
         >> SiteAttached(5, Hello("nowhere", "b", 0))
         << NotFound
     )
+
+
+def test_an_agent_that_talks_nonsense_harms_only_itself():
+    """Whatever the fold could not take in is refused before the first event, or passed over."""
+    play = fleet()
+    box = press().offers[0]
+    wild = replace(box, resources=replace(box.resources, cpus_milli=-1))
+    workload_id = play.ask(SubmitWorkload(4, service())).workload_id
+    site = play.state.workloads[workload_id].sites[0]
+    endless = Status(workload_id, 1, Phase.RUNNING, metrics={"service_time_p99_us": "9" * 5_000})
+    assert (
+        play
+        >> SiteAttached(5, Hello("press-7", "b", 0, offers=(box, box)))
+        << Refused
+        >> SiteAttached(5, Hello("press-7", "b", 0, offers=(wild,)))
+        << Refused
+        >> ReportStatuses(6, site, (endless,))
+        << WorkloadProgressed
+        >> RecordLinks(7, (Probed("plant", "rack-de", 2**62, 1), Probed("x" * 300, "rack-de", 5, 1)))
+        << NOTHING
+    )
