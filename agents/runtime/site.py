@@ -129,9 +129,9 @@ class Site:
     async def logs(self, workload_id: str, offset: int) -> LogChunk:
         """What a workload has logged. NotFound when it is not here."""
         tended = self._tended.get(workload_id)
-        if tended is None or tended.task is None:
+        if tended is None or not tended.folder.exists():
             raise NotFound("has no log here", field="workload_id", found=workload_id)
-        return await self._driver(tended).logs(tended.task, offset)
+        return await self._driver(tended).logs(self._task(tended), offset)
 
     async def stop_all(self, kind: WorkloadKind) -> None:
         """Stop what runs of one kind, on this machine only: it is still held, and a later agent starts it again."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from agents.cache.cache import ContentCache
 from agents.core.machine import Seen
-from agents.drivers.base import InferenceSpec, Observation, Task, TaskKind, TaskPhase, TrainingSpec
+from agents.drivers.base import InferenceSpec, Observation, Task, TaskEndpoint, TaskKind, TaskPhase, TrainingSpec
 from tidegate.model.assignment import Assignment, Endpoint, Phase, Status
 from tidegate.model.errors import Refused
 from tidegate.model.workload import WorkloadKind
@@ -73,9 +73,11 @@ def status_of(assignment: Assignment, phase: Phase, seen: Observation | None, at
     detail = seen.detail
     if phase is Phase.FAILED and seen.error_tail:
         detail = "\n".join((detail, *seen.error_tail)).strip()
-    endpoints = tuple(
-        Endpoint(each.protocol, _shown(each.protocol, each.address, advertise)) for each in seen.endpoints
-    )
+    endpoints: tuple[Endpoint, ...] = ()
+    if phase is Phase.RUNNING:  # before that nobody may count on them
+        endpoints = tuple(
+            Endpoint(each.protocol, _shown(each.protocol, each.address, advertise)) for each in seen.endpoints
+        )
     return Status(
         assignment.workload_id,
         assignment.generation,
@@ -89,7 +91,7 @@ def status_of(assignment: Assignment, phase: Phase, seen: Observation | None, at
     )
 
 
-def _shown(protocol: str, address: str, advertise: str) -> str:
-    if protocol == "unix" or not advertise:
-        return address
-    return f"{advertise}:{address.rpartition(':')[2]}"
+def _shown(endpoint: TaskEndpoint, advertise: str) -> str:
+    if endpoint.protocol == "unix" or not advertise:
+        return endpoint.address
+    return f"{advertise}:{endpoint.address.rpartition(':')[2]}"

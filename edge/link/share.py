@@ -1,7 +1,7 @@
 """What part of a thin link the backlog may take.
 
-Statuses, heartbeats and models travel beside telemetry and must not wait behind months of it. So where the broker grants
-a rate, a returning device sends its backlog at three quarters of it, and the rest stays free for what is live. Pure.
+Statuses, heartbeats and models travel beside telemetry and must not wait behind months of it. Where the broker grants a
+rate, a returning device sends its backlog at three quarters of it; the rest stays free for what is live. Pure.
 """
 
 BACKLOG_PERCENT = 75

@@ -55,6 +55,11 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def streams(self) -> int:
+        """Agents attached now."""
+        return len(self._streams)
+
     def keep(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
         self.files[digest] = data
@@ -73,7 +78,7 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
         for each in [stream] if stream is not None else self._streams:
             await each.write(agents_pb2.AttachResponse(says=union_to_message(says.BrokerSays, what)))
 
-    async def Attach(self, request_iterator: AsyncIterator[Any], context: Any) -> None:
+    async def Attach(self, request_iterator: AsyncIterator[Any], context: Any) -> None:  # type: ignore[override]
         try:
             async for request in request_iterator:
                 match union_from_message(says.AgentSays, request.says):
@@ -99,7 +104,7 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
             if context in self._streams:
                 self._streams.remove(context)
 
-    async def SyncTelemetry(self, request_iterator: AsyncIterator[Any], context: Any) -> None:
+    async def SyncTelemetry(self, request_iterator: AsyncIterator[Any], context: Any) -> None:  # type: ignore[override]
         async for request in request_iterator:
             stream = self.received.setdefault(request.stream, {})
             for chunk in request.chunks:

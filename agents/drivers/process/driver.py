@@ -14,7 +14,7 @@ import logging
 import re
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +82,21 @@ class ProcessDriver:
 
     async def observe(self, task: Task) -> Observation:
         current = self._current(task)
-        if current is None or current.process() is None:
-            serving = await self._answering(task)
-            if serving is not None and current is not None:
-                return self._observation(TaskPhase.STARTING, serving, "the new model's server died; the old one serves")
-            return Observation(TaskPhase.ABSENT, "no model server runs", error_tail=_tail(current))
+        if current is None:
+            return Observation(TaskPhase.ABSENT, "no model server was started")
         if await self._answers(current):
             for old in self._all(task):
                 if old.directory != current.directory and old.process() is not None:
                     old.signal_stop()
             return self._observation(TaskPhase.READY, current, "")
-        return Observation(TaskPhase.STARTING, "the model server does not answer yet")
+        # Clients keep an address: the one that still answers, or the one where this server will answer again.
+        serving = await self._answering(task)
+        meanwhile = "; the model before serves meanwhile" if serving is not None else ""
+        if current.process() is not None:
+            detail = f"the model server does not answer yet{meanwhile}"
+            return self._observation(TaskPhase.STARTING, serving or current, detail)
+        gone = self._observation(TaskPhase.ABSENT, serving or current, f"no model server runs{meanwhile}")
+        return replace(gone, error_tail=_tail(current))
 
     async def stop(self, task: Task, grace_s: float) -> None:
         running = [slot for slot in self._all(task) if slot.process() is not None]
@@ -208,8 +212,8 @@ def _read_log(path: Path, offset: int) -> LogChunk:
     return LogChunk(data.decode(errors="replace"), start + len(data), False)
 
 
-def _tail(slot: ServerSlot | None) -> tuple[str, ...]:
-    if slot is None or not slot.log.exists():
+def _tail(slot: ServerSlot) -> tuple[str, ...]:
+    if not slot.log.exists():
         return ()
     with slot.log.open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - 8192))

@@ -93,6 +93,13 @@ async def predicts(url: str) -> bool:
     return answer.status_code == 200 and answer.json()["outputs"][0]["data"] == [2, 3, 4, 5]
 
 
+async def until_predicts(url: str) -> None:
+    async def answers() -> bool:
+        return await predicts(url)
+
+    await until_async(answers, SECONDS)  # type: ignore[arg-type]  # mypy infers no type for a union with an awaitable
+
+
 def running(broker: BrokerStub) -> str:
     """The URL where the service answers, once the agent says so."""
     status = broker.statuses.get("w-1")
@@ -124,7 +131,7 @@ async def test_a_service_is_served_through_the_death_of_agent_and_server_without
         for server in agent.servers():
             server.kill()
         agent.start()
-        await until_async(lambda: predicts(url), SECONDS)
+        await until_predicts(url)
 
         await broker.start(port)
         await until_async(lambda: len(broker.hellos) > 1, SECONDS)
@@ -158,6 +165,36 @@ async def test_sigterm_ends_the_agent_and_leaves_the_service(tmp_path: Path, mod
         broker.statuses.clear()
         await until_async(lambda: running(broker), SECONDS)
         assert [each.pid for each in agent.servers()] == [before.pid], "the running server was adopted"
+    finally:
+        agent.clean()
+        await broker.stop()
+
+
+async def test_a_new_model_takes_over_without_a_gap_and_a_dead_server_comes_back(
+    tmp_path: Path, model_bytes: bytes
+) -> None:
+    broker = await BrokerStub().start()
+    other = model_bytes + b"\x0a\x00"  # the same model, other bytes: an empty field of the file's own schema
+    first = ModelVersion("digits", 1, Artifact(broker.keep(model_bytes), len(model_bytes), "model.onnx"))
+    second = ModelVersion("digits", 2, Artifact(broker.keep(other), len(other), "model.onnx"))
+    agent = AgentProcess(tmp_path, broker.address).start()
+    try:
+        await broker.desire(assigned(first))
+        old = await until_async(lambda: running(broker), SECONDS)
+        await broker.desire(assigned(second, 2))
+
+        def moved() -> bool:
+            return broker.statuses["w-1"].generation == 2 and running(broker) not in ("", old)
+
+        while not moved():
+            assert await predicts(old) or await predicts(running(broker)), "some server answers at every moment"
+        new = running(broker)
+        assert await predicts(new)
+        await until_async(lambda: len(agent.servers()) == 1, SECONDS)
+
+        (server,) = agent.servers()
+        server.kill()
+        await until_predicts(new)
     finally:
         agent.clean()
         await broker.stop()

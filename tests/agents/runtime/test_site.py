@@ -1,0 +1,144 @@
+"""A site and its link in this process, over a real socket; the engine is scripted, the disk is real."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from agents.cache import ContentCache
+from agents.drivers.base import TaskPhase
+from agents.link.session import Identity, Link
+from agents.runtime.site import Site
+from agents.spool import RealFiles, SpoolReader, SpoolWriter
+from agents.store import HeldStore
+from agents.telemetry import SpanRecorder
+from tests.support.broker_stub import BrokerStub
+from tests.support.builders import job
+from tests.support.scripted_driver import ScriptedDriver
+from tests.support.until import until_async
+from tidegate.model import session as says
+from tidegate.model.assignment import Assignment
+from tidegate.model.workload import Disconnect, Training, WorkloadKind
+
+
+def assigned(generation: int = 1, **changes: Any) -> Assignment:
+    return Assignment("w-1", job(training=Training("true"), **changes), "burst-us", generation)
+
+
+@asynccontextmanager
+async def attached(folder: Path, broker: BrokerStub, driver: ScriptedDriver) -> AsyncIterator[Site]:
+    """An agent's parts over that folder, from their start to their sudden end."""
+    files, spool = RealFiles(), str(folder / "spool")
+    with SpoolWriter(files, spool, "agent") as writer:
+        site = Site(
+            HeldStore(folder, "burst-us"),
+            ContentCache(folder / "cache", reserve_bytes=0),
+            {WorkloadKind.TRAINING_JOB: driver},
+            SpanRecorder(writer, "burst-us"),
+            folder / "tasks",
+        )
+        identity = Identity("burst-us", "boot", "127.0.0.1:1", "us")
+        link = Link(broker.address, identity, site, SpoolReader(files, spool))
+        tasks = [asyncio.create_task(site.run()), asyncio.create_task(link.run())]
+        try:
+            yield site
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def phase(broker: BrokerStub) -> str:
+    status = broker.statuses.get("w-1")
+    return status.phase.value if status else ""
+
+
+async def test_success_is_told_after_the_outputs_and_never_runs_twice(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver):
+            await broker.desire(assigned())
+            await until_async(lambda: phase(broker) == "running")
+            out = tmp_path / "tasks" / "w-1" / "out"
+            out.mkdir()
+            (out / "metrics.json").write_text('{"accuracy": 0.97, "nested": {}}')
+            (out / "model.onnx").write_bytes(b"model")
+            (out.parent / "work").write_text("succeeded")
+            await until_async(lambda: phase(broker) == "succeeded")
+            status = broker.statuses["w-1"]
+            assert [each.name for each in status.outputs] == ["metrics.json", "model.onnx"]
+            assert all(each.digest in broker.files for each in status.outputs)
+            assert status.metrics == {"run_ms": "5", "accuracy": "0.97"}
+        broker.statuses.clear()
+        again = ScriptedDriver(TaskPhase.RUNNING)
+        async with attached(tmp_path, broker, again):
+            await until_async(lambda: phase(broker) == "succeeded")
+            assert broker.statuses["w-1"] == status
+            assert again.calls == []
+    finally:
+        await broker.stop()
+
+
+async def test_an_explicit_newer_generation_stops_work_and_an_older_one_changes_nothing(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    broker.generation = 6
+    try:
+        async with attached(tmp_path, broker, driver) as site:
+            await broker.desire(assigned(7))
+            await until_async(lambda: phase(broker) == "running")
+            hellos = len(broker.hellos)
+            await broker.send(says.Difference(0, 3, True))
+            await until_async(lambda: len(broker.hellos) > hellos)
+            assert site.held.generation == 7
+            assert "stop" not in driver.calls
+            await until_async(lambda: broker.streams == 1)
+            await broker.desire()
+            await until_async(lambda: phase(broker) == "cancelled")
+            assert driver.calls[-2:] == ["stop", "remove"]
+            assert not (tmp_path / "tasks" / "w-1").exists()
+    finally:
+        await broker.stop()
+
+
+async def test_a_difference_for_another_state_brings_the_whole(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver) as site:
+            await broker.desire(assigned(1))
+            await until_async(lambda: phase(broker) == "running")
+            broker.generation = 9
+            await broker.send(says.Difference(8, 9, False))
+            await until_async(lambda: site.held.generation == 9)
+            assert broker.hellos[-1].held_generation == 0
+            assert sorted(site.held.assignments) == ["w-1"]
+    finally:
+        await broker.stop()
+
+
+async def test_work_with_a_bound_of_its_own_ends_alone_and_other_silence_ends_nothing(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver):
+            await broker.desire(assigned(1, disconnect=Disconnect(serve_for_ms=300)))
+            await until_async(lambda: phase(broker) == "running")
+            await broker.stop()
+            await until_async(lambda: "remove" in driver.calls)
+    finally:
+        await broker.stop()
+
+
+async def test_logs_are_read_from_an_offset(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver):
+            await broker.desire(assigned())
+            await until_async(lambda: phase(broker) == "running")
+            await broker.send(says.LogRequest(1, "w-1", 4))
+            await broker.send(says.LogRequest(2, "nobody", 0))
+            await until_async(lambda: len(broker.lines) == 2)
+            told = {each.request: each for each in broker.lines}
+            assert (told[1].text, told[1].next_offset, told[1].complete) == ("line\n", 9, True)
+            assert "no log" in told[2].error
+    finally:
+        await broker.stop()
