@@ -43,14 +43,23 @@ class Trial:
 
 def relaxations(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
     """The smallest changes for a refused workload: fewest first, then cheapest, then by name of site."""
-    refusals = verdicts.refusals
+    order = np.argsort(verdicts.refusals, kind="stable")
     found: list[Relaxation] = []
-    for row in np.argsort(refusals, kind="stable")[:MOST_TRIED].tolist():
+    for row in order[~_hopeless(verdicts)[order]][:MOST_TRIED].tolist():
         relaxation = _relax(workload, fleet, question, row)
         if relaxation is not None:
             found.append(relaxation)
     found.sort(key=lambda one: (len(one.changes), one.cost_micros_per_hour, one.site))
     return tuple(found[:MOST_PROPOSED])
+
+
+def _hopeless(verdicts: Verdicts) -> Mask:
+    """Shape (sites,): True where a rule refuses that no change of the workload or of an agreement can satisfy."""
+    found = np.zeros(verdicts.refusals.shape, dtype=np.bool_)
+    for column in verdicts.columns:
+        if column.rule.enforced and not isinstance(column.rule, LawRule) and column.rule.name not in GIVE_WAY:
+            found |= ~column.allowed
+    return found
 
 
 def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Relaxation | None:

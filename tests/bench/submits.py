@@ -50,8 +50,10 @@ def rows() -> list[Row]:
 
 
 async def _measure(address: str, echo_port: int) -> list[Row]:
-    template = manifests.load_files([FACTORY / "refused.yaml"])[0]
-    assert isinstance(template, Workload)
+    template = manifests.load_files([FACTORY / "training.yaml"])[0]
+    assert isinstance(template, Workload) and template.training
+    # No agent is attached, so every decision is a refusal with its whole matrix; no code has to be there.
+    template = replace(template, training=replace(template.training, working_dir="", code_digest="0" * 64))
     request = workloads_pb2.SubmitRequest(
         workload=codec.to_message(template), idempotency_key="k" * 32
     ).SerializeToString()
