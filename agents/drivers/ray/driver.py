@@ -73,7 +73,10 @@ class RayDriver:
         leave_running: bool = False,
         on_span: SpanSink = no_spans,
     ) -> None:
-        """The cluster goes down after `idle_s` without tasks, and with `close` unless `leave_running`."""
+        """The cluster goes down after `idle_s` without tasks, and with `close` unless `leave_running`.
+
+        Needs a running event loop: the idle time of a cluster that an earlier driver left begins here.
+        """
         self._provider = provider
         self._now_ns = now_ns
         self._gang_timeout_s = gang_timeout_s
@@ -83,6 +86,7 @@ class RayDriver:
         self._tenancy = Tenancy(provider, idle_s, now_ns, on_span)
         self._runs: dict[str, _Run] = {}
         self._api: RayApi | None = None
+        self._tenancy.adopt()
 
     async def prepare(self, task: Task) -> None:
         """Check that the gang can ever be whole here, and pack the code."""

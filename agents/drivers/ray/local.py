@@ -1,9 +1,9 @@
 """A real Ray cluster of processes on this machine: a head without CPUs, and workers as Ray's autoscaler wants them.
 
 Before anything starts, a line in `state_dir/cluster.json` (mode 0600, replaced whole) says what is about to be made:
-the cluster's id, its folder and its namespace. So whatever happens to this process, the next one finds the cluster
-again and either takes it over (the head lives and is the process that was started: same number, same start tick) or
-clears it away.
+the cluster's id, which its namespace is named by, and its folder. So whatever happens to this process, the next one
+finds the cluster again and either takes it over (the head lives and is the process that was started: same number, same
+start tick) or clears it away.
 
     state_dir/cluster.json     Journal, as JSON
     /tmp/tg-XXXXXXXX/          mode 0700, short because a Unix socket's path ends at 107 bytes
@@ -133,12 +133,13 @@ class LocalProvider:
         journal = self._read()
         if journal is None:
             return
-        inside = await journal.namespace.pids() if journal.namespace else set()
+        # By its name, not by what the journal holds: whoever made it may have been killed before writing that down.
+        space = namespace.named(journal.id)
+        inside = await space.pids()
         left = await processes.end_all(journal.id, inside)
         if left:
             raise Broken(f"processes of ray cluster {journal.id} outlived SIGKILL", found=sorted(left))
-        if journal.namespace:
-            await journal.namespace.delete()
+        await space.delete()
         shutil.rmtree(journal.temp_dir, ignore_errors=True)
         self._journal_path.unlink(missing_ok=True)
         log.info("ray cluster %s is down", journal.id)

@@ -14,7 +14,7 @@ import hashlib
 import logging
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tidegate.model.errors import Unavailable
@@ -53,6 +53,11 @@ class Namespace:
         await _ip("netns", "delete", self.name, check=False)
 
 
+def named(cluster_id: str) -> Namespace:
+    """The namespace that `create` makes, or began to make, for a cluster: enough to find its processes and end it."""
+    return Namespace(f"tidegate-{cluster_id}", "", "")
+
+
 async def create(cluster_id: str) -> Namespace | None:
     """A new namespace for a cluster, or None where this machine does not let us make one."""
     why = _missing()
@@ -63,7 +68,7 @@ async def create(cluster_id: str) -> Namespace | None:
         outside, inside = addresses(cluster_id, attempt)
         if f" {outside}/" not in await _ip("-4", "address", "show", check=False):
             break
-    space = Namespace(f"tidegate-{cluster_id}", outside, inside)
+    space = replace(named(cluster_id), outside=outside, inside=inside)
     link = f"tg{cluster_id[:8]}"
     try:
         await _ip("netns", "add", space.name)

@@ -2,6 +2,8 @@
 
 A cluster is taken while somebody holds it. Bringing it up is one effort shared by all who wait, and it goes on when one
 of them gives up. The last one to let go starts the idle time; whoever comes within it finds the cluster warm.
+
+A cluster that an earlier process left behind has nobody either: `adopt` gives it the idle time to be claimed in.
 """
 
 import asyncio
@@ -30,6 +32,11 @@ class Tenancy:
         self._change = asyncio.Lock()
         self._coming: asyncio.Task[Cluster] | None = None
         self._going: asyncio.Task[None] | None = None
+
+    def adopt(self) -> None:
+        """Called once, at the start: what was left running goes down unless somebody holds it in time."""
+        if not self._holders and self._going is None:
+            self._going = asyncio.create_task(self._leave_when_idle())
 
     def hold(self, holder: str) -> None:
         """Keep the cluster, if there is one, until `release`."""
