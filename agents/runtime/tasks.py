@@ -75,9 +75,7 @@ def status_of(assignment: Assignment, phase: Phase, seen: Observation | None, at
         detail = "\n".join((detail, *seen.error_tail)).strip()
     endpoints: tuple[Endpoint, ...] = ()
     if phase is Phase.RUNNING:  # before that nobody may count on them
-        endpoints = tuple(
-            Endpoint(each.protocol, _shown(each.protocol, each.address, advertise)) for each in seen.endpoints
-        )
+        endpoints = tuple(Endpoint(each.protocol, _shown(each, advertise)) for each in seen.endpoints)
     return Status(
         assignment.workload_id,
         assignment.generation,
