@@ -4,6 +4,9 @@ A swap is blue/green: the new model is verified, loaded and warmed up beside the
 then does the name point to it, between two turns of the event loop. A request holds the model that it found, so none
 is dropped and none sees two. A load that fails changes nothing. One load or rollback at a time; a name that is not
 served yet may be loaded too. The model before stays in memory: at most two per name.
+
+Where there is one model only, it answers to the service's name as well: clients then keep to that name while the
+service goes from one model to another.
 """
 
 import asyncio
@@ -27,6 +30,7 @@ class Repository:
     def __init__(
         self,
         *,
+        service: str,
         providers: Sequence[str],
         threads: int,
         warmup_runs: int,
@@ -36,6 +40,7 @@ class Repository:
         on_change: Callable[[], None],
     ) -> None:
         """`on_load` hears of every load, `on_change` after the models in use are others."""
+        self._service = service
         self._providers = providers
         self._threads = threads
         self._warmup_runs = warmup_runs
@@ -55,6 +60,8 @@ class Repository:
     def find(self, name: str, version: str = "") -> LoadedModel:
         """The model in use under that name. NotFound, with the nearest name, when there is none of that version."""
         model = self._current.get(name)
+        if model is None and name == self._service and len(self._current) == 1:
+            (model,) = self._current.values()
         if model is None:
             raise NotFound(
                 "no such model",

@@ -64,6 +64,7 @@ class Server:
         clock = SystemClock()
         recorder = self._recorder()
         repository = Repository(
+            service=config.service,
             providers=config.providers,
             threads=config.intra_op_threads,
             warmup_runs=config.warmup_runs,

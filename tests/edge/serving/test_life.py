@@ -320,3 +320,12 @@ def test_outputs_are_the_models_own_to_the_last_bit(tmp_path: Path, server: Serv
             "/v2/models/digits/infer", content=body.data, headers={HEADER_LENGTH: str(body.header_length)}
         )
     assert answer.content.endswith(np.ascontiguousarray(expected).tobytes())
+
+
+def test_one_model_alone_answers_to_the_name_of_its_service(tmp_path: Path, digits_model: ModelFile) -> None:
+    with serving(tmp_path, {"digits": digits_model}) as server, server.client() as client:
+        for name in ("digits", "line-camera"):
+            answer = client.get(f"/v2/models/{name}")
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["parameters"]["digest"] == digits_model.digest
+        assert client.get("/v2/models/line-scanner").status_code == 404
