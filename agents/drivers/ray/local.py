@@ -11,7 +11,7 @@ start tick) or clears it away.
         home/                  HOME of all its processes: nothing is read from or written to the user's
         autoscaling.json       the autoscaler's configuration (JSON is YAML)
         head.log               what `ray start` said
-        session_*/             Ray's own
+        h/                     the head's folder: Ray opens it to everybody, so it lies one deeper
         wN/                    a worker's folder: raylet.log and its session
 
 Isolation: a network namespace where we may make one (`namespace`), token authentication always. Ray's usage reports
@@ -52,6 +52,7 @@ GCS_PORT = 6379
 DASHBOARD_PORT = 8265
 RAY_WORKER_PORTS = range(10002, 20000)
 """Where Ray places its workers' ports; a head's port among them is refused."""
+HEAD_FOLDER = "h"
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 """What jobs see of the agent's environment, apart from PATH."""
 HOUSE = Path(__file__).resolve().parents[3]
@@ -185,20 +186,23 @@ class LocalProvider:
             "--num-gpus=0",
             f"--memory={HEAD_MEMORY_BYTES}",
             f"--object-store-memory={OBJECT_STORE_BYTES}",
-            f"--temp-dir={folder}",
+            f"--temp-dir={folder / HEAD_FOLDER}",
             f"--autoscaling-config={folder / 'autoscaling.json'}",
             "--disable-usage-stats",
         ]
         with (folder / "head.log").open("wb") as output:
-            head = await asyncio.create_subprocess_exec(
-                *command,
-                env=self._environment(journal),
-                cwd=folder,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-            )
+            try:
+                head = await asyncio.create_subprocess_exec(
+                    *command,
+                    env=self._environment(journal),
+                    cwd=folder,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=asyncio.subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise Unavailable(f"ray cannot be started: {error}", wanted=f"ray[default] beside {ray}") from error
         started = processes.started_at(head.pid)
         journal = replace(journal, head_pid=head.pid, head_started=started)
         self._write(journal)
@@ -219,7 +223,7 @@ class LocalProvider:
             "RAY_AUTH_TOKEN_PATH": f"{folder}/token",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_SCHEDULER_EVENTS": "0",
-            "RAY_TMPDIR": folder,
+            "RAY_TMPDIR": f"{folder}/{HEAD_FOLDER}",
             "RAY_enable_autoscaler_v2": "1",
             "AUTOSCALER_UPDATE_INTERVAL_S": "1",
             "RAY_CLOUD_INSTANCE_ID": HEAD,

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from agents.drivers.ray.provider import Cluster, Provider
-from tidegate.model.errors import Unavailable
+from tidegate.model.errors import TidegateError
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +53,11 @@ class Tenancy:
 
     async def cluster(self) -> Cluster:
         """The running cluster, brought up where there is none. Only for holders. Raises Unavailable."""
-        running = await self._provider.current()
-        if running is not None:
-            return running
+        if self._coming is None or self._coming.done():
+            async with self._change:  # one that is being taken down is none
+                running = await self._provider.current()
+            if running is not None:
+                return running
         if self._coming is None or self._coming.done():
             self._coming = asyncio.create_task(self._bring_up())
         return await asyncio.shield(self._coming)
@@ -83,14 +85,16 @@ class Tenancy:
     async def _leave_when_idle(self) -> None:
         """Cancelled by whoever comes in time."""
         await asyncio.sleep(self._idle_s)
-        self._going = None  # from here on it happens: a newcomer waits at the lock for its own cluster
+        self._going = None  # from here on it is not cancelled: a newcomer waits at the lock for its own cluster
         try:
-            await self._take_down()
-        except Unavailable:
+            await self._take_down(only_if_idle=True)
+        except TidegateError:
             log.exception("the idle ray cluster does not go down")
 
-    async def _take_down(self) -> None:
+    async def _take_down(self, *, only_if_idle: bool = False) -> None:
         async with self._change:
+            if only_if_idle and self._holders:
+                return
             cluster = await self._provider.current()
             began = self._now_ns()
             await self._provider.down()
