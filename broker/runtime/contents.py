@@ -4,6 +4,8 @@ A sender asks how much is here and goes on from there, however often the link br
 and digest are as promised: it is then synced, renamed, and the directory synced. A part that turns out wrong is
 thrown away.
 
+The log is on the same disk, so a file is taken only where `RESERVE_BYTES` stay free after it.
+
 Blocking work runs in a thread. Limits: 64 GiB a file, one sender of a file at a time, 1 MiB a chunk.
 """
 
@@ -11,23 +13,26 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from broker.log.disk import sync_directory
+from broker.log.sqlite import RESERVE_BYTES, free_bytes
 from tidegate.model.errors import Conflict, NotFound, Refused, Unavailable
 from tidegate.model.registry import Artifact
 from tidegate.wire.channel import CHUNK_BYTES
 
 MOST_BYTES = 64 * 2**30
+RETRY_FULL_MS = 10_000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Contents:
     """The files of one data directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, free: Callable[[Path], int] = free_bytes) -> None:
         self._directory = directory
+        self._free = free
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._receiving: set[str] = set()
 
@@ -42,6 +47,7 @@ class Contents:
         """Take chunks from `offset` on; what is held then, as `held` says.
 
         Conflict where the offset is not where this file stands. Refused where the content is not what it was called.
+        Unavailable where the disk has no room for it; what came before stays.
         """
         whole, part = self._paths(artifact.digest)
         if not 0 <= artifact.size_bytes <= MOST_BYTES:
@@ -49,6 +55,9 @@ class Contents:
             raise Refused("is out of bounds", field="artifact.size_bytes", found=artifact.size_bytes, wanted=wanted)
         if whole.exists():
             return whole.stat().st_size, True
+        missing = artifact.size_bytes - offset
+        if self._free(self._directory) - missing < RESERVE_BYTES:
+            raise Unavailable("too little free space", field="artifact.size_bytes", retry_after_ms=RETRY_FULL_MS)
         if artifact.digest in self._receiving:
             raise Unavailable("somebody else is sending this file", field="artifact.digest", retry_after_ms=500)
         self._receiving.add(artifact.digest)
@@ -66,6 +75,8 @@ class Contents:
                 return held, False
             await asyncio.to_thread(_adopt, part, whole, artifact.digest)
             return held, True
+        except OSError as error:
+            raise Unavailable(f"the file cannot be kept: {error}", retry_after_ms=RETRY_FULL_MS) from error
         finally:
             self._receiving.discard(artifact.digest)
 

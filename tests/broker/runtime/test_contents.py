@@ -1,0 +1,54 @@
+"""Files by their content, where the disk is full, or fills under the sender's feet."""
+
+import hashlib
+import resource
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from broker.log.sqlite import RESERVE_BYTES
+from broker.runtime.contents import Contents
+from tidegate.model.errors import Unavailable
+from tidegate.model.registry import Artifact
+
+DATA = bytes(range(256)) * 4096  # 1 MiB
+MODEL = Artifact(hashlib.sha256(DATA).hexdigest(), len(DATA), "model.onnx")
+
+
+async def sent(data: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def test_a_file_that_would_eat_the_logs_reserve_is_not_taken(tmp_path):
+    room = [RESERVE_BYTES + len(DATA) - 1]
+    contents = Contents(tmp_path, free=lambda path: room[0])
+    with pytest.raises(Unavailable, match="free space") as told:
+        await contents.receive(MODEL, 0, sent(DATA))
+    assert told.value.retry_after_ms
+    assert contents.held(MODEL.digest) == (0, False)
+    room[0] += 1
+    assert await contents.receive(MODEL, 0, sent(DATA)) == (len(DATA), True)
+
+
+@pytest.fixture
+def half_a_file():
+    """No file of this process may grow beyond 512 KiB: the kernel then fails a write as it does on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignoring = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(DATA) // 2, before[1]))
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignoring)
+
+
+async def test_a_disk_that_fills_meanwhile_keeps_what_came_and_goes_on_from_there(tmp_path, half_a_file):
+    contents = Contents(tmp_path)
+    with pytest.raises(Unavailable, match="cannot be kept"):
+        await contents.receive(MODEL, 0, sent(DATA))
+    half_a_file()  # there is room again
+    held, whole = contents.held(MODEL.digest)
+    assert 0 < held <= len(DATA) // 2
+    assert not whole
+    assert await contents.receive(MODEL, held, sent(DATA[held:])) == (len(DATA), True)
