@@ -11,20 +11,19 @@ log, since Ray's interface knows no offsets; of an ended attempt it reads a file
 """
 
 import asyncio
-import json
 import logging
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from agents.drivers.base import LOG_CHUNK_BYTES, LogChunk, Observation, Task, TrainingSpec
-from agents.drivers.ray import gang, package, record, runner
+from agents.drivers.ray import gang, package, record
 from agents.drivers.ray.api import RayApi
 from agents.drivers.ray.provider import Cluster, Provider
 from agents.drivers.ray.record import Attempt, Record
 from agents.drivers.ray.tenancy import SpanSink, Tenancy
+from agents.drivers.ray.workspace import environment, log_path, output_dir, packed_code, run_report
 from tidegate.model.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
@@ -92,7 +91,7 @@ class RayDriver:
         """Check that the gang can ever be whole here, and pack the code."""
         spec = _spec(task)
         gang.check(spec, self._provider.shapes)
-        await asyncio.to_thread(_pack, task, spec)
+        await asyncio.to_thread(packed_code, task, spec)
 
     async def start(self, task: Task) -> None:
         """Want it; the rest happens by itself."""
@@ -155,7 +154,7 @@ class RayDriver:
         last = self._run(task).record.last
         if last is None or last.ending != "succeeded":
             return []
-        return sorted(path for path in _output(task, last.number).rglob("*") if path.is_file())
+        return sorted(path for path in output_dir(task, last.number).rglob("*") if path.is_file())
 
     async def close(self) -> None:
         """Stop tending. The jobs go on where the cluster is left running, and are lost with it otherwise."""
@@ -222,7 +221,7 @@ class RayDriver:
             return
         if run.record.stop_asked and not job.ended:
             await api.stop(last.submission_id)
-        told = _told(run.task, last.number)
+        told = run_report(run.task, last.number)
         if job.ended:
             text = await api.logs(last.submission_id)
             await self._conclude(run, record.concluded(last, job, told, text), text)
@@ -234,12 +233,12 @@ class RayDriver:
         api = await self._api_of(cluster)
         warm = any(other.cluster_id == cluster.id for one in self._runs.values() for other in one.record.attempts)
         began = self._now_ns()
-        packed = await asyncio.to_thread(_pack, task, run.spec)
+        packed = await asyncio.to_thread(packed_code, task, run.spec)
         if not await api.has_package(packed.name):
             await api.put_package(packed.name, packed.data)
         now = self._now_ns()
         self._span(run, number, "ray.package.upload", began, now)
-        for folder in (_output(task, number), task.data_dir / "checkpoints"):
+        for folder in (output_dir(task, number), task.data_dir / "checkpoints"):
             folder.mkdir(parents=True, exist_ok=True)
         attempt = Attempt(
             number=number,
@@ -254,7 +253,7 @@ class RayDriver:
 
     async def _submit(self, run: _Run, attempt: Attempt, api: RayApi, packed: package.Package | None = None) -> None:
         if packed is None:
-            packed = await asyncio.to_thread(_pack, run.task, run.spec)
+            packed = await asyncio.to_thread(packed_code, run.task, run.spec)
         runtime_env = {
             "working_dir": packed.uri,
             "env_vars": environment(run.task, run.spec, attempt.number, self._gang_timeout_s, self._stop_grace_s),
@@ -265,7 +264,7 @@ class RayDriver:
 
     async def _conclude(self, run: _Run, attempt: Attempt, text: str) -> None:
         """Keep the log, then the end, then tell of it."""
-        _log_path(run.task, attempt.number).write_text(text)
+        log_path(run.task, attempt.number).write_text(text)
         run.keep(run.record.with_last(attempt))
         told = attempt.run
         stretches = (
@@ -279,7 +278,7 @@ class RayDriver:
 
     async def _log_of(self, run: _Run, attempt: Attempt) -> bytes:
         if attempt.ending:
-            kept = _log_path(run.task, attempt.number)
+            kept = log_path(run.task, attempt.number)
             return await asyncio.to_thread(kept.read_bytes) if kept.exists() else b""
         cluster = await self._tenancy.current()
         if cluster is None or cluster.id != attempt.cluster_id:
@@ -297,41 +296,6 @@ class RayDriver:
         self._on_span(name, begin, end, {"tidegate.task": run.task.id, "tidegate.attempt": attempt, **more})
 
 
-def environment(
-    task: Task, spec: TrainingSpec, attempt: int, gang_timeout_s: float, stop_grace_s: float
-) -> dict[str, str]:
-    """What the runner and the job are told; the job's own settings cannot replace these."""
-    run: dict[str, Any] = {
-        "entrypoint": spec.entrypoint,
-        "bundle": gang.bundle(spec.worker),
-        "workers": spec.workers,
-        "strategy": gang.STRATEGY,
-        "group": f"{task.id}-{attempt}",
-        "ray_namespace": f"{task.id}-{attempt}",
-        "gang_timeout_s": gang_timeout_s,
-        "timeout_s": spec.timeout_ms / 1000,
-        "report": str(_attempt(task, attempt) / "run.json"),
-    }
-    asked = gang.bundle(spec.worker)
-    ours = {
-        "TIDEGATE_RUN": json.dumps(run),
-        "TIDEGATE_JOB": task.name,
-        "TIDEGATE_ATTEMPT": str(attempt),
-        "TIDEGATE_OUTPUT": str(_output(task, attempt)),
-        "TIDEGATE_CHECKPOINTS": str(task.data_dir / "checkpoints"),
-        "TIDEGATE_WORKERS": str(spec.workers),
-        "TIDEGATE_WORKER_CPUS": f"{asked.get('CPU', 0):g}",
-        "TIDEGATE_WORKER_GPUS": f"{asked.get('GPU', 0):g}",
-        "TIDEGATE_WORKER_MEMORY_BYTES": str(spec.worker.memory_bytes),
-        "TIDEGATE_PLACEMENT_GROUP": run["group"],
-        "TIDEGATE_RAY_NAMESPACE": run["ray_namespace"],
-        "RAY_JOB_STOP_WAIT_TIME_S": str(int(stop_grace_s)),
-    }
-    if task.traceparent:
-        ours["TRACEPARENT"] = task.traceparent
-    return {**spec.env, **{name: str(value) for name, value in ours.items()}}
-
-
 async def _rest(nudge: asyncio.Event, seconds: float) -> None:
     """Until nudged, at most so long."""
     try:
@@ -346,37 +310,3 @@ def _spec(task: Task) -> TrainingSpec:
     if not isinstance(task.spec, TrainingSpec):
         raise Refused("ray runs training jobs only", field="kind", found=str(task.kind), wanted="training")
     return task.spec
-
-
-def _pack(task: Task, spec: TrainingSpec) -> package.Package:
-    """The task's package, packed once: the folder may go after `prepare`."""
-    kept = task.data_dir / "package.zip"
-    if kept.exists():
-        return package.known(kept.read_bytes())
-    packed = package.pack(spec.working_dir, Path(runner.__file__).read_bytes())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_suffix(".new")
-    fresh.write_bytes(packed.data)
-    fresh.replace(kept)
-    return packed
-
-
-def _attempt(task: Task, number: int) -> Path:
-    return task.data_dir / "attempts" / str(number)
-
-
-def _output(task: Task, number: int) -> Path:
-    return _attempt(task, number) / "output"
-
-
-def _log_path(task: Task, number: int) -> Path:
-    return _attempt(task, number) / "log.txt"
-
-
-def _told(task: Task, number: int) -> dict[str, Any]:
-    """What the runner told so far; its file is always whole."""
-    try:
-        told: dict[str, Any] = json.loads((_attempt(task, number) / "run.json").read_text())
-    except FileNotFoundError:
-        return {}
-    return told
