@@ -32,7 +32,7 @@ def test(files: tuple[str, ...], output: str) -> int:
     except ModuleNotFoundError as missing:
         raise Refused(
             "policies are tested by the placement engine, which this installation lacks",
-            wanted="a checkout or an image of Tidegate",
+            wanted="a checkout of Tidegate",
         ) from missing
     if "-" in files:
         nouns = manifests.load(sys.stdin.read(), source="<stdin>")

@@ -23,7 +23,7 @@ def require_checkout() -> None:
     if not (CHECKOUT / "broker" / "__main__.py").exists():
         raise Refused(
             "the daemons are not part of this installation",
-            wanted="a checkout of Tidegate (run `make demo` or `tidegate up` there) or its container images",
+            wanted="a checkout of Tidegate: run `make demo` or `tidegate up` there",
         )
 
 
