@@ -228,6 +228,9 @@ class Site:
                     await driver.prepare(self._task(tended))
                 self._at(tended, assignment, prepared=True)
             case Step.START:
+                if tended.view.started == assignment.generation and not await self._whole(assignment):
+                    tended.view = replace(tended.view, fetched=False)
+                    raise Unavailable("a file was damaged on this disk and is fetched again")
                 with self._span("start", assignment):
                     await driver.start(self._task(tended))
                 self._at(tended, assignment, started=assignment.generation)
@@ -266,6 +269,13 @@ class Site:
             self._cache.use(assignment.workload_id, digest)
         if tended.assignment is assignment:
             tended.view = replace(tended.view, fetched=True)
+
+    async def _whole(self, assignment: Assignment) -> bool:
+        """Whether its files are still what they were when they came. Asked when what was started has died."""
+        for digest in files_of(assignment):
+            if not await asyncio.to_thread(self._cache.verified, digest):
+                return False
+        return True
 
     async def _collect(self, tended: Tended) -> None:
         """Outputs to the broker first, success told after: whoever hears of it finds the files there."""

@@ -54,10 +54,14 @@ class ServerSlot:
         """Start the server unless it runs. Unavailable when the process cannot be made."""
         if self.process() is not None:
             return
+        files = ["--config", str(self.directory / "config.json"), "--ready-file", str(self.directory / "ready.json")]
+        unrecorded = _started_with(files)
+        if unrecorded is not None:  # an agent that was killed before it could write down what it had started
+            self._record(unrecorded)
+            return
         (self.directory / "ready.json").unlink(missing_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.directory / "log.1")
-        files = ["--config", str(self.directory / "config.json"), "--ready-file", str(self.directory / "ready.json")]
         try:
             with self.log.open("ab") as output:
                 self._child = subprocess.Popen(
@@ -68,9 +72,12 @@ class ServerSlot:
                     cwd=working_dir,
                     start_new_session=True,
                 )
-            told = {"pid": self._child.pid, "start_ticks": _start_ticks(self._child.pid), "boot_id": _boot_id()}
+            self._record(self._child.pid)
         except OSError as error:
             raise Unavailable(f"the model server did not start: {error}") from error
+
+    def _record(self, pid: int) -> None:
+        told = {"pid": pid, "start_ticks": _start_ticks(pid), "boot_id": _boot_id()}
         write_whole(self.directory / "process.json", json.dumps(told).encode())
 
     def process(self) -> psutil.Process | None:
@@ -138,6 +145,17 @@ def read_json(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _started_with(arguments: list[str]) -> int | None:
+    """The process whose command line ends so: the paths are of one slot alone, so it is that slot's server."""
+    for process in psutil.process_iter():
+        try:
+            if process.cmdline()[-len(arguments) :] == arguments and process.status() != psutil.STATUS_ZOMBIE:
+                return process.pid
+        except psutil.Error:
+            continue
+    return None
 
 
 def _start_ticks(pid: int) -> int:

@@ -198,3 +198,48 @@ async def test_a_new_model_takes_over_without_a_gap_and_a_dead_server_comes_back
     finally:
         agent.clean()
         await broker.stop()
+
+
+async def test_a_server_that_was_never_written_down_is_found_and_not_doubled(
+    tmp_path: Path, model_bytes: bytes
+) -> None:
+    broker = await BrokerStub().start()
+    model = ModelVersion("digits", 1, Artifact(broker.keep(model_bytes), len(model_bytes), "model.onnx"))
+    agent = AgentProcess(tmp_path, broker.address).start()
+    try:
+        await broker.desire(assigned(model))
+        await until_async(lambda: running(broker), SECONDS)
+        (before,) = agent.servers()
+        agent.end()
+        (record,) = (tmp_path / "data" / "tasks").rglob("process.json")
+        record.unlink()  # as if the agent had been killed right after it started the server
+        broker.statuses.clear()
+        agent.start()
+        assert await predicts(await until_async(lambda: running(broker), SECONDS))
+        assert [each.pid for each in agent.servers()] == [before.pid]
+    finally:
+        agent.clean()
+        await broker.stop()
+
+
+async def test_a_model_that_went_bad_on_the_disk_is_not_served_but_fetched_again(
+    tmp_path: Path, model_bytes: bytes
+) -> None:
+    broker = await BrokerStub().start()
+    digest = broker.keep(model_bytes)
+    model = ModelVersion("digits", 1, Artifact(digest, len(model_bytes), "model.onnx"))
+    agent = AgentProcess(tmp_path, broker.address).start()
+    try:
+        await broker.desire(assigned(model))
+        url = await until_async(lambda: running(broker), SECONDS)
+        cached = tmp_path / "data" / "cache" / digest
+        cached.write_bytes(model_bytes[:-1] + b"?")
+        (server,) = agent.servers()
+        server.kill()
+        await until_predicts(url)
+        assert cached.read_bytes() == model_bytes
+        assert len(broker.fetched_from) == 2
+        assert "damaged on this disk" in (tmp_path / "agent.log").read_text()
+    finally:
+        agent.clean()
+        await broker.stop()
