@@ -75,6 +75,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     )
     executors = Executors(state, sessions, bells)
     loop = Loop(state, log, clock, executors.start, executors.spoken)
+    loop.full = await log.room() <= 0
     tracing = Tracing(StoreExporter(telemetry), clock)
     server = Server(
         Doorway((identity, authorisation, rate(clock))),
