@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from agents.cache import ContentCache
-from agents.drivers.base import TaskPhase
+from agents.drivers.base import Task, TaskPhase
 from agents.link.session import Identity, Link
 from agents.runtime.site import Site
 from agents.spool import RealFiles, SpoolReader, SpoolWriter
@@ -140,5 +141,30 @@ async def test_logs_are_read_from_an_offset(tmp_path: Path) -> None:
             told = {each.request: each for each in broker.lines}
             assert (told[1].text, told[1].next_offset, told[1].complete) == ("line\n", 9, True)
             assert "no log" in told[2].error
+    finally:
+        await broker.stop()
+
+
+async def test_many_services_end_together_at_the_end(tmp_path: Path) -> None:
+    class Together(ScriptedDriver):
+        """Each stop waits until all have begun: one after the other would never end."""
+
+        def __init__(self) -> None:
+            super().__init__(TaskPhase.RUNNING)
+            self.all_asked = asyncio.Barrier(3)
+
+        async def stop(self, task: Task, grace_s: float) -> None:
+            await self.all_asked.wait()
+            await super().stop(task, grace_s)
+
+    broker, driver = await BrokerStub().start(), Together()
+    try:
+        async with attached(tmp_path, broker, driver) as site:
+            jobs = [replace(assigned(), workload_id=f"w-{number}") for number in range(3)]
+            await broker.desire(*jobs)
+            await until_async(lambda: len(site.running) == 3)
+            async with asyncio.timeout(10):
+                await site.stop_all(WorkloadKind.TRAINING_JOB)
+            assert driver.calls.count("stop") == 3
     finally:
         await broker.stop()
