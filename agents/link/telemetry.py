@@ -3,38 +3,55 @@
 At least once from here, once over there: a batch stays in the spool until the broker's receipt says that it is durable,
 and the broker drops numbers that it has. All streams take turns, so one long backlog does not starve the others.
 
-Limits: a batch is at most 512 KiB of frames (a single larger record goes alone), one batch is under way.
+What the broker refuses stays in the spool: the next try comes after `REFUSED_SECONDS`, and the link goes on meanwhile.
+
+Limits: a batch is at most 512 KiB of frames (a single larger record goes alone) and `MAX_BATCH_CHUNKS` records; one
+batch is under way.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import grpc
 
 from agents.spool import Kind, Record, SpoolReader
-from tidegate.model.errors import Unavailable
+from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.session import Chunk
 from tidegate.v1 import agents_pb2, agents_pb2_grpc
+from tidegate.wire.channel import MAX_BATCH_CHUNKS
 from tidegate.wire.codec import to_message
 from tidegate.wire.status import error_of
+
+log = logging.getLogger(__name__)
 
 BATCH_BYTES = 512 * 1024
 RECEIPT_SECONDS = 30.0
 REST_SECONDS = 0.2
 """Between two looks at an empty spool."""
+REFUSED_SECONDS = 30.0
 
 KINDS = {Kind.SPANS: "spans", Kind.PREDICTIONS: "predictions", Kind.GAP: "gap"}
 
 
 async def drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes_per_s: Callable[[], int]) -> None:
-    """Send what waits and what comes, until cancelled. Raises the family of what went wrong with the link."""
+    """Send what waits and what comes, until cancelled. Raises `Unavailable` or `Broken` where the link is at fault."""
+    while True:
+        try:
+            await _drain(channel, reader, site, bytes_per_s)
+        except Refused as error:
+            log.error("the broker refuses telemetry, which stays in the spool: %s", error)
+            await asyncio.sleep(REFUSED_SECONDS)
+
+
+async def _drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes_per_s: Callable[[], int]) -> None:
     stub = agents_pb2_grpc.AgentsStub(channel)
     call = stub.SyncTelemetry()
     try:
         while True:
             sent = 0
             for stream in await asyncio.to_thread(reader.streams):
-                records = await asyncio.to_thread(reader.read, stream, 0, BATCH_BYTES)
+                records = (await asyncio.to_thread(reader.read, stream, 0, BATCH_BYTES))[:MAX_BATCH_CHUNKS]
                 if records:
                     sent += await _send(call, reader, site, stream, records)
             share = bytes_per_s()

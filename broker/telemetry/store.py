@@ -36,8 +36,9 @@ from broker.telemetry.schema import FORMAT
 from broker.telemetry.span import AwayWindow
 from tidegate.model.errors import Broken, Conflict, Refused, Unavailable
 from tidegate.model.session import Chunk, Receipt
+from tidegate.wire.channel import MAX_BATCH_CHUNKS
 
-MOST_CHUNKS = 1_024
+MOST_CHUNKS = MAX_BATCH_CHUNKS
 MOST_BYTES = 32 * 2**20
 KEPT_POISON_BYTES = 64 * 2**10
 RETIRE_STEP = 5_000

@@ -12,7 +12,7 @@ from tidegate.cli import render
 from tidegate.cli.acts import crash, offline, service, training
 from tidegate.cli.acts.stage import Stage, act, held_out, summary
 from tidegate.cli.local.fleet import LocalFleet, wait_until
-from tidegate.cli.local.survivors import left_behind, ray_processes
+from tidegate.cli.local.survivors import left_behind, ray_cluster, ray_processes
 from tidegate.cli.main import REFUSED_DECISION
 from tidegate.client.client import Client
 from tidegate.model.errors import TidegateError
@@ -75,6 +75,7 @@ def _perform(fleet: LocalFleet) -> Stage:
     )
     act(2, "Training: to the cloud, on a Ray cluster that comes up for it")
     training.perform(stage)
+    cluster = ray_cluster(fleet.folder / "cloud-us-east")
     act(3, "Serving: on the device, by law and by price; and a refusal that computes")
     site = service.place(stage)
     service.refuse(stage)
@@ -87,14 +88,16 @@ def _perform(fleet: LocalFleet) -> Stage:
     act(7, "The broker is killed under load")
     crash.perform(stage)
     stage.promise(
-        "the cloud's cluster went down when it was idle", _cluster_down(), f"{len(ray_processes())} Ray processes"
+        "the cloud's cluster came up for the job and went down when it was idle",
+        bool(cluster) and _down(cluster),
+        f"{len(ray_processes(cluster))} Ray processes left",
     )
     return stage
 
 
-def _cluster_down() -> bool:
+def _down(cluster: str) -> bool:
     try:
-        wait_until(lambda: not ray_processes(), 45, "the cluster to go down")
+        wait_until(lambda: not ray_processes(cluster), 45, "the cluster to go down")
     except TidegateError:
         return False
     return True

@@ -172,6 +172,10 @@ class AsyncClient:
         """As `Client.trace`."""
         return await self._unary(calls.trace(trace_id, workload, linked, 1000))
 
+    async def counts(self, site: str = "", *, since_ms: int = 0, until_ms: int = 0) -> traces_pb2.CountsResponse:
+        """As `Client.counts`."""
+        return await self._unary(calls.counts(site, since_ms, until_ms))
+
     async def infer(
         self,
         service: str,

@@ -6,6 +6,8 @@ every 20 s, so that a silent cut is seen within half a minute.
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
+MAX_BATCH_CHUNKS = 1024
+"""The most records of a spool in one message of SyncTelemetry."""
 MAX_CONCURRENT_STREAMS = 100
 KEEPALIVE_MS = 20_000
 KEEPALIVE_TIMEOUT_MS = 10_000

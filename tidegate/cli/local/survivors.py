@@ -1,5 +1,6 @@
 """The processes that work under a folder, found by their command lines: model servers, and what a fleet left behind."""
 
+import json
 from pathlib import Path
 
 import psutil
@@ -16,10 +17,18 @@ def left_behind(folder: Path) -> list[psutil.Process]:
     return [process for process in _mentioning(str(folder)) if process.pid not in ours]
 
 
-def ray_processes() -> list[psutil.Process]:
-    """Ray's servers on this machine."""
-    names = ("gcs_server", "raylet")
-    return [process for process in psutil.process_iter() if any(name in _name(process) for name in names)]
+def ray_cluster(folder: Path) -> str:
+    """The folder of the Ray cluster that a cloud site has up now, which its processes name; empty where none is."""
+    try:
+        journal = json.loads((folder / "ray" / "cluster.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return ""
+    return str(journal["temp_dir"])
+
+
+def ray_processes(cluster: str) -> list[psutil.Process]:
+    """What still runs of that cluster."""
+    return _mentioning(cluster) if cluster else []
 
 
 def _mentioning(text: str) -> list[psutil.Process]:
@@ -29,12 +38,5 @@ def _mentioning(text: str) -> list[psutil.Process]:
 def _command(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return ""
-
-
-def _name(process: psutil.Process) -> str:
-    try:
-        return process.name()
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return ""
