@@ -24,6 +24,7 @@ from agents.core.lifecycle import advance
 from agents.core.machine import Seen, Step, TaskView, next_step, phase_of, ran_out
 from agents.drivers.base import Driver, LogChunk, Observation, Task
 from agents.link.artifacts import fetch, push
+from agents.runtime.last_logs import LastLogs, read_all
 from agents.runtime.tasks import files_of, seen_of, status_of, task_of
 from agents.store import HeldStore
 from agents.telemetry import SpanRecorder, Timed
@@ -78,6 +79,7 @@ class Site:
         self._spans = spans
         self._folder = folder
         self._advertise = advertise_host
+        self._last_logs = LastLogs(folder.parent / "logs")
         self._tended: dict[str, Tended] = {}
         self._group: asyncio.TaskGroup | None = None
         self._sequence = 0
@@ -103,6 +105,8 @@ class Site:
         self.held = replace(self.held.greeted(epoch), away_since=0)
         self._store.write(self.held)
         self._reconcile()
+        for tended in self._tended.values():
+            tended.look.set()  # whoever waits to try again was probably waiting for this
 
     def told(self, difference: Difference) -> None:
         """Take the difference durably, then act on it. Refused or Conflict when it is not taken."""
@@ -127,10 +131,13 @@ class Site:
         return self._sequence
 
     async def logs(self, workload_id: str, offset: int) -> LogChunk:
-        """What a workload has logged. NotFound when it is not here."""
+        """What a workload has logged, after its end too. NotFound when nothing of it is here."""
         tended = self._tended.get(workload_id)
         if tended is None or not tended.folder.exists():
-            raise NotFound("has no log here", field="workload_id", found=workload_id)
+            kept = await asyncio.to_thread(self._last_logs.read, workload_id, offset)
+            if kept is None:
+                raise NotFound("has no log here", field="workload_id", found=workload_id)
+            return kept
         return await self._driver(tended).logs(self._task(tended), offset)
 
     async def stop_all(self, kind: WorkloadKind) -> None:
@@ -251,6 +258,8 @@ class Site:
                 await driver.stop(self._task(tended), STOP_GRACE_SECONDS)
                 await self._observe(tended)
             case Step.REMOVE:
+                begin, words = await read_all(driver, self._task(tended))
+                await asyncio.to_thread(self._last_logs.keep, assignment.workload_id, begin, words)
                 await driver.remove(self._task(tended))
                 tended.view = replace(tended.view, remains=False, seen=Seen.ABSENT, started=-1, prepared=False)
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from agents.cache import ContentCache
-from agents.drivers.base import Task, TaskPhase
+from agents.drivers.base import LogChunk, Task, TaskPhase
 from agents.link.session import Identity, Link
+from agents.runtime import site as runtime
 from agents.runtime.site import Site
 from agents.spool import RealFiles, SpoolReader, SpoolWriter
 from agents.store import HeldStore
@@ -145,6 +146,20 @@ async def test_logs_are_read_from_an_offset(tmp_path: Path) -> None:
         await broker.stop()
 
 
+async def test_a_log_outlives_its_work_and_the_agent(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver):
+            await broker.desire(assigned())
+            await until_async(lambda: phase(broker) == "running")
+            await broker.desire()
+            await until_async(lambda: phase(broker) == "cancelled")
+        async with attached(tmp_path, broker, driver) as site:
+            assert await site.logs("w-1", 4) == LogChunk("line\n", 9, True)
+    finally:
+        await broker.stop()
+
+
 async def test_many_services_end_together_at_the_end(tmp_path: Path) -> None:
     class Together(ScriptedDriver):
         """Each stop waits until all have begun: one after the other would never end."""
@@ -166,5 +181,26 @@ async def test_many_services_end_together_at_the_end(tmp_path: Path) -> None:
             async with asyncio.timeout(10):
                 await site.stop_all(WorkloadKind.TRAINING_JOB)
             assert driver.calls.count("stop") == 3
+    finally:
+        await broker.stop()
+
+
+async def test_outputs_are_pushed_as_soon_as_the_broker_is_back(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(runtime, "delay_ms", lambda *_: 3_600_000)
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver) as site:
+            await broker.desire(assigned())
+            await until_async(lambda: phase(broker) == "running")
+            port = broker.port
+            await broker.stop()
+            await until_async(lambda: site.channel is None)
+            out = tmp_path / "tasks" / "w-1" / "out"
+            out.mkdir()
+            (out / "model.onnx").write_bytes(b"model")
+            (out.parent / "work").write_text("succeeded")
+            await until_async(lambda: "collect" in site.pending["w-1"][1].detail if site.pending else False)
+            await broker.start(port)
+            await until_async(lambda: phase(broker) == "succeeded", 30)
     finally:
         await broker.stop()
