@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 import grpc
 
 from tidegate.model.errors import Broken, Conflict, NotFound, Refused, TidegateError, Unavailable
+from tidegate.wire.channel import MAX_MESSAGE_BYTES
 
 TABLE: tuple[tuple[type[TidegateError], grpc.StatusCode], ...] = (
     (NotFound, grpc.StatusCode.NOT_FOUND),
@@ -25,6 +26,8 @@ RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAU
 """Statuses after which the same request, with the same idempotency key, may be sent again."""
 
 _UNANSWERED = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED, *RETRIED})
+_TOO_LARGE = "larger than max"
+"""How gRPC itself says, on either side, that a message will never pass. It has no status of its own for that."""
 _FIELDS = ("field", "found", "wanted")
 Metadata = tuple[tuple[str, str], ...]
 
@@ -52,6 +55,8 @@ def error_of(error: Any) -> TidegateError:
     details: str = error.details() or code.name.lower()
     known = _read(error.trailing_metadata() or ())
     retry_after_ms = int(known.pop("retry-after-ms", "0"))
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
+        return Refused("too large a message", found=details, wanted=f"at most {MAX_MESSAGE_BYTES} bytes")
     if code in _UNANSWERED:
         return Unavailable(details, **known, retry_after_ms=retry_after_ms)
     family = next((family for family, status in TABLE if status is code), Broken)

@@ -48,3 +48,16 @@ def test_a_status_that_is_not_ours_is_broken():
 def test_metadata_stays_ascii():
     trailers = status.trailers_of(Refused("no", found="Größe\n", field="a"))
     assert all(value.isascii() and "\n" not in value for _, value in trailers)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        "CLIENT: Sent message larger than max (5000182 vs. 4194304)",
+        "SERVER: Received message larger than max (6 vs. 5)",
+    ],
+)
+def test_a_message_that_will_never_pass_is_not_worth_another_try(details):
+    back = status.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, details))
+    assert isinstance(back, Refused)
+    assert isinstance(status.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "slow down")), Unavailable)
