@@ -180,7 +180,7 @@ class Link:
         try:
             chunk = await self._site.logs(asked.workload_id, asked.offset)
         except TidegateError as error:
-            answer = says.LogLines(asked.request, "", asked.offset, complete=True, error=str(error))
+            answer = says.LogLines(asked.request, "", asked.offset, complete=True, error=error.message)
         else:
             answer = says.LogLines(asked.request, chunk.text, chunk.next_offset, chunk.complete)
         with contextlib.suppress(grpc.aio.AioRpcError):

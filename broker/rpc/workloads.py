@@ -184,7 +184,7 @@ class Workloads(WorkloadsServicer):
                     return
                 if moved:
                     continue
-            elif await self._loop.read(lambda state, at: found(state, view.id).phase) in ("cancelled", "refused"):
+            elif not await self._loop.read(lambda state, at: found(state, view.id).live):
                 return
             await asyncio.sleep(LOG_POLL_S)
 

@@ -1,0 +1,77 @@
+"""What stays of a log is its end, of the newest logs, and its offsets mean what they meant before."""
+
+import os
+from pathlib import Path
+from typing import cast
+
+from agents.drivers.base import LOG_CHUNK_BYTES, Driver, LogChunk, Task
+from agents.runtime.last_logs import LONGEST_BYTES, MOST_LOGS, LastLogs, read_all
+from tidegate.model.errors import Unavailable
+
+
+class Says:
+    """The one call of a driver that is asked here."""
+
+    def __init__(self, text: str, *, fails_at: int = -1) -> None:
+        self.text, self.fails_at = text, fails_at
+
+    async def logs(self, task: Task, offset: int) -> LogChunk:
+        if offset == self.fails_at:
+            raise Unavailable("the engine is gone")
+        piece = self.text[offset : offset + LOG_CHUNK_BYTES]
+        return LogChunk(piece, offset + len(piece), offset + len(piece) == len(self.text))
+
+
+async def all_of(says: Says) -> tuple[int, bytes]:
+    return await read_all(cast(Driver, says), cast(Task, None))
+
+
+async def test_a_log_is_read_to_its_end_and_its_beginning_dropped_where_it_is_long() -> None:
+    assert await all_of(Says("one line\n")) == (0, b"one line\n")
+    assert await all_of(Says("")) == (0, b"")
+    begin, data = await all_of(Says("x" * LONGEST_BYTES + "the end"))
+    assert (begin, len(data), data[-7:]) == (7, LONGEST_BYTES, b"the end")
+
+
+async def test_an_engine_that_goes_away_leaves_what_it_had_said() -> None:
+    begin, data = await all_of(Says("x" * (2 * LOG_CHUNK_BYTES), fails_at=LOG_CHUNK_BYTES))
+    assert (begin, len(data)) == (0, LOG_CHUNK_BYTES)
+
+
+def test_offsets_are_those_of_the_whole_log(tmp_path: Path) -> None:
+    logs = LastLogs(tmp_path / "logs")
+    assert logs.read("w1", 0) is None
+    logs.keep("w1", 100, b"abc")
+    assert logs.read("w1", 0) == LogChunk("abc", 103, True)
+    assert logs.read("w1", 101) == LogChunk("bc", 103, True)
+    assert logs.read("w1", 103) == LogChunk("", 103, True)
+    assert logs.read("w1", 500) == LogChunk("", 500, True)
+    assert logs.read("w", 0) is None
+
+
+def test_a_long_log_comes_in_pieces(tmp_path: Path) -> None:
+    logs = LastLogs(tmp_path)
+    logs.keep("w1", 0, b"x" * (LOG_CHUNK_BYTES + 1))
+    first = logs.read("w1", 0)
+    assert first is not None and (first.next_offset, first.complete) == (LOG_CHUNK_BYTES, False)
+    assert logs.read("w1", first.next_offset) == LogChunk("x", LOG_CHUNK_BYTES + 1, True)
+
+
+def test_a_later_run_takes_the_place_of_the_earlier_and_silence_of_none(tmp_path: Path) -> None:
+    logs = LastLogs(tmp_path)
+    logs.keep("w1", 0, b"first")
+    logs.keep("w1", 5, b"second")
+    logs.keep("w1", 0, b"")
+    assert [path.name for path in tmp_path.iterdir()] == ["w1@5.log"]
+    assert logs.read("w1", 0) == LogChunk("second", 11, True)
+
+
+def test_the_oldest_goes_where_there_are_too_many(tmp_path: Path) -> None:
+    logs = LastLogs(tmp_path)
+    for number in range(MOST_LOGS + 1):
+        logs.keep(f"w{number}", 0, b"x")
+        os.utime(tmp_path / f"w{number}@0.log", (number, number))
+    logs.keep("new", 0, b"x")
+    assert len(list(tmp_path.iterdir())) == MOST_LOGS
+    assert logs.read("w0", 0) is None and logs.read("w1", 0) is None
+    assert logs.read("w2", 0) is not None and logs.read("new", 0) is not None
