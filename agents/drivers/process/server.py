@@ -3,7 +3,8 @@
 A slot's folder holds `config.json` (what the server was told), `ready.json` (written by the server once it answers),
 `process.json` (pid, start ticks and boot id: a pid alone may have
 been given to somebody else), and `log` with `log.1`.
-Ports are picked once and written into `config.json`, so after a power cut clients find the service where it was.
+Ports are picked once and written into `config.json`, so after a power cut clients find the service where it was. Only
+where somebody else has such a port when the server is to start, another one is picked.
 
 The server outlives the agent. Its output goes to a file of its own, so nothing breaks when the agent is gone.
 """
@@ -43,12 +44,16 @@ class ServerSlot:
         if path.exists():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._settle(config)
+
+    def _settle(self, config: dict[str, Any]) -> None:
         settled = dict(config)
         for key in ("http", "grpc"):
-            if str(settled.get(key, "")).endswith(":0"):
-                host = str(settled[key]).rpartition(":")[0]
+            host, _, port = str(settled.get(key, "")).rpartition(":")
+            if port and not _can_listen(host, int(port)):
                 settled[key] = f"{host}:{_free_port(host)}"
-        write_whole(path, json.dumps(settled, indent=1).encode())
+        if settled != self.config():
+            write_whole(self.directory / "config.json", json.dumps(settled, indent=1).encode())
 
     def start(self, working_dir: Path) -> None:
         """Start the server unless it runs. Unavailable when the process cannot be made."""
@@ -60,6 +65,7 @@ class ServerSlot:
             self._record(unrecorded)
             return
         (self.directory / "ready.json").unlink(missing_ok=True)
+        self._settle(self.config())
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.directory / "log.1")
         try:
@@ -166,6 +172,17 @@ def _start_ticks(pid: int) -> int:
 
 def _boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _can_listen(host: str, port: int) -> bool:
+    """Whether a server could have this very port; never for port 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: closed connections may linger
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return port != 0
 
 
 def _free_port(host: str) -> int:

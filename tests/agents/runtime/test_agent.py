@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -240,6 +241,28 @@ async def test_a_model_that_went_bad_on_the_disk_is_not_served_but_fetched_again
         assert cached.read_bytes() == model_bytes
         assert len(broker.fetched_from) == 2
         assert "damaged on this disk" in (tmp_path / "agent.log").read_text()
+    finally:
+        agent.clean()
+        await broker.stop()
+
+
+async def test_a_port_that_somebody_else_took_meanwhile_is_given_up(tmp_path: Path, model_bytes: bytes) -> None:
+    broker = await BrokerStub().start()
+    model = ModelVersion("digits", 1, Artifact(broker.keep(model_bytes), len(model_bytes), "model.onnx"))
+    agent = AgentProcess(tmp_path, broker.address).start()
+    try:
+        await broker.desire(assigned(model))
+        before = await until_async(lambda: running(broker), SECONDS)
+        agent.end()
+        for server in agent.servers():
+            server.kill()
+            server.wait(10)
+        with socket.create_server(("127.0.0.1", int(before.rpartition(":")[2]))):
+            broker.statuses.clear()
+            agent.start()
+            after = await until_async(lambda: running(broker), SECONDS)
+            assert after != before
+            assert await predicts(after)
     finally:
         agent.clean()
         await broker.stop()
