@@ -130,7 +130,7 @@ class ContentCache:
     def _names(self) -> dict[str, list[str]]:
         try:
             names: dict[str, list[str]] = json.loads((self._root / "names.json").read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # damaged: files that it alone named are kept a little too long
             return {}
         return names
 

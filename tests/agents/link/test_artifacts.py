@@ -1,6 +1,7 @@
 """Files over a real socket that breaks."""
 
 import hashlib
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -93,3 +94,13 @@ async def test_a_round_trip_is_measured_and_silence_is_no_measurement() -> None:
     server.close()
     await server.wait_closed()
     assert await round_trip(f"127.0.0.1:{port}") == (0, 0)
+
+
+def test_a_damaged_list_of_names_costs_no_file(tmp_path: Path) -> None:
+    cache = ContentCache(tmp_path)
+    digest = hashlib.sha256(b"model").hexdigest()
+    (tmp_path / digest).write_bytes(b"model")
+    (tmp_path / "names.json").write_bytes(b'{"inspect": ["')
+    cache.use("inspect", digest)
+    assert cache.verified(digest)
+    assert json.loads((tmp_path / "names.json").read_bytes()) == {"inspect": [digest]}
