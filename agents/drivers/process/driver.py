@@ -8,11 +8,14 @@ finished by the server itself. A server that died is `ABSENT`, and the agent's c
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
+import os
 import re
 import shutil
+import stat
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,6 +109,8 @@ class ProcessDriver:
         await self.stop(task, 0.0)
         for slot in self._all(task):
             self._slots.pop(slot.directory, None)
+            if told := slot.config().get("unix"):
+                Path(told).unlink(missing_ok=True)  # a killed server leaves its socket behind
         await asyncio.to_thread(shutil.rmtree, task.data_dir, True)
 
     async def logs(self, task: Task, offset: int) -> LogChunk:
@@ -120,11 +125,13 @@ class ProcessDriver:
 
     async def close(self) -> None:
         await self._http.aclose()
+        with contextlib.suppress(OSError):  # there is none, or servers go on listening in it
+            self._host.sockets.rmdir()
 
     def _config(self, task: Task, spec: InferenceSpec, slot: str) -> dict[str, Any]:
         host = self._host.listen_host
         key = hashlib.sha256(f"{task.id}/{slot}".encode()).hexdigest()[:12]
-        self._host.sockets.mkdir(parents=True, exist_ok=True)
+        _own_folder(self._host.sockets)
         return {
             "service": task.name,
             "site": self._host.site,
@@ -195,6 +202,14 @@ def _spec(task: Task) -> InferenceSpec:
     if not isinstance(task.spec, InferenceSpec):
         raise Refused("only services run as processes", field="task.kind", found=task.kind.value, wanted="inference")
     return task.spec
+
+
+def _own_folder(path: Path) -> None:
+    """Made, and ours alone: its name can be guessed, and whoever owns it could stand in for the servers."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise Refused("belongs to somebody else", field="sockets", found=str(path), wanted=f"user {os.geteuid()}'s")
 
 
 def _slot_name(task: Task, spec: InferenceSpec) -> str:
