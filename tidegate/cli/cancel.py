@@ -18,4 +18,4 @@ def command(ctx: click.Context, workload: str, because: str, wait: bool, output:
     if wait:
         view = following.until_settled(client, view.id, serving=False)
     if not render.data(view, output):
-        render.line(following.line_of(view))
+        render.line(f"{view.workload.name} ({view.id}) is {view.phase}")

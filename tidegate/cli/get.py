@@ -3,12 +3,20 @@
 import click
 
 from tidegate.cli import options, render
+from tidegate.model.assignment import Phase
 from tidegate.model.event import WorkloadView
 
 
 @click.command("get")
 @click.argument("workload", required=False)
-@click.option("--phase", "phases", multiple=True, help="Only these phases; may be given several times.")
+@click.option(
+    "--phase",
+    "phases",
+    multiple=True,
+    metavar="PHASE",
+    type=click.Choice([phase.value for phase in Phase]),
+    help=f"Only this phase ({', '.join(Phase)}); may be given several times.",
+)
 @click.option("--team", default="", help="Only this team's.")
 @click.option("--site", default="", help="Only what is placed at this site.")
 @options.output
@@ -16,7 +24,7 @@ from tidegate.model.event import WorkloadView
 def command(
     ctx: click.Context, workload: str | None, phases: tuple[str, ...], team: str, site: str, output: str
 ) -> None:
-    """Every workload, newest first, or one by id or name."""
+    """Every workload in the order of their submission, or one by id or name."""
     client = options.connect(ctx)
     if workload:
         view = client.get(workload)

@@ -3,6 +3,8 @@
 import click
 
 from tidegate.cli import options, render
+from tidegate.model.errors import NotFound
+from tidegate.model.registry import ModelVersion
 
 
 @click.command("models")
@@ -10,12 +12,14 @@ from tidegate.cli import options, render
 @options.output
 @click.pass_context
 def command(ctx: click.Context, name: str, output: str) -> None:
-    """Every registered model version, or those of NAME, newest first."""
+    """Every registered model version, or those of NAME with what was measured of each; newest first."""
     found = options.connect(ctx).models(name)
+    if name and not found:
+        raise NotFound("no such model", field="name", found=name, wanted="a model that was registered")
     if not render.data(found, output):
         render.table(
             "models",
-            ["model", "digest", "bytes", "made by", "code", "data", "metrics"],
+            ["model", "digest", "bytes", "made by", "code", "data"],
             [
                 (
                     model.ref,
@@ -24,9 +28,16 @@ def command(ctx: click.Context, name: str, output: str) -> None:
                     model.lineage.workload_id if model.lineage else "",
                     model.lineage.code_digest[:12] if model.lineage else "",
                     model.lineage.data_ref if model.lineage else "",
-                    ", ".join(f"{key}={value}" for key, value in sorted(model.metrics.items())),
                 )
                 for model in found
             ],
             right=["bytes"],
         )
+        for model in found if name else ():
+            _measured(model)
+
+
+def _measured(model: ModelVersion) -> None:
+    render.line("")
+    render.line(model.ref, "bold")
+    render.table("metrics", ["metric", "value"], sorted(model.metrics.items()))

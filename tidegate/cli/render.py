@@ -53,6 +53,16 @@ def data(value: Any, output: str) -> bool:
     return output != "table"
 
 
+def record(value: Any, output: str) -> bool:
+    """As `data`, for one of many that arrive one by one: JSON one to a line, YAML one to a document."""
+    if output == "json":
+        print(json.dumps(plain(value)), flush=True)
+    elif output == "yaml":
+        print("---")
+        print(yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True), end="", flush=True)
+    return output != "table"
+
+
 def line(text: str, style: str = "") -> None:
     """One line of a result."""
     out.print(Text.from_markup(text) if style == "markup" else Text(text, style=style), soft_wrap=True)

@@ -7,12 +7,21 @@ from tidegate.cli.main import REFUSED_DECISION
 
 
 @click.command("replay")
-@click.option("--from", "from_offset", default=0, metavar="OFFSET", help="First offset.")
-@click.option("--to", "to_offset", default=0, metavar="OFFSET", help="Last offset; 0 means the newest.")
+@click.option("--from", "from_offset", default=0, type=click.IntRange(0), metavar="OFFSET", help="First offset.")
+@click.option(
+    "--to",
+    "to_offset",
+    default=0,
+    type=click.IntRange(0),
+    metavar="OFFSET",
+    help="Last offset; 0 means the newest.",
+)
 @options.output
 @click.pass_context
 def command(ctx: click.Context, from_offset: int, to_offset: int, output: str) -> int:
     """Decide every recorded decision again and compare the bytes; exits 1 where one differs."""
+    if to_offset and to_offset < from_offset:
+        raise click.UsageError(f"--to {to_offset} comes before --from {from_offset}")
     with render.waiting("replaying the log"):
         answer = options.connect(ctx).replay(from_offset=from_offset, to_offset=to_offset)
     if not render.data(answer, output):

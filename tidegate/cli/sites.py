@@ -66,14 +66,15 @@ def _detail(view: SiteView, links: list[tuple[str, int, int]]) -> None:
     render.table(
         "measured links",
         ["from", "round trip", "measured"],
-        [
-            (origin, f"{rtt_us / 1000:.2f} ms", datetime.datetime.fromtimestamp(at / 1000, datetime.UTC).isoformat())
-            for origin, rtt_us, at in links
-        ],
+        [(origin, f"{rtt_us / 1000:.2f} ms", _moment(at)) for origin, rtt_us, at in links],
     )
     if view.workloads:
         render.line("")
         render.line(f"runs {', '.join(view.workloads)}")
+
+
+def _moment(at_ms: int) -> str:
+    return datetime.datetime.fromtimestamp(at_ms / 1000, datetime.UTC).isoformat(timespec="seconds")
 
 
 def _offer(offer: Offer) -> tuple[object, ...]:

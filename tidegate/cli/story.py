@@ -8,6 +8,7 @@ import click
 
 from tidegate.cli import options, render
 from tidegate.client.calls import LogEvent
+from tidegate.model.errors import NotFound
 
 
 @click.command("story")
@@ -17,10 +18,17 @@ from tidegate.client.calls import LogEvent
 @options.output
 @click.pass_context
 def command(ctx: click.Context, about: str, follow: bool, after: int, output: str) -> None:
-    """Every event that touched ABOUT (a workload's id or name, a site, a policy); without it, the whole log."""
+    """Every event that touched ABOUT (a workload's id or name, a site, a policy); without it, the whole log.
+
+    With -o json one event to a line, with -o yaml one to a document.
+    """
+    anything = False
     for happened in options.connect(ctx).events(after=after, follow=follow, about=about):
-        if not render.data(happened, output):
+        anything = True
+        if not render.record(happened, output):
             render.line(line_of(happened))
+    if about and not anything:
+        raise NotFound("nothing in the log touches it", field="about", found=about)
 
 
 def line_of(happened: LogEvent) -> str:

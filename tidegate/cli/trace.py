@@ -17,8 +17,11 @@ def command(ctx: click.Context, workload: str, trace_id: str, linked: bool, limi
     """Draw the spans of WORKLOAD (id or name): late arrivals and a device's away windows are marked."""
     if bool(workload) == bool(trace_id):
         raise click.UsageError("name a WORKLOAD, or a trace with --id")
-    answer = options.connect(ctx).trace(workload, trace_id=trace_id, linked=linked, limit=limit)
+    client = options.connect(ctx)
+    answer = client.trace(workload, trace_id=trace_id, linked=linked, limit=limit)
     if not answer.spans:
+        if workload:
+            client.get(workload)  # a name that nobody has is a mistake of another kind
         raise NotFound("no spans yet", field="workload" if workload else "trace_id", found=workload or trace_id)
     if not render.data(answer, output):
         render.show(waterfall.draw(list(answer.spans), list(answer.away)))

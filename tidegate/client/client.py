@@ -96,7 +96,7 @@ class Client:
         return self._unary(calls.get(workload))
 
     def workloads(self, *, phases: Sequence[str] = (), team: str = "", site: str = "") -> list[WorkloadView]:
-        """Every workload that matches, newest first."""
+        """Every workload that matches, in the order of their submission."""
         found, token = self._unary(calls.list_page(phases, team, site, ""))
         while token:
             page, token = self._unary(calls.list_page(phases, team, site, token))
