@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tidegate.client.aio import AsyncClient
     from tidegate.client.client import Client
-    from tidegate.model.errors import Broken, Refused, TidegateError, Unavailable
+    from tidegate.model.errors import Broken, Conflict, NotFound, Refused, TidegateError, Unavailable
 
-__all__ = ["AsyncClient", "Broken", "Client", "Refused", "TidegateError", "Unavailable"]
+__all__ = ["AsyncClient", "Broken", "Client", "Conflict", "NotFound", "Refused", "TidegateError", "Unavailable"]
 
 _HOMES = {
     "AsyncClient": "tidegate.client.aio",
     "Client": "tidegate.client.client",
     "Broken": "tidegate.model.errors",
+    "Conflict": "tidegate.model.errors",
+    "NotFound": "tidegate.model.errors",
     "Refused": "tidegate.model.errors",
     "TidegateError": "tidegate.model.errors",
     "Unavailable": "tidegate.model.errors",
