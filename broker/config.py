@@ -45,7 +45,12 @@ def parse(arguments: list[str]) -> Config:
     add("--listen", default=DEFAULT_BROKER, help="HOST:PORT (port 0: any free one) or unix:PATH")
     add("--insecure-listen", action="store_true", help="allow an address that others can reach; anyone may do anything")
     add("--ready-file", type=Path, help="write JSON here once calls are answered: pid, address, epoch, head")
-    add("--otlp-forward", default="", metavar="URL", help="also send received spans to this OTLP/HTTP collector")
+    add(
+        "--otlp-forward",
+        default="",
+        metavar="URL",
+        help="also send received spans to this OTLP collector: grpc://HOST:PORT or http://HOST:PORT/v1/traces",
+    )
     add(
         "--heartbeat-ms",
         type=int,
