@@ -34,7 +34,18 @@ def size(value: int) -> str:
     raise AssertionError("unreachable: TiB returns")
 
 
-SIGNS = {"Le": "<=", "Lt": "<", "Ge": ">=", "Gt": ">", "In": "in", "NotIn": "not in"}
+SIGNS = {
+    "Le": "<=",
+    "Lt": "<",
+    "Ge": ">=",
+    "Gt": ">",
+    "In": "in",
+    "NotIn": "not in",
+    "ContainsAny": "has one of",
+    "ContainsAll": "has all of",
+    "Exists": "is known",
+    "DoesNotExist": "is not known",
+}
 
 
 def wanted(miss: Miss) -> str:
@@ -47,14 +58,10 @@ def wanted(miss: Miss) -> str:
 
 
 def found(miss: Miss) -> str:
-    """What a miss found instead, and where it came from."""
-    if miss.unit is not Unit.WORDS:
-        text = number(miss.found_number, miss.unit)
-        if miss.found:
-            text += f" ({', '.join(miss.found)})"
-    else:
-        text = ", ".join(miss.found) or "nothing"
-    return text
+    """What a miss found instead; words (`unknown`) stand for a number that is not there."""
+    if miss.unit is Unit.WORDS or miss.found:
+        return ", ".join(miss.found) or "nothing"
+    return number(miss.found_number, miss.unit)
 
 
 def age(measured_at: int, decided_at: int) -> str:

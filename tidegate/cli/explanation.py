@@ -44,13 +44,13 @@ def relaxation_text(relaxation: Relaxation) -> str:
 def _headline(name: str, decision: Decision, offset: int) -> Text:
     placed = decision.outcome is Outcome.PLACED
     text = Text("placed" if placed else "refused", style="bold green" if placed else "bold red")
-    text.append(f"  {name}  ")
+    text.append(f"  {name}")
     if placed:
         where = ", ".join(f"{slot.site} ({slot.count} x {slot.offer})" for slot in decision.slots)
-        text.append(f"{where}  {amounts.dollars_per_month(decision.cost.total)}", style="bold")
-    standing = offset or decision.revision
+        text.append(f"  {where}  {amounts.dollars_per_month(decision.cost.total)}", style="bold")
     law = f" under {', '.join(decision.policies)}" if decision.policies else ""
-    text.append(f"  (decided at {standing}{law})", style="dim")
+    record = f", recorded at {offset}" if offset else ""
+    text.append(f"  (decided on revision {decision.revision}{law}{record})", style="dim")
     text.append(f"  {len(decision.ranked)} of {len(decision.candidates)} candidates")
     return text
 
