@@ -87,7 +87,7 @@ def compile_expression(expression: Expression, required: bool, field: str) -> Co
     known = attribute(expression.key)
     if known is None:
         close = nearest(expression.key)
-        wanted = f"did you mean {close}?" if close else "an attribute of site, data, workload, team or labels"
+        wanted = f"{close} (did you mean that?)" if close else "an attribute of site, data, workload, team or labels"
         raise Refused("unknown attribute", field=f"{field}.key", found=expression.key, wanted=wanted)
     if expression.operator not in OPERATORS[known.type]:
         allowed = ", ".join(sorted(operator.value for operator in OPERATORS[known.type]))

@@ -20,7 +20,7 @@ def policy(*require: Expression, **rule: object) -> Policy:
 @pytest.mark.parametrize(
     ("expression", "field", "says"),
     [
-        (Expression("site.juristiction", Operator.IN, ("DE",)), "key", "did you mean site.jurisdiction?"),
+        (Expression("site.juristiction", Operator.IN, ("DE",)), "key", "site.jurisdiction (did you mean that?)"),
         (Expression("site.operator_jurisdiction", Operator.IN, ("DE",)), "key", "site.operatorJurisdiction"),
         (Expression("colour", Operator.EXISTS), "key", "an attribute of site"),
         (Expression("labels.", Operator.EXISTS), "key", "an attribute of site"),
