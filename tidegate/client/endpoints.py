@@ -1,10 +1,13 @@
 """Where services answer, remembered: resolved once through the broker, used until none of them answers."""
 
+from tidegate.model.assignment import Phase
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.event import WorkloadView
 
 SCHEMES = {"http": "http://", "unix": "unix:"}
 """Protocols that the SDK speaks, best first for a caller that may be elsewhere, with how each is written."""
+
+ENDED = frozenset(phase.value for phase in Phase if phase.ended)
 
 
 class Endpoints:
@@ -28,6 +31,8 @@ class Endpoints:
             for endpoint in status.endpoints
             if endpoint.protocol == protocol
         ]
+        if not found and view.phase in ENDED:
+            raise Refused(f"{service} has ended", field="service", found=f"phase {view.phase}")
         if not found:
             raise Unavailable(f"{service} does not serve yet", field="service", found=f"phase {view.phase}")
         self._known[service] = found

@@ -13,11 +13,13 @@ from tidegate.model.errors import TidegateError, Unavailable
 BUDGET_S = 20.0
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
+NOBODY_THERE = ("failed to connect", "errors resolving")
+"""The transport's words where nobody listens, or where the name leads nowhere."""
 
 
 def unanswered(error: TidegateError, address: str) -> TidegateError:
     """Where nobody listens, the broker's address says more than the transport's own words; else the error itself."""
-    if isinstance(error, Unavailable) and "failed to connect" in error.message:
+    if isinstance(error, Unavailable) and any(words in error.message for words in NOBODY_THERE):
         return Unavailable(
             f"no broker answers at {address}", wanted="`tidegate up` here, or --broker / TIDEGATE_BROKER naming one"
         )

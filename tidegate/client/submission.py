@@ -35,7 +35,7 @@ def workload_of(source: Source) -> Prepared:
     nouns, folder = _read(source)
     workloads = [noun for noun in nouns if isinstance(noun, Workload)]
     if len(workloads) != 1 or len(nouns) != 1:
-        kinds = ", ".join(type(noun).__name__ for noun in nouns) or "nothing"
+        kinds = ", ".join(f"{_kind(noun)} {noun.name}" for noun in nouns) or "nothing"
         raise Refused("must hold one workload", field=str(source)[:80], found=kinds, wanted="one workload")
     return _with_code(workloads[0], folder)
 
@@ -53,6 +53,10 @@ def declarations_of(sources: Sequence[Declaration | str | PathLike[str]]) -> lis
             wanted="Site, Policy, Team or PriceBook",
         )
     return found
+
+
+def _kind(noun: Any) -> str:
+    return noun.kind.value if isinstance(noun, Workload) else type(noun).__name__
 
 
 def _read(source: str | PathLike[str]) -> tuple[tuple[Any, ...], Path]:

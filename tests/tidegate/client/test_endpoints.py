@@ -10,11 +10,11 @@ from tidegate.model.quantity import Resources
 from tidegate.model.workload import Demand, Inference, Workload, WorkloadKind
 
 
-def view(*endpoints, kind=WorkloadKind.INFERENCE_SERVICE):
+def view(*endpoints, kind=WorkloadKind.INFERENCE_SERVICE, phase="running"):
     inference = Inference("models:/m/1") if kind is WorkloadKind.INFERENCE_SERVICE else None
     workload = Workload("camera", kind, Demand(Resources()), inference=inference)
     return WorkloadView(
-        "w1", workload, "running", statuses={"press-7": Status("w1", 1, Phase.RUNNING, endpoints=endpoints)}
+        "w1", workload, phase, statuses={"press-7": Status("w1", 1, Phase.RUNNING, endpoints=endpoints)}
     )
 
 
@@ -31,6 +31,11 @@ def test_what_was_learned_is_remembered():
     endpoints.learn("camera", view(Endpoint("http", "127.0.0.1:2")))
     assert endpoints.of("camera") == ["http://127.0.0.1:2"]
     assert endpoints.of("other") == []
+
+
+def test_a_service_that_has_ended_is_not_waited_for():
+    with pytest.raises(Refused, match="has ended"):
+        Endpoints().learn("camera", view(phase="cancelled"))
 
 
 def test_a_service_that_does_not_serve_yet_is_worth_waiting_for():
