@@ -43,16 +43,16 @@ def command(keep: bool, data_dir: Path | None) -> int:
             fleet.stop(render.progress)
     if stage is None:
         return REFUSED_DECISION
-    if keep:
-        render.line(f"still running: broker {fleet.broker_address}, data and logs in {folder}")
-        render.line("Ctrl-C stops everything")
-        _stay(fleet)
-    else:
+    if not keep:
         left = left_behind(folder)
         stage.promise("nothing is left behind", not left, f"{len(left)} processes")
     kept = summary(stage.promises)
     render.line(f"took {time.monotonic() - began:.0f} s", "dim")
-    if kept and not keep and data_dir is None:
+    if keep:
+        render.line(f"still running: export TIDEGATE_BROKER={fleet.broker_address}")
+        render.line(f"data and logs in {folder}; Ctrl-C stops everything")
+        _stay(fleet)
+    elif kept and data_dir is None:
         shutil.rmtree(folder, ignore_errors=True)
     elif not kept:
         render.line(f"logs are in {fleet.logs}", "dim")
