@@ -10,12 +10,12 @@ from pathlib import Path
 import grpc
 
 from agents.cache.cache import ContentCache, digest_of
+from agents.link.fault import fault_of
 from tidegate.model.errors import Unavailable
 from tidegate.model.registry import Artifact
 from tidegate.v1 import artifacts_pb2, artifacts_pb2_grpc
 from tidegate.wire.channel import CHUNK_BYTES, UNARY_DEADLINE_S
 from tidegate.wire.codec import to_message
-from tidegate.wire.status import error_of
 
 CALL_SECONDS = 600.0
 """The longest that one call moves one file before it is taken up again."""
@@ -35,7 +35,7 @@ async def fetch(channel: grpc.aio.Channel, cache: ContentCache, digest: str) -> 
             if piece.data:
                 cache.append(digest, piece.offset, piece.data, size)
     except grpc.aio.AioRpcError as error:
-        raise error_of(error) from error
+        raise fault_of(error) from error
     if size >= 0 and cache.held_bytes(digest) < size:
         raise Unavailable("the file ended early", field="digest", found=cache.held_bytes(digest), wanted=str(size))
     if cache.held_bytes(digest) == 0:
@@ -53,7 +53,7 @@ async def push(channel: grpc.aio.Channel, path: Path) -> Artifact:
             return artifact
         answer = await stub.Push(_pieces(path, artifact, there.held_bytes), timeout=CALL_SECONDS)
     except grpc.aio.AioRpcError as error:
-        raise error_of(error) from error
+        raise fault_of(error) from error
     if not answer.complete:
         raise Unavailable("the file did not arrive whole", field="digest", found=answer.held_bytes)
     return artifact

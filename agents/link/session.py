@@ -21,6 +21,7 @@ import grpc
 
 from agents import clock
 from agents.core.backoff import DIAL_FIRST_MS, DIAL_LONGEST_MS, delay_ms
+from agents.link.fault import fault_of
 from agents.link.probe import round_trip
 from agents.link.telemetry import drain
 from agents.runtime.site import Site
@@ -31,7 +32,6 @@ from tidegate.model.site import Offer
 from tidegate.v1 import agents_pb2, agents_pb2_grpc
 from tidegate.wire.channel import CLIENT_OPTIONS
 from tidegate.wire.codec import union_from_message, union_to_message
-from tidegate.wire.status import error_of
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +83,14 @@ class Link:
         attempt = 0
         while True:
             welcomed = asyncio.Event()
-            wait = 0
+            began, wait = clock.monotonic_us(), 0
             try:
                 wait = await self._session(welcomed)
             except (Unavailable, Refused) as error:
                 log.info("no session with %s: %s", self._broker, error)
             if welcomed.is_set():
-                attempt = 0
+                # A broker that welcomes and then fails is not dialled ten times a second.
+                attempt = 0 if clock.monotonic_us() - began > DIAL_LONGEST_MS * 1000 else attempt
                 log.warning("the link to %s is gone; work goes on", self._broker)
             self._site.channel = None
             self._site.lost(clock.now_ms())
@@ -118,7 +119,7 @@ class Link:
                 log.info("joined %s in session %d, epoch %d", self._broker, first.session, first.epoch)
                 return await self._talk(call, channel, first)
             except grpc.aio.AioRpcError as error:
-                raise error_of(error) from error
+                raise fault_of(error) from error
             finally:
                 call.cancel()
 

@@ -15,13 +15,13 @@ from collections.abc import Callable
 
 import grpc
 
+from agents.link.fault import fault_of
 from agents.spool import Kind, Record, SpoolReader
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.session import Chunk
 from tidegate.v1 import agents_pb2, agents_pb2_grpc
 from tidegate.wire.channel import MAX_BATCH_CHUNKS
 from tidegate.wire.codec import to_message
-from tidegate.wire.status import error_of
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +35,18 @@ KINDS = {Kind.SPANS: "spans", Kind.PREDICTIONS: "predictions", Kind.GAP: "gap"}
 
 
 async def drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes_per_s: Callable[[], int]) -> None:
-    """Send what waits and what comes, until cancelled. Raises `Unavailable` or `Broken` where the link is at fault."""
+    """Send what waits and what comes, until cancelled. Raises `Unavailable` where the link is at fault."""
     while True:
         try:
             await _drain(channel, reader, site, bytes_per_s)
         except Refused as error:
             log.error("the broker refuses telemetry, which stays in the spool: %s", error)
             await asyncio.sleep(REFUSED_SECONDS)
+        except Unavailable as error:
+            if not error.retry_after_ms:
+                raise
+            log.warning("the broker takes no telemetry for %d ms: %s", error.retry_after_ms, error)
+            await asyncio.sleep(error.retry_after_ms / 1000)
 
 
 async def _drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes_per_s: Callable[[], int]) -> None:
@@ -57,7 +62,7 @@ async def _drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, byte
             share = bytes_per_s()
             await asyncio.sleep(sent / share if share and sent else 0.0 if sent else REST_SECONDS)
     except grpc.aio.AioRpcError as error:
-        raise error_of(error) from error
+        raise fault_of(error) from error
     finally:
         call.cancel()
 
