@@ -47,9 +47,11 @@ MEMBERS = (
 class LocalFleet:
     """Starts in order, stops in reverse, and leaves nothing behind."""
 
-    def __init__(self, folder: Path, *, listen: str = "127.0.0.1:0") -> None:
+    def __init__(self, folder: Path, *, listen: str = "127.0.0.1:0", members: tuple[Member, ...] = MEMBERS) -> None:
+        """`members` are the sites whose agents are started; every site is declared."""
         require_checkout()
         self.folder = folder
+        self.members = members
         self.logs = folder / "logs"
         self.listen = listen
         self.broker_address = ""
@@ -65,14 +67,14 @@ class LocalFleet:
         say("applying sites, policies, teams and prices")
         with Client(self.broker_address) as client:
             client.apply(*manifests())
-        for member in MEMBERS:
+        for member in self.members:
             say(f"starting the agent of {member.site}")
             self.start_agent(member)
-        for member in MEMBERS:
+        for member in self.members:
             ready = self.daemons[member.site].wait_ready(60)
             self._distances[member.site].target = ready["address"]
         with Client(self.broker_address) as client:
-            wait_until(lambda: _all_joined(client), 30, "every site to join")
+            wait_until(lambda: self._all_joined(client), 30, "every site to join")
 
     def start_broker(self) -> None:
         """Starts the broker, or starts it again at the same address over the same data."""
@@ -108,6 +110,10 @@ class LocalFleet:
         for relay in (self.uplink, *self._distances.values()):
             relay.close()
 
+    def _all_joined(self, client: Client) -> bool:
+        joined = {view.site.name for view in client.sites() if view.state == "joined"}
+        return joined >= {one.site for one in self.members}
+
 
 def manifests() -> list[Path]:
     """What the example's operator declares: sites, teams, prices, and the law."""
@@ -118,11 +124,6 @@ def manifests() -> list[Path]:
 def member(site: str) -> Member:
     """The member of that name."""
     return next(one for one in MEMBERS if one.site == site)
-
-
-def _all_joined(client: Client) -> bool:
-    joined = {view.site.name for view in client.sites() if view.state == "joined"}
-    return joined >= {one.site for one in MEMBERS}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
