@@ -10,7 +10,7 @@ from tidegate.model.explanation import summarise
 
 def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0) -> None:
     """Prints the whole explanation; `matrix` adds every verdict."""
-    render.show(_headline(name, decision, offset))
+    render.line(_headline(name, decision, offset))
     if decision.outcome is Outcome.PLACED:
         _show_ranking(decision)
     if decision.misses:

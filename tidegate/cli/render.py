@@ -63,9 +63,9 @@ def record(value: Any, output: str) -> bool:
     return output != "table"
 
 
-def line(text: str, style: str = "") -> None:
-    """One line of a result."""
-    out.print(Text.from_markup(text) if style == "markup" else Text(text, style=style), soft_wrap=True)
+def line(text: str | Text, style: str = "") -> None:
+    """One line of a result; a long one is left to the terminal to fold."""
+    out.print(text if isinstance(text, Text) else Text(text, style=style), soft_wrap=True)
 
 
 def raw(text: str) -> None:
