@@ -188,14 +188,22 @@ class AsyncClient:
         """As `Client.infer`."""
         if endpoint:
             return await self._predictions.infer(endpoint, service, inputs, traceparent, timeout_s)
-        for address in self._endpoints.of(service) or await self._resolve(service):
+        silent: Unavailable | None = None
+        for address in self._endpoints.of(service):
             try:
                 return await self._predictions.infer(address, service, inputs, traceparent, timeout_s)
-            except Unavailable:
-                continue
-        for address in await self._resolve(service):
-            return await self._predictions.infer(address, service, inputs, traceparent, timeout_s)
-        raise Unavailable(f"no endpoint of {service} answers", field="service", found=service)
+            except Unavailable as error:
+                silent = error
+        try:
+            addresses = await self._resolve(service)
+        except Unavailable as error:
+            raise silent or error from error  # the device's own word says more than the broker's silence
+        for address in addresses:
+            try:
+                return await self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+            except Unavailable as error:
+                silent = error
+        raise silent or Unavailable(f"no endpoint of {service} answers", field="service", found=service)
 
     async def _resolve(self, service: str) -> list[str]:
         return self._endpoints.learn(service, await self.get(service))

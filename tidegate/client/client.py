@@ -200,14 +200,22 @@ class Client:
         """
         if endpoint:
             return self._predictions.infer(endpoint, service, inputs, traceparent, timeout_s)
-        for address in self._endpoints.of(service) or self._resolve(service):
+        silent: Unavailable | None = None
+        for address in self._endpoints.of(service):
             try:
                 return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
-            except Unavailable:
-                continue
-        for address in self._resolve(service):
-            return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
-        raise Unavailable(f"no endpoint of {service} answers", field="service", found=service)
+            except Unavailable as error:
+                silent = error
+        try:
+            addresses = self._resolve(service)
+        except Unavailable as error:
+            raise silent or error from error  # the device's own word says more than the broker's silence
+        for address in addresses:
+            try:
+                return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+            except Unavailable as error:
+                silent = error
+        raise silent or Unavailable(f"no endpoint of {service} answers", field="service", found=service)
 
     def _resolve(self, service: str) -> list[str]:
         return self._endpoints.learn(service, self.get(service))
