@@ -84,7 +84,11 @@ def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
     """Refused, naming the field, where it could not be lived with."""
     match noun:
         case Policy():
-            check_policy(noun)
+            try:
+                check_policy(noun)
+            except Refused as wrong:
+                where = f"policy {noun.name}: {wrong.field}"
+                raise Refused(wrong.message, field=where, found=wrong.found, wanted=wrong.wanted) from wrong
             if isinstance(standing, Policy) and standing != noun and noun.version <= standing.version:
                 raise Conflict(
                     f"{standing.ref} is in force with other content",

@@ -95,4 +95,5 @@ def test_a_policy_s_mistake_exits_2_and_is_guessed(broker: BrokerProcess, tmp_pa
     policy.write_text((FACTORY / "policies.yaml").read_text().replace("data.origin", "data.orgin"))
     answer = run(broker, "apply", str(policy))
     assert answer.returncode == 2
+    assert "policy plant-data-stays: rules[0].when[1].key: unknown attribute" in answer.stderr
     assert "data.origin (did you mean that?)" in answer.stderr
