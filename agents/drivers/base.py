@@ -165,7 +165,7 @@ class Driver(Protocol):
         """Bring everything into place that `start` needs. Raises Refused where the task can never run here."""
 
     async def start(self, task: Task) -> None:
-        """Make the engine run it, unless it runs or has ended."""
+        """Make the engine run it, unless it runs or has ended. A service does not end: stopped, it runs again."""
 
     async def observe(self, task: Task) -> Observation:
         """What the engine says now."""

@@ -2,7 +2,7 @@
 
 A driver joins by a `Harness`: how to build it (anew, as after a crash) and how to make a task that lasts, one that
 ends well and one that fails. What a driver's tasks cannot do is None there, and the tests that need it are skipped for
-it: a service does not end by itself.
+it: a service does not end by itself, and one that was stopped can run again.
 
 A new driver is one more function under `HARNESSES`. Each harness keeps its engine warm for the whole module.
 """
@@ -15,12 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from agents.drivers.base import Driver, Observation, Task, TaskKind, TaskPhase, TrainingSpec
+from agents.drivers.base import Driver, InferenceSpec, Observation, Task, TaskKind, TaskPhase, TrainingSpec
+from agents.drivers.process.driver import ProcessDriver, ServingHost
 from agents.drivers.ray.driver import RayDriver
 from agents.drivers.ray.local import LocalProvider
 from agents.drivers.ray.provider import WorkerShape
+from tests.edge.serving.served import echo
 from tests.support.until import until_async
 from tidegate.model.quantity import Resources
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 ENGINE_SECONDS = 90.0
 """The longest an engine may take to do one thing, its own start included."""
@@ -37,9 +41,13 @@ class Harness:
     driver: Callable[[], Driver]
     """A new one over the same engine, as after a crash of the agent."""
     lasting: MakeTask
-    """A task that works until it is stopped and has written `working` to its log."""
+    """A task that works until it is stopped."""
     working: TaskPhase
     """What such a task is seen as."""
+    sign: str = "working"
+    """What such a task has written to its log, once."""
+    runs_again: bool = False
+    """Whether what was stopped runs again when it is started: a service does, a job has ended."""
     succeeding: MakeTask | None = None
     """Writes `hello` and `wörld`, a line each, and `result.txt` with `42` to its output."""
     failing: MakeTask | None = None
@@ -72,7 +80,36 @@ def ray_harness(folder: Path) -> Iterator[Harness]:
     asyncio.run(provider.down())
 
 
-HARNESSES = [ray_harness]
+def process_harness(folder: Path) -> Iterator[Harness]:
+    """Model servers of this machine, each with a real model; every test's servers are its own."""
+    model = echo(folder)
+    host = ServingHost("press-7", folder / "spool", folder / "sockets", working_dir=CHECKOUT)
+    made: list[Task] = []
+
+    def task(task_id: str, data_dir: Path) -> Task:
+        need = Resources(cpus_milli=1000, memory_bytes=256 << 20)
+        spec = InferenceSpec("echo", "1", model.path, model.digest, need, options={"audit": "off"})
+        made.append(Task(task_id, "contract", TaskKind.INFERENCE, 1, spec, data_dir))
+        return made[-1]
+
+    yield Harness(
+        driver=lambda: ProcessDriver(host),
+        lasting=task,
+        working=TaskPhase.READY,
+        sign="ready: http",
+        runs_again=True,
+    )
+
+    async def clean() -> None:
+        driver = ProcessDriver(host)
+        for each in made:
+            await driver.remove(each)
+        await driver.close()
+
+    asyncio.run(clean())
+
+
+HARNESSES = [ray_harness, process_harness]
 
 
 @pytest.fixture(scope="module", params=HARNESSES, ids=lambda make: make.__name__.removesuffix("_harness"))
@@ -163,13 +200,17 @@ async def test_a_new_driver_finds_the_same_work_and_stops_it(harness, tmp_path):
         assert observation.attempt <= 1
 
         async def says_so() -> bool:
-            return (await second.logs(task, 0)).text.count("working") == 1
+            return (await second.logs(task, 0)).text.count(harness.sign) == 1
 
         await until_async(says_so, 20, "the log")
         await second.stop(task, 2)
         assert (await second.observe(task)).phase == TaskPhase.STOPPED
         await second.stop(task, 2)
+        assert (await second.observe(task)).phase == TaskPhase.STOPPED
         await second.start(task)
+        if harness.runs_again:
+            await seen(second, task, harness.working)
+            await second.stop(task, 2)
         assert (await second.observe(task)).phase == TaskPhase.STOPPED
     finally:
         await second.close()

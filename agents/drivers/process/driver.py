@@ -4,6 +4,8 @@ Blue and green: each configuration has a slot named by its digest. `start` bring
 `observe` lets the one before go on until the new one answers, and then asks it to end. Requests under way are
 finished by the server itself. A server that died is `ABSENT`, and the agent's core starts it again, with backoff.
 
+`current.json` in the task's folder is `{"slot": NAME, "stopped": whether it was asked to stop}`.
+
 `close` leaves every server running: that the agent goes away is no reason for predictions to stop.
 """
 
@@ -24,8 +26,6 @@ from typing import Any
 import httpx
 
 from agents.drivers.base import (
-    ERROR_TAIL_LINES,
-    LOG_CHUNK_BYTES,
     InferenceSpec,
     LogChunk,
     Observation,
@@ -35,7 +35,7 @@ from agents.drivers.base import (
 )
 from agents.drivers.process.server import ServerSlot, read_json, stop
 from agents.store import write_whole
-from tidegate.model.errors import Refused
+from tidegate.model.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -75,15 +75,24 @@ class ProcessDriver:
             raise Refused("cannot be served here", field="model.format", found=spec.model_format, wanted="onnx")
         name = _slot_name(task, spec)
         slot = self._slot(task.data_dir / "slots" / name)
-        slot.configure(self._config(task, spec, name))
+        try:
+            slot.configure(self._config(task, spec, name))
+        except OSError as error:
+            raise Unavailable(f"the model server's configuration was not written: {error}") from error
 
     async def start(self, task: Task) -> None:
         await self.prepare(task)
         name = _slot_name(task, _spec(task))
-        write_whole(task.data_dir / "current.json", json.dumps({"slot": name}).encode())
+        try:
+            _point(task, name)
+        except OSError as error:
+            raise Unavailable(f"the model server did not start: {error}") from error
         await asyncio.to_thread(self._slot(task.data_dir / "slots" / name).start, self._host.working_dir)
 
     async def observe(self, task: Task) -> Observation:
+        for slot in self._all(task):
+            if slot.output.too_long:
+                await asyncio.to_thread(slot.output.set_aside)
         current = self._current(task)
         if current is None:
             return Observation(TaskPhase.ABSENT, "no model server was started")
@@ -98,10 +107,15 @@ class ProcessDriver:
         if current.process() is not None:
             detail = f"the model server does not answer yet{meanwhile}"
             return self._observation(TaskPhase.STARTING, serving or current, detail)
+        if serving is None and _pointer(task).get("stopped"):
+            return self._observation(TaskPhase.STOPPED, current, "stopped on request")
         gone = self._observation(TaskPhase.ABSENT, serving or current, f"no model server runs{meanwhile}")
-        return replace(gone, error_tail=_tail(current))
+        return replace(gone, error_tail=current.output.tail())
 
     async def stop(self, task: Task, grace_s: float) -> None:
+        if name := _pointer(task).get("slot"):
+            with contextlib.suppress(OSError):  # a full disk keeps nothing running: it is `ABSENT` then
+                _point(task, str(name), stopped=True)
         running = [slot for slot in self._all(task) if slot.process() is not None]
         await asyncio.gather(*(asyncio.to_thread(stop, slot, grace_s, log.warning) for slot in running))
 
@@ -114,11 +128,11 @@ class ProcessDriver:
         await asyncio.to_thread(shutil.rmtree, task.data_dir, True)
 
     async def logs(self, task: Task, offset: int) -> LogChunk:
-        """The current server's log; offsets are bytes of the file, and begin anew when it was set aside."""
+        """The current server's log, its earlier starts included; another model's server has a log of its own."""
         current = self._current(task)
-        if current is None or not current.log.exists():
+        if current is None:
             return LogChunk("", offset, False)
-        return await asyncio.to_thread(_read_log, current.log, offset)
+        return await asyncio.to_thread(current.output.read, offset)
 
     async def outputs(self, task: Task) -> list[Path]:
         return []
@@ -185,7 +199,7 @@ class ProcessDriver:
         return answer.status_code == httpx.codes.OK
 
     def _current(self, task: Task) -> ServerSlot | None:
-        name = read_json(task.data_dir / "current.json").get("slot")
+        name = _pointer(task).get("slot")
         return self._slot(task.data_dir / "slots" / str(name)) if name else None
 
     def _all(self, task: Task) -> list[ServerSlot]:
@@ -218,18 +232,9 @@ def _slot_name(task: Task, spec: InferenceSpec) -> str:
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
 
-def _read_log(path: Path, offset: int) -> LogChunk:
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        start = offset if offset <= size else 0
-        file.seek(start)
-        data = file.read(LOG_CHUNK_BYTES)
-    return LogChunk(data.decode(errors="replace"), start + len(data), False)
+def _pointer(task: Task) -> dict[str, Any]:
+    return read_json(task.data_dir / "current.json")
 
 
-def _tail(slot: ServerSlot) -> tuple[str, ...]:
-    if not slot.log.exists():
-        return ()
-    with slot.log.open("rb") as file:
-        file.seek(max(0, file.seek(0, 2) - 8192))
-        return tuple(file.read().decode(errors="replace").splitlines()[-ERROR_TAIL_LINES:])
+def _point(task: Task, slot: str, *, stopped: bool = False) -> None:
+    write_whole(task.data_dir / "current.json", json.dumps({"slot": slot, "stopped": stopped}).encode())

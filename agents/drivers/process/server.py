@@ -1,8 +1,9 @@
 """One model server process: started in a session of its own, found again after the agent died, stopped by its id.
 
 A slot's folder holds `config.json` (what the server was told), `ready.json` (written by the server once it answers),
-`process.json` (pid, start ticks and boot id: a pid alone may have
-been given to somebody else), and `log` with `log.1`.
+`process.json` (pid, start ticks and boot id: a pid alone may have been given to somebody else), and its log
+(see `output`). A ready file is believed where all three are those of the process that runs.
+
 Ports are picked once and written into `config.json`, so after a power cut clients find the service where it was. Only
 where somebody else has such a port when the server is to start, another one is picked.
 
@@ -19,11 +20,12 @@ from typing import Any
 
 import psutil
 
+from agents.drivers.process.output import Output
 from agents.store import write_whole
 from tidegate.model.errors import Unavailable
 
-LOG_BYTES = 4 * 2**20
-"""A log is set aside as `log.1` at a start beyond this size; two files are kept."""
+IDENTITY = ("pid", "start_ticks", "boot_id")
+"""What tells one process from all others, also from those of another boot."""
 
 
 class ServerSlot:
@@ -31,12 +33,9 @@ class ServerSlot:
 
     def __init__(self, directory: Path, python: str, module: str) -> None:
         self.directory = directory
+        self.output = Output(directory)
         self._command = [python, "-m", module]
         self._child: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> Path:
-        return self.directory / "log"
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write what the server is told, unless it was written before. Addresses with port 0 get a free port."""
@@ -64,12 +63,10 @@ class ServerSlot:
         if unrecorded is not None:  # an agent that was killed before it could write down what it had started
             self._record(unrecorded)
             return
-        (self.directory / "ready.json").unlink(missing_ok=True)
-        self._settle(self.config())
-        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            self.log.replace(self.directory / "log.1")
         try:
-            with self.log.open("ab") as output:
+            (self.directory / "ready.json").unlink(missing_ok=True)
+            self._settle(self.config())
+            with self.output.path.open("ab") as output:
                 self._child = subprocess.Popen(
                     [*self._command, *files],
                     stdin=subprocess.DEVNULL,
@@ -97,16 +94,17 @@ class ServerSlot:
             if _start_ticks(found["pid"]) != found["start_ticks"]:
                 return None
             process = psutil.Process(found["pid"])
-            alive = process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+            alive = process.is_running() and not _is_gone(process)
         except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
             return None
         return process if alive else None
 
     def ready(self) -> dict[str, Any]:
         """What the server wrote when it began to answer; empty before."""
-        found = read_json(self.directory / "ready.json")
-        process = self.process()
-        return found if process is not None and found.get("pid") == process.pid else {}
+        if self.process() is None:
+            return {}
+        found, recorded = read_json(self.directory / "ready.json"), read_json(self.directory / "process.json")
+        return found if all(found.get(key) == recorded[key] for key in IDENTITY) else {}
 
     def config(self) -> dict[str, Any]:
         return read_json(self.directory / "config.json")
@@ -162,6 +160,13 @@ def _started_with(arguments: list[str]) -> int | None:
         except psutil.Error:
             continue
     return None
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """Whether nothing of it is left but its number. A killed one has its ports until its last thread has ended."""
+    if process.status() != psutil.STATUS_ZOMBIE:
+        return False
+    return len(list(Path(f"/proc/{process.pid}/task").iterdir())) <= 1
 
 
 def _start_ticks(pid: int) -> int:
