@@ -4,7 +4,9 @@ The test says what the site should run (`desire`); the stub sends differences, a
 exactly once and serves files, in the way that the real broker's servicers do. It can be told to break a transfer.
 """
 
+import asyncio
 import hashlib
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -37,6 +39,8 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
         self.port = 0
         self._server: grpc.aio.Server | None = None
         self._streams: list[Any] = []
+        self._saying: dict[Any, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """A stream takes one write at a time, and a test speaks beside the answers to heartbeats."""
 
     async def start(self, port: int = 0) -> "BrokerStub":
         self._server = grpc.aio.server(options=SERVER_OPTIONS)
@@ -75,8 +79,9 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
             await self.send(says.Difference(before, self.generation, False, assignments, removed), stream)
 
     async def send(self, what: says.BrokerSays, stream: Any = None) -> None:
-        for each in [stream] if stream is not None else self._streams:
-            await each.write(agents_pb2.AttachResponse(says=union_to_message(says.BrokerSays, what)))
+        for each in [stream] if stream is not None else list(self._streams):
+            async with self._saying[each]:
+                await each.write(agents_pb2.AttachResponse(says=union_to_message(says.BrokerSays, what)))
 
     async def Attach(self, request_iterator: AsyncIterator[Any], context: Any) -> None:  # type: ignore[override]
         try:
