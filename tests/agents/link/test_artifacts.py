@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,6 +15,7 @@ from agents.link.artifacts import fetch, push
 from agents.link.probe import responder, round_trip
 from tests.support.broker_stub import BrokerStub
 from tidegate.model.errors import Refused, Unavailable
+from tidegate.v1 import artifacts_pb2
 from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS
 
 
@@ -67,6 +69,77 @@ async def test_outputs_arrive_under_their_digest(broker: BrokerStub, tmp_path: P
         artifact = await push(channel, path)
     assert broker.files[artifact.digest] == path.read_bytes()
     assert artifact.name == "model.onnx"
+
+
+class PartKeeper(BrokerStub):
+    """A broker that keeps what came of a file whose push broke, as the real one does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: dict[str, bytes] = {}
+        self.pushed_from: list[int] = []
+        self.break_push_after = -1
+        """Bytes held at which the next push breaks; -1 for never."""
+
+    async def Stat(self, request: Any, context: Any) -> Any:
+        whole = request.digest in self.files
+        held = self.files[request.digest] if whole else self.parts.get(request.digest, b"")
+        return artifacts_pb2.StatResponse(held_bytes=len(held), complete=whole)
+
+    async def Push(self, request_iterator: AsyncIterator[Any], context: Any) -> Any:
+        first = await anext(aiter(request_iterator))
+        digest, size = first.artifact.digest, first.artifact.size_bytes
+        self.pushed_from.append(first.offset)
+        held = self.parts.get(digest, b"")
+        assert len(held) == first.offset, "it goes on exactly where this file stands"
+        held += first.data
+        async for request in request_iterator:
+            if 0 <= self.break_push_after <= len(held):
+                self.break_push_after = -1
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the link broke")
+            assert request.offset == len(held)
+            held += request.data
+            self.parts[digest] = held
+        if len(held) == size:
+            assert self.keep(self.parts.pop(digest)) == digest
+        return artifacts_pb2.PushResponse(held_bytes=len(held), complete=len(held) == size)
+
+
+async def test_a_push_goes_on_where_the_link_broke_and_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(os.urandom(3 * CHUNK_BYTES + 17))
+    broker = PartKeeper()
+    await broker.start()
+    broker.break_push_after = 2 * CHUNK_BYTES
+    try:
+        async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
+            with pytest.raises(Unavailable):
+                await push(channel, path)
+        port = broker.port
+        await broker.stop()  # the broker restarts; its part of the file is on its disk
+        await broker.start(port)
+        async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
+            artifact = await push(channel, path)
+            assert await push(channel, path) == artifact
+        assert broker.files[artifact.digest] == path.read_bytes()
+        assert broker.pushed_from == [0, 2 * CHUNK_BYTES]
+    finally:
+        await broker.stop()
+
+
+async def test_only_what_the_broker_lacks_is_sent(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"all of it")
+    broker = PartKeeper()
+    await broker.start()
+    broker.parts[hashlib.sha256(b"all of it").hexdigest()] = b"all"
+    try:
+        async with grpc.aio.insecure_channel(broker.address) as channel:
+            artifact = await push(channel, path)
+        assert broker.files[artifact.digest] == b"all of it"
+        assert broker.pushed_from == [3]
+    finally:
+        await broker.stop()
 
 
 def test_a_short_disk_refuses_and_two_files_of_a_name_are_kept(tmp_path: Path) -> None:
