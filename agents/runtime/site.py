@@ -5,6 +5,9 @@ One tender per workload, so one operation at a time per task and none waits for 
 `Refused` fails the assignment; anything else is a fault of ours and ends the process.
 
 Nothing here needs the broker, except the files that are not on this machine yet.
+
+It is longer than other files because held state, tenders and reports change together: the order between them (held is
+written before it is told) is read in one place.
 """
 
 import asyncio

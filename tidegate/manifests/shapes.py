@@ -6,6 +6,8 @@ attribute of the noun: a dotted attribute (`inference.model_uri`) reaches into t
 needed. A field that is absent leaves the noun's own default, so a default is stated once, in `tidegate.model`.
 
 Reading never raises: a mistake is noted and MISSING comes back, and a record with anything missing is MISSING itself.
+
+It is longer than other files because the shapes hold each other and answer one protocol: read, write, schema.
 """
 
 import re
