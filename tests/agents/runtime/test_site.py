@@ -204,3 +204,31 @@ async def test_outputs_are_pushed_as_soon_as_the_broker_is_back(tmp_path: Path, 
             await until_async(lambda: phase(broker) == "succeeded", 30)
     finally:
         await broker.stop()
+
+
+async def test_work_that_does_not_stay_up_is_started_with_growing_waits_and_from_the_first_once_it_did(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    waits: list[int] = []
+
+    def told(attempt: int, *_: object) -> int:
+        waits.append(attempt)
+        return 0
+
+    monkeypatch.setattr(runtime, "delay_ms", told)
+    monkeypatch.setattr(runtime, "LOOK_SECONDS", 0.01)
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.ABSENT)
+    work = tmp_path / "tasks" / "w-1" / "work"
+    try:
+        async with attached(tmp_path, broker, driver):
+            await broker.desire(assigned())
+            await until_async(lambda: len(waits) >= 3)
+            work.write_text("running")
+            await until_async(lambda: phase(broker) == "running")
+            failed = len(waits)
+            work.write_text("absent")
+            await until_async(lambda: len(waits) > failed + 1)
+            assert waits[:failed] == list(range(failed))
+            assert waits[failed : failed + 2] == [0, 1]
+    finally:
+        await broker.stop()
