@@ -43,7 +43,9 @@ from tidegate.model.event import (
 from tidegate.model.workload import OnDisconnect, Reconcile, WorkloadKind
 
 MOVED_PPM = 200_000
-"""A measurement that moved by more than this share is news."""
+"""A measurement that moved by more than this share is news, where it moved by more than `NOISE_US` too."""
+NOISE_US = 1_000
+"""What a busy machine adds and takes away; objectives are in milliseconds."""
 STALE_MS = 600_000
 """So is one whose last record is older than this."""
 
@@ -159,7 +161,9 @@ def record_links(state: State, command: RecordLinks, watch: Watch) -> Deciding[D
 
 
 def _moved(before: int, before_at: int, now: int, now_at: int) -> bool:
-    return abs(now - before) * 1_000_000 > before * MOVED_PPM or now_at - before_at > STALE_MS
+    moved_us = abs(now - before)
+    news = moved_us > NOISE_US and moved_us * 1_000_000 > before * MOVED_PPM
+    return news or now_at - before_at > STALE_MS
 
 
 def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:

@@ -337,6 +337,21 @@ def test_a_round_trip_is_recorded_when_it_is_news():
     )
 
 
+def test_a_busy_machine_s_noise_is_no_news():
+    def probed(rtt_us: int) -> tuple[Probed, ...]:
+        return (Probed("plant", "rack-de", rtt_us, 5),)
+
+    assert (
+        fleet()
+        >> RecordLinks(1_000, probed(110))
+        << LinkMeasured
+        >> RecordLinks(2_000, probed(900))
+        << NOTHING
+        >> RecordLinks(3_000, probed(1_200))
+        << LinkMeasured
+    )
+
+
 def test_what_names_nothing_is_not_found():
     assert (
         fleet()
