@@ -140,6 +140,7 @@ async def test_a_service_is_served_through_the_death_of_agent_and_server_without
         assert broker.hellos[-1].away_since > 0
         await until_async(lambda: any(b"away" in chunk.payload for chunk in spans(broker)), SECONDS)
         assert broker.duplicates == 0
+        assert await until_async(lambda: running(broker), SECONDS) == url
         (socket_path,) = [each.address for each in broker.statuses["w-1"].endpoints if each.protocol == "unix"]
         assert Path(socket_path).parent.stat().st_mode & 0o777 == 0o700
         await broker.desire()
