@@ -6,6 +6,7 @@ spool keeps what it has. Spans offered by the process itself (`offer`) never wai
 when the disk is behind.
 """
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 from broker.log.worker import Worker
 from broker.telemetry.finding import TelemetryReader
+from broker.telemetry.gathering import Gathering
 from broker.telemetry.span import (
     AwayWindow,
     Counts,
@@ -51,6 +53,7 @@ class Telemetry:
         self._writing = writing
         self._reading = reading
         self._now = now
+        self._gathering = Gathering(store, now, writing.later)
         self._waiting = 0
         self._offered = threading.BoundedSemaphore(MOST_OFFERED)
         self.dropped = 0
@@ -80,7 +83,9 @@ class Telemetry:
 
     async def record(self, request: bytes) -> int:
         """As `TelemetryStore.record`; how many spans were new."""
-        return await self._write(lambda: self._store.record(request, self._now()))
+        kept = await asyncio.wrap_future(self._gathering.add(request))
+        self._writing.later(self._keep_house)
+        return kept
 
     async def away(self, site: str, from_ms: int, to_ms: int) -> None:
         """Keep a window in which a site could not be reached."""
@@ -93,7 +98,7 @@ class Telemetry:
             logger.warning("spans of our own dropped", extra={"dropped": self.dropped})
             return None
         try:
-            kept = self._writing.later(lambda: self._store.record(request, self._now()))
+            kept = self._gathering.add(request)
         except TidegateError:
             self._offered.release()
             return None

@@ -132,20 +132,17 @@ class TelemetryStore:
 
     def record(self, request: bytes, now_ms: int) -> int:
         """Keep the spans of an encoded OTLP export request; how many were new. Refused: it is not one."""
-        return self.record_all([request], now_ms)
+        return self.record_all([request], now_ms)[0]
 
-    def record_all(self, requests: Iterable[bytes], now_ms: int) -> int:
-        """As `record` for several, in one transaction."""
+    def record_all(self, requests: Iterable[bytes], now_ms: int) -> list[int]:
+        """As `record` for several, in one transaction: all of them or none."""
         self._usable()
         try:
             parsed = [(request, payload.spans(request)) for request in requests]
         except ValueError as error:
             raise Refused(str(error), field="resource_spans") from error
-        kept = 0
         with self._transaction():
-            for request, (rows, unusable) in parsed:
-                kept += self._keep_spans(request, rows, unusable, now_ms, "", 0)
-        return kept
+            return [self._keep_spans(request, rows, unusable, now_ms, "", 0) for request, (rows, unusable) in parsed]
 
     def away(self, window: AwayWindow) -> None:
         """Keep a window in which a site was away. Told again from the same moment, the later end stands."""
