@@ -6,6 +6,7 @@ async with AsyncClient() as client:
     prediction = await client.infer("line-camera", {"image": pixels})
 """
 
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from os import PathLike
@@ -18,7 +19,7 @@ import numpy as np
 
 from tidegate.client import calls, tracing
 from tidegate.client.calls import AppliedAll, Call, Declaration, LogEvent, LogPiece, MovedWorkload, Planned, Submission
-from tidegate.client.client import broker_address
+from tidegate.client.client import EXPORT_S, broker_address
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import AsyncPredictionClient, Prediction
 from tidegate.client.retry import BUDGET_S, retrying_async, unanswered
@@ -45,6 +46,7 @@ class AsyncClient:
         self._channel = grpc.aio.insecure_channel(self.address, options=CLIENT_OPTIONS)
         self._stubs = calls.Stubs(self._channel)
         self._exporter: Any = self._channel.unary_unary(tracing.EXPORT_METHOD)
+        self._exports: set[Any] = set()
         self._deadline_s = deadline_s
         self._retry_budget_s = retry_budget_s
         self._endpoints = Endpoints()
@@ -61,6 +63,9 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes every connection."""
         await self._predictions.close()
+        for export in self._exports:
+            with contextlib.suppress(grpc.RpcError):
+                await export
         await self._channel.close()
 
     async def plan(self, what: Source) -> Planned:
@@ -77,9 +82,9 @@ class AsyncClient:
             call = calls.submit(prepared.workload, key or secrets.token_hex(16), if_revision)
             submission = await self._unary(call, traceparent=span.traceparent)
         except TidegateError as error:
-            await self._export(span.finish(attributes, error.message))
+            self._export(span.finish(attributes, error.message))
             raise
-        await self._export(span.finish({**attributes, "tidegate.workload": submission.workload_id}))
+        self._export(span.finish({**attributes, "tidegate.workload": submission.workload_id}))
         return submission
 
     async def submit_many(self, batches: AsyncIterator[Sequence[tuple[Workload, str]]]) -> AsyncIterator[Any]:
@@ -246,8 +251,7 @@ class AsyncClient:
 
         await retrying_async(self._retry_budget_s)(attempt)
 
-    async def _export(self, spans: bytes) -> None:
-        try:
-            await self._exporter(spans, timeout=2.0)
-        except grpc.RpcError:
-            return  # the call it measured has its answer already
+    def _export(self, spans: bytes) -> None:
+        """On its way, not waited for; `close` gives it the time that is left."""
+        self._exports = {one for one in self._exports if not one.done()}
+        self._exports.add(self._exporter(spans, timeout=EXPORT_S))

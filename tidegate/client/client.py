@@ -10,6 +10,7 @@ Every method raises one of three families (`tidegate.model.errors`): `Refused` (
 world; already retried within the budget) and `Broken` (us). One client may be used from several threads.
 """
 
+import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,9 @@ from tidegate.wire.status import error_of
 
 T = TypeVar("T")
 
+EXPORT_S = 2.0
+"""How long a span of the client's own may take to be sent; it is lost after that, and nothing else is."""
+
 
 def broker_address(given: str = "") -> str:
     """The broker's address: as given, else `TIDEGATE_BROKER`, else where `tidegate up` listens."""
@@ -52,6 +56,7 @@ class Client:
         self._channel = grpc.insecure_channel(self.address, options=CLIENT_OPTIONS)
         self._stubs = calls.Stubs(self._channel)
         self._exporter: Any = self._channel.unary_unary(tracing.EXPORT_METHOD)
+        self._exports: list[Any] = []
         self._deadline_s = deadline_s
         self._retry_budget_s = retry_budget_s
         self._endpoints = Endpoints()
@@ -68,6 +73,9 @@ class Client:
     def close(self) -> None:
         """Closes every connection."""
         self._predictions.close()
+        for export in self._exports:
+            with contextlib.suppress(grpc.RpcError, grpc.FutureCancelledError):
+                export.result()
         self._channel.close()
 
     # Workloads
@@ -267,10 +275,9 @@ class Client:
         return b"".join(self._stream(Call("Artifacts", "Fetch", request, lambda m: m.data)))
 
     def _export(self, spans: bytes) -> None:
-        try:
-            self._exporter(spans, timeout=2.0)
-        except grpc.RpcError:
-            return  # the call it measured has its answer already
+        """On its way, not waited for; `close` gives it the time that is left."""
+        self._exports = [one for one in self._exports if not one.done()]
+        self._exports.append(self._exporter.future(spans, timeout=EXPORT_S))
 
 
 def _ended(view: WorkloadView) -> bool:
