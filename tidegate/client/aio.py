@@ -6,6 +6,7 @@ async with AsyncClient() as client:
     prediction = await client.infer("line-camera", {"image": pixels})
 """
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import numpy as np
 
 from tidegate.client import calls, tracing
 from tidegate.client.calls import AppliedAll, Call, Declaration, LogEvent, LogPiece, MovedWorkload, Planned, Submission
-from tidegate.client.client import EXPORT_S, broker_address
+from tidegate.client.client import EXPORT_S, MOST_SPAN_BYTES, broker_address
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import AsyncPredictionClient, Prediction
 from tidegate.client.retry import BUDGET_S, retrying_async, unanswered
@@ -46,7 +47,8 @@ class AsyncClient:
         self._channel = grpc.aio.insecure_channel(self.address, options=CLIENT_OPTIONS)
         self._stubs = calls.Stubs(self._channel)
         self._exporter: Any = self._channel.unary_unary(tracing.EXPORT_METHOD)
-        self._exports: set[Any] = set()
+        self._spans = b""
+        self._exporting: asyncio.Future[None] | None = None
         self._deadline_s = deadline_s
         self._retry_budget_s = retry_budget_s
         self._endpoints = Endpoints()
@@ -63,9 +65,8 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes every connection."""
         await self._predictions.close()
-        for export in self._exports:
-            with contextlib.suppress(grpc.RpcError):
-                await export
+        if self._exporting is not None:
+            await self._exporting
         await self._channel.close()
 
     async def plan(self, what: Source) -> Planned:
@@ -252,6 +253,14 @@ class AsyncClient:
         await retrying_async(self._retry_budget_s)(attempt)
 
     def _export(self, spans: bytes) -> None:
-        """On its way, not waited for; `close` gives it the time that is left."""
-        self._exports = {one for one in self._exports if not one.done()}
-        self._exports.add(self._exporter(spans, timeout=EXPORT_S))
+        """Not waited for. One export is under way at a time; what comes meanwhile goes with the next."""
+        if len(self._spans) < MOST_SPAN_BYTES:
+            self._spans += spans
+        if self._exporting is None or self._exporting.done():
+            self._exporting = asyncio.ensure_future(self._send_spans())
+
+    async def _send_spans(self) -> None:
+        while self._spans:
+            taken, self._spans = self._spans, b""
+            with contextlib.suppress(grpc.RpcError):
+                await self._exporter(taken, timeout=EXPORT_S)

@@ -13,6 +13,7 @@ world; already retried within the budget) and `Broken` (us). One client may be u
 import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from types import TracebackType
@@ -40,6 +41,8 @@ T = TypeVar("T")
 
 EXPORT_S = 2.0
 """How long a span of the client's own may take to be sent; it is lost after that, and nothing else is."""
+MOST_SPAN_BYTES = 1024 * 1024
+"""Spans that wait beyond this are lost."""
 
 
 def broker_address(given: str = "") -> str:
@@ -56,7 +59,9 @@ class Client:
         self._channel = grpc.insecure_channel(self.address, options=CLIENT_OPTIONS)
         self._stubs = calls.Stubs(self._channel)
         self._exporter: Any = self._channel.unary_unary(tracing.EXPORT_METHOD)
-        self._exports: list[Any] = []
+        self._lock = threading.Lock()
+        self._spans = b""
+        self._exporting: Any = None
         self._deadline_s = deadline_s
         self._retry_budget_s = retry_budget_s
         self._endpoints = Endpoints()
@@ -73,9 +78,11 @@ class Client:
     def close(self) -> None:
         """Closes every connection."""
         self._predictions.close()
-        for export in self._exports:
-            with contextlib.suppress(grpc.RpcError, grpc.FutureCancelledError):
-                export.result()
+        with contextlib.suppress(grpc.RpcError, grpc.FutureCancelledError):
+            if self._exporting is not None:
+                self._exporting.result()
+            if self._spans:
+                self._exporter(self._taken(), timeout=EXPORT_S)
         self._channel.close()
 
     # Workloads
@@ -275,9 +282,17 @@ class Client:
         return b"".join(self._stream(Call("Artifacts", "Fetch", request, lambda m: m.data)))
 
     def _export(self, spans: bytes) -> None:
-        """On its way, not waited for; `close` gives it the time that is left."""
-        self._exports = [one for one in self._exports if not one.done()]
-        self._exports.append(self._exporter.future(spans, timeout=EXPORT_S))
+        """Not waited for. One export is under way at a time; what comes meanwhile goes with the next, or at `close`."""
+        with self._lock:
+            if len(self._spans) < MOST_SPAN_BYTES:
+                self._spans += spans
+            if self._exporting is None or self._exporting.done():
+                self._exporting = self._exporter.future(self._taken(), timeout=EXPORT_S)
+
+    def _taken(self) -> bytes:
+        """What waits to be exported; encoded requests that follow each other are one request."""
+        taken, self._spans = self._spans, b""
+        return taken
 
 
 def _ended(view: WorkloadView) -> bool:
