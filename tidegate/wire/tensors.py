@@ -123,7 +123,7 @@ def from_values(values: object, datatype: str, shape: tuple[int, ...], field: st
     if datatype == "BYTES":
         return _object_array(_encoded(_flat(values, field), field), shape, field)
     try:
-        found = np.array(values)
+        found = _unrounded(np.array(values), values) if dtype.kind == "u" else np.array(values)
     except (ValueError, OverflowError) as error:
         raise Refused("the values do not make a tensor", field=field, found=str(error)[:80], wanted=datatype) from error
     if found.size != math.prod(shape):
@@ -143,6 +143,15 @@ def from_values(values: object, datatype: str, shape: tuple[int, ...], field: st
     if bent.any():
         raise Refused("a value out of range", field=field, found=found[bent].tolist()[0], wanted=datatype)
     return array.reshape(shape)
+
+
+def _unrounded(found: Array, values: object) -> Array:
+    """NumPy makes floats of whole numbers where some fit int64 and others only uint64; here they stay whole."""
+    if found.dtype.kind != "f":
+        return found
+    exact = np.array(values, object)
+    fits = all(type(value) is int and 0 <= value < 2**64 for value in exact.flat)
+    return exact.astype(np.uint64) if fits and exact.size else found
 
 
 def to_values(tensor: Tensor, field: str) -> list[Any]:

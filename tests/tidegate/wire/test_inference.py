@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -60,6 +60,7 @@ def test_a_request_comes_back_as_it_went(arrays: list[np.ndarray], binary: bool,
     assert heard.wants_binary("label") is binary
 
 
+@example(arrays=[np.array([2**63, 0], np.uint64)], raw=set())
 @given(arrays=st.lists(NUMBERS | texts(), min_size=1, max_size=3), raw=st.sets(st.integers(0, 2)))
 def test_a_reply_may_mix_raw_and_json(arrays: list[np.ndarray], raw: set[int]) -> None:
     said = InferReply("digits", tuple(Tensor(str(index), array) for index, array in enumerate(arrays)), "3", "q-1")
