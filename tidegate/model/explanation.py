@@ -44,11 +44,6 @@ def summarise(decision: Decision) -> tuple[RuleSummary, ...]:
     )
 
 
-def allowed_count(decision: Decision) -> int:
-    """How many candidates every enforced rule allows."""
-    return len(decision.ranked)
-
-
 def _nearest(misses: Iterable[Miss], refusals: dict[str, int]) -> Miss:
     return min(misses, key=lambda miss: (_lack(miss), refusals[miss.site], miss.site))
 

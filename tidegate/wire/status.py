@@ -22,10 +22,16 @@ TABLE: tuple[tuple[type[TidegateError], grpc.StatusCode], ...] = (
 )
 """First match wins, so subclasses stand before their family."""
 
-RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.ABORTED})
-"""Statuses after which the same request, with the same idempotency key, may be sent again."""
-
-_UNANSWERED = frozenset({grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED, *RETRIED})
+_UNANSWERED = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+    }
+)
+"""Statuses that come back as `Unavailable`: the same request, with the same idempotency key, may be sent again."""
 _TOO_LARGE = "larger than max"
 """How gRPC itself says, on either side, that a message will never pass. It has no status of its own for that."""
 _FIELDS = ("field", "found", "wanted")
