@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-from agents import clock
+from agents.clock import Clock
 from agents.config import AgentConfig
 from agents.drivers.base import Driver
 from agents.drivers.process.driver import ProcessDriver, ServingHost
@@ -20,11 +20,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 WORKER_MEMORY_BYTES = 2 * 2**30
 
 
-def drivers(config: AgentConfig, spans: SpanRecorder) -> dict[WorkloadKind, Driver]:
+def drivers(config: AgentConfig, spans: SpanRecorder, clock: Clock) -> dict[WorkloadKind, Driver]:
     """The driver of each kind of workload that this site can run."""
     found: dict[WorkloadKind, Driver] = {}
     if Engine.RAY in config.engines:
-        found[WorkloadKind.TRAINING_JOB] = ray_driver(config, spans)
+        found[WorkloadKind.TRAINING_JOB] = ray_driver(config, spans, clock)
     if Engine.PROCESS in config.engines:
         found[WorkloadKind.INFERENCE_SERVICE] = process_driver(config)
     return found
@@ -46,7 +46,7 @@ def process_driver(config: AgentConfig) -> ProcessDriver:
     )
 
 
-def ray_driver(config: AgentConfig, spans: SpanRecorder) -> Driver:
+def ray_driver(config: AgentConfig, spans: SpanRecorder, clock: Clock) -> Driver:
     """Ray is loaded only where it is asked for: most sites do not have it installed."""
     try:
         local = import_module("agents.drivers.ray.local")

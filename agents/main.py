@@ -18,14 +18,13 @@ import contextlib
 import json
 import logging
 import os
-import secrets
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agents import clock
 from agents.cache import ContentCache
+from agents.clock import Clock, SystemClock
 from agents.config import AgentConfig, parse
 from agents.engines import drivers
 from agents.gpu.nvml import discover, offers
@@ -53,10 +52,10 @@ class LinkHooks:
     share: Callable[[int], int] = lambda granted: granted
 
 
-Hooks = Callable[[AgentConfig, Site, SpanRecorder, SpoolReader], LinkHooks]
+Hooks = Callable[[AgentConfig, Clock, Site, SpanRecorder, SpoolReader], LinkHooks]
 
 
-def plain(config: AgentConfig, site: Site, spans: SpanRecorder, spool: SpoolReader) -> LinkHooks:
+def plain(config: AgentConfig, clock: Clock, site: Site, spans: SpanRecorder, spool: SpoolReader) -> LinkHooks:
     """An agent that does nothing about the link but dial."""
     return LinkHooks()
 
@@ -84,41 +83,43 @@ def main(arguments: Sequence[str], program: str = "agents", engines: str = "proc
 
 async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
     """The whole life of one agent. Raises the families; returns after SIGTERM or SIGINT."""
-    files, folder = RealFiles(), config.data_dir.resolve()
+    files, folder, clock = RealFiles(), config.data_dir.resolve(), SystemClock()
     spool_root = str(folder / "spool")
     folder.mkdir(parents=True, exist_ok=True)
     with SpoolWriter(files, spool_root, STREAM, Limits(max_bytes=config.spool_bytes)) as spool:
-        spans = SpanRecorder(spool, config.site)
-        engines = drivers(config, spans)
+        spans = SpanRecorder(spool, config.site, clock)
+        engines = drivers(config, spans, clock)
         site = Site(
-            HeldStore(folder, config.site),
+            HeldStore(files, str(folder), config.site),
             ContentCache(folder / "cache"),
             engines,
             spans,
             folder / "tasks",
+            clock,
             config.serving_host,
         )
         answering = await responder(config.listen_host)
         host, port = answering.sockets[0].getsockname()[:2]
         reader = SpoolReader(files, spool_root)
-        hooked = hooks(config, site, spans, reader)
+        hooked = hooks(config, clock, site, spans, reader)
         link = Link(
             config.broker,
             Identity(
                 config.site,
-                secrets.token_hex(8),
+                clock.token(8).hex(),
                 config.advertise or f"{host}:{port}",
                 config.location or config.site,
                 offers(discover()),
             ),
             site,
             reader,
+            clock,
             joined=hooked.joined,
             lost=hooked.lost,
             share=hooked.share,
         )
         try:
-            await _until_told(config, site, link, f"{host}:{port}")
+            await _until_told(config, clock, site, link, f"{host}:{port}")
         finally:
             answering.close()
             if config.stop_services_on_exit:
@@ -127,7 +128,7 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
                 await driver.close()
 
 
-async def _until_told(config: AgentConfig, site: Site, link: Link, address: str) -> None:
+async def _until_told(config: AgentConfig, clock: Clock, site: Site, link: Link, address: str) -> None:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)

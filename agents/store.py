@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from agents.core.held import Held
+from agents.spool.files import FileSystem
 from tidegate.model.assignment import Desired, Status
 from tidegate.model.errors import Broken, Unavailable
 from tidegate.wire.codec import decode, encode
@@ -23,15 +24,17 @@ FORMAT = 1
 class HeldStore:
     """The file in `directory`."""
 
-    def __init__(self, directory: Path, site: str) -> None:
-        self._path = directory / "held.json"
+    def __init__(self, files: FileSystem, directory: str, site: str) -> None:
+        self._files = files
+        self._directory = directory
+        self._path = f"{directory}/held.json"
         self._site = site
-        directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(directory)
 
     def read(self) -> Held:
         """What is held; nothing, where nothing was ever written. Broken when the file is damaged or another site's."""
         try:
-            whole = json.loads(self._path.read_bytes())
+            whole = json.loads(self._files.read(self._path))
         except FileNotFoundError:
             return Held(self._site)
         except ValueError as error:
@@ -68,9 +71,21 @@ class HeldStore:
         }
         data = json.dumps({"format": FORMAT, "sum": _sum(body), "body": body}).encode()
         try:
-            write_whole(self._path, data)
+            self._replace(data)
         except OSError as error:
             raise Unavailable(f"writing {self._path} failed: {error}") from error
+
+    def _replace(self, data: bytes) -> None:
+        unfinished = self._path + ".new"
+        self._files.remove(unfinished)
+        file = self._files.append(unfinished)
+        try:
+            file.write(data)
+            file.sync()
+        finally:
+            file.close()
+        self._files.rename(unfinished, self._path)
+        self._files.sync_directory(self._directory)
 
 
 def write_whole(path: Path, data: bytes) -> None:

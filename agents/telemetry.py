@@ -5,7 +5,6 @@ process-wide tracer is needed. Ids are random; the parent is the assignment's tr
 """
 
 import logging
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
+from agents.clock import Clock
 from agents.spool import Fact, Kind, ShedClass, SpoolWriter
 from tidegate.model.errors import Unavailable
 
@@ -39,8 +39,9 @@ class Timed:
 class SpanRecorder:
     """Writes spans into one stream of the spool. A full spool costs the span, never the work."""
 
-    def __init__(self, spool: SpoolWriter, site: str, service: str = SERVICE) -> None:
+    def __init__(self, spool: SpoolWriter, site: str, clock: Clock, service: str = SERVICE) -> None:
         self._spool = spool
+        self._clock = clock
         self._site = site
         self._service = service
         self._contexts: dict[str, str] = {}
@@ -58,7 +59,7 @@ class SpanRecorder:
 
     def record(self, timed: Timed) -> None:
         """Make it durable."""
-        payload = encode(timed, self._site, self._service)
+        payload = encode(timed, self._site, self._service, self._clock)
         kept = ShedClass.ERROR if timed.error else ShedClass.OK
         try:
             self._spool.append([Fact(Kind.SPANS, kept, timed.end_ns // 1_000_000, 1, payload)])
@@ -66,15 +67,15 @@ class SpanRecorder:
             log.warning("span %s is not recorded: %s", timed.name, error)
 
 
-def encode(timed: Timed, site: str, service: str) -> bytes:
+def encode(timed: Timed, site: str, service: str, clock: Clock) -> bytes:
     """The bytes of an OTLP export request with this one span."""
     trace, parent = _context(timed.traceparent)
     attributes = {**timed.attributes, "tidegate.site": site}
     if timed.workload_id:
         attributes["tidegate.workload"] = timed.workload_id
     span = Span(
-        trace_id=trace or secrets.token_bytes(16),
-        span_id=secrets.token_bytes(8),
+        trace_id=trace or clock.token(16),
+        span_id=clock.token(8),
         parent_span_id=parent,
         name=timed.name,
         kind=Span.SPAN_KIND_INTERNAL,

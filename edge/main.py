@@ -4,7 +4,7 @@ What it adds to an agent: the modes (`edge.core.modes`), the away window told as
 has a backlog to carry (`edge.link.share`). That it serves from its own disk before it dials is the agent's own habit.
 """
 
-from agents import clock
+from agents.clock import Clock
 from agents.config import AgentConfig
 from agents.main import LinkHooks
 from agents.runtime.site import Site
@@ -16,7 +16,7 @@ from edge.link.share import telemetry_rate
 AWAY = "away"
 
 
-def hooks(config: AgentConfig, site: Site, spans: SpanRecorder, spool: SpoolReader) -> LinkHooks:
+def hooks(config: AgentConfig, clock: Clock, site: Site, spans: SpanRecorder, spool: SpoolReader) -> LinkHooks:
     """The modes of this device, driven by the link; it starts alone, since the moment that it holds."""
     modes = Modes(Alone(site.held.away_since))
     returning = True

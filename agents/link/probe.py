@@ -8,7 +8,7 @@ Limits: 5 echoes a probe, 2 s for each step; the responder hangs up after 64 byt
 import asyncio
 import contextlib
 
-from agents.clock import monotonic_us
+from agents.clock import Clock
 
 SAMPLES = 5
 STEP_SECONDS = 2.0
@@ -16,7 +16,7 @@ RESPONDER_BYTES = 64
 RESPONDER_SECONDS = 30.0
 
 
-async def round_trip(address: str) -> tuple[int, int]:
+async def round_trip(address: str, clock: Clock) -> tuple[int, int]:
     """(least round trip in microseconds, samples that were answered); (0, 0) when none was."""
     host, _, port = address.rpartition(":")
     found: list[int] = []
@@ -27,10 +27,10 @@ async def round_trip(address: str) -> tuple[int, int]:
         return (0, 0)
     try:
         for _ in range(SAMPLES):
-            began = monotonic_us()
+            began = clock.monotonic_us()
             writer.write(b"?")
             await asyncio.wait_for(reader.readexactly(1), STEP_SECONDS)
-            found.append(max(1, monotonic_us() - began))
+            found.append(max(1, clock.monotonic_us() - began))
     except (OSError, asyncio.IncompleteReadError, TimeoutError):
         pass  # what was answered before still counts
     finally:

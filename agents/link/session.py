@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 
-from agents import clock
+from agents.clock import Clock
 from agents.core.backoff import DIAL_FIRST_MS, DIAL_LONGEST_MS, delay_ms
 from agents.link.fault import fault_of
 from agents.link.probe import round_trip
@@ -53,6 +53,15 @@ class Identity:
     offers: tuple[Offer, ...] = ()
 
 
+Dial = Callable[[str], grpc.aio.Channel]
+"""From the broker's address to a channel, which closes when its context ends."""
+
+
+def dial(broker: str) -> grpc.aio.Channel:
+    """A real channel."""
+    return grpc.aio.insecure_channel(broker, options=CLIENT_OPTIONS)
+
+
 class Link:
     """Keeps a session with the broker whenever there is one. `joined` and `lost` tell what an edge does about it."""
 
@@ -62,7 +71,9 @@ class Link:
         identity: Identity,
         site: Site,
         spool: SpoolReader,
+        clock: Clock,
         *,
+        dial: Dial = dial,
         joined: Callable[[], None] = lambda: None,
         lost: Callable[[], None] = lambda: None,
         share: Callable[[int], int] = lambda granted: granted,
@@ -71,6 +82,8 @@ class Link:
         self._identity = identity
         self._site = site
         self._spool = spool
+        self._clock = clock
+        self._dial = dial
         self._joined = joined
         self._lost = lost
         self._share = share
@@ -83,25 +96,25 @@ class Link:
         attempt = 0
         while True:
             welcomed = asyncio.Event()
-            began, wait = clock.monotonic_us(), 0
+            began, wait = self._clock.monotonic_us(), 0
             try:
                 wait = await self._session(welcomed)
             except (Unavailable, Refused) as error:
                 log.info("no session with %s: %s", self._broker, error)
             if welcomed.is_set():
                 # A broker that welcomes and then fails is not dialled ten times a second.
-                attempt = 0 if clock.monotonic_us() - began > DIAL_LONGEST_MS * 1000 else attempt
+                attempt = 0 if self._clock.monotonic_us() - began > DIAL_LONGEST_MS * 1000 else attempt
                 log.warning("the link to %s is gone; work goes on", self._broker)
             self._site.channel = None
-            self._site.lost(clock.now_ms())
+            self._site.lost(self._clock.now_ms())
             self._lost()
-            jitter = delay_ms(attempt, clock.fraction(), DIAL_FIRST_MS, DIAL_LONGEST_MS)
+            jitter = delay_ms(attempt, self._clock.fraction(), DIAL_FIRST_MS, DIAL_LONGEST_MS)
             attempt += 1
-            await asyncio.sleep((wait + int(wait * clock.fraction()) + jitter) / 1000)
+            await asyncio.sleep((wait + int(wait * self._clock.fraction()) + jitter) / 1000)
 
     async def _session(self, welcomed: asyncio.Event) -> int:
         """One session, to its end; how long the broker wants the agent to stay away, in ms."""
-        async with grpc.aio.insecure_channel(self._broker, options=CLIENT_OPTIONS) as channel:
+        async with self._dial(self._broker) as channel:
             call = agents_pb2_grpc.AgentsStub(channel).Attach()
             try:
                 await self._say(call, self._hello())
@@ -190,7 +203,7 @@ class Link:
     async def _beat(self, say: Callable[[says.AgentSays], Any], beat: float) -> None:
         while True:
             await asyncio.sleep(beat)
-            await say(says.Heartbeat(clock.now_ms(), self._site.held.generation))
+            await say(says.Heartbeat(self._clock.now_ms(), self._site.held.generation))
 
     async def _report(self, say: Callable[[says.AgentSays], Any]) -> None:
         """All that the broker has not acknowledged, at the start and whenever something changed."""
@@ -205,7 +218,7 @@ class Link:
         while True:
             links = []
             for target in self._targets:
-                rtt_us, samples = await round_trip(target.address)
+                rtt_us, samples = await round_trip(target.address, self._clock)
                 if samples:
                     links.append(says.Probed(self._identity.location, target.site, rtt_us, samples))
             if links:

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import grpc
 
-from agents import clock
 from agents.cache.cache import ContentCache
+from agents.clock import Clock
 from agents.core.backoff import RETRY_FIRST_MS, RETRY_LONGEST_MS, delay_ms
 from agents.core.lifecycle import advance
 from agents.core.machine import Seen, Step, TaskView, next_step, phase_of, ran_out
@@ -69,6 +69,7 @@ class Site:
         drivers: dict[WorkloadKind, Driver],
         spans: SpanRecorder,
         folder: Path,
+        clock: Clock,
         advertise_host: str = "",
     ) -> None:
         self.held = store.read()
@@ -81,6 +82,7 @@ class Site:
         self._drivers = drivers
         self._spans = spans
         self._folder = folder
+        self._clock = clock
         self._advertise = advertise_host
         self._last_logs = LastLogs(folder.parent / "logs")
         self._tended: dict[str, Tended] = {}
@@ -201,7 +203,7 @@ class Site:
         while True:
             tended.look.clear()
             view, assignment = tended.view, tended.assignment
-            if view.wanted and ran_out(assignment, self.held.away_since, clock.now_ms()):
+            if view.wanted and ran_out(assignment, self.held.away_since, self._clock.now_ms()):
                 log.info("%s ends: its disconnect block has run out", key)
                 self._want(tended, False)
                 continue
@@ -221,7 +223,7 @@ class Site:
                 failures = failures if step is Step.START and tended.view.seen is not Seen.ALIVE else 0
                 self._note(tended)
             except Unavailable as error:
-                wait = delay_ms(failures, clock.fraction(), RETRY_FIRST_MS, RETRY_LONGEST_MS)
+                wait = delay_ms(failures, self._clock.fraction(), RETRY_FIRST_MS, RETRY_LONGEST_MS)
                 log.warning("%s: %s failed, again in %d ms: %s", key, step.value, wait, error)
                 failures += 1
                 self._note(tended, f"{step.value}: {error}")
@@ -318,7 +320,7 @@ class Site:
             self._tended.pop(key)
             return True
         await self._rest(tended, LOOK_SECONDS)
-        if not ran_out(tended.assignment, self.held.away_since, clock.now_ms()):
+        if not ran_out(tended.assignment, self.held.away_since, self._clock.now_ms()):
             self._want(tended, True)
         return False
 
@@ -351,7 +353,7 @@ class Site:
         self._tell(status)
 
     def _status(self, tended: Tended, phase: Phase, detail: str = "") -> Status:
-        status = status_of(tended.assignment, phase, tended.seen, clock.now_ms(), self._advertise)
+        status = status_of(tended.assignment, phase, tended.seen, self._clock.now_ms(), self._advertise)
         return replace(status, detail=detail) if detail else status
 
     def _tell(self, status: Status) -> None:
@@ -379,7 +381,7 @@ class Site:
 
     @contextmanager
     def _span(self, name: str, assignment: Assignment) -> Iterator[None]:
-        began, error = clock.now_ns(), ""
+        began, error = self._clock.now_ns(), ""
         try:
             yield
         except (Refused, Unavailable) as wrong:
@@ -387,7 +389,7 @@ class Site:
             raise
         finally:
             self._spans.record(
-                Timed(name, began, clock.now_ns(), assignment.traceparent, assignment.workload_id, error)
+                Timed(name, began, self._clock.now_ns(), assignment.traceparent, assignment.workload_id, error)
             )
 
 

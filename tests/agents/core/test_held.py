@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agents.core.held import Held
+from agents.spool import RealFiles
 from agents.store import HeldStore
 from tests.support.builders import service
 from tidegate.model.assignment import Assignment, Phase, Status
@@ -57,15 +58,15 @@ def test_an_end_stands_until_a_newer_generation_of_the_same_work() -> None:
 def test_what_was_written_is_read_back_whole(tmp_path: Path) -> None:
     held = replace(HELD, epoch=3, away_since=77, leaving={"x": assigned("x", 1)})
     held = held.finished(Status("a", 2, Phase.FAILED, "no", 3))
-    HeldStore(tmp_path, "press-7").write(held)
-    assert HeldStore(tmp_path, "press-7").read() == held
+    HeldStore(RealFiles(), str(tmp_path), "press-7").write(held)
+    assert HeldStore(RealFiles(), str(tmp_path), "press-7").read() == held
 
 
 def test_a_damaged_or_foreign_file_is_never_half_believed(tmp_path: Path) -> None:
-    store = HeldStore(tmp_path, "press-7")
+    store = HeldStore(RealFiles(), str(tmp_path), "press-7")
     store.write(HELD)
     with pytest.raises(Broken):
-        HeldStore(tmp_path, "press-8").read()
+        HeldStore(RealFiles(), str(tmp_path), "press-8").read()
     path = tmp_path / "held.json"
     path.write_bytes(path.read_bytes().replace(b'"generation": 4', b'"generation": 5'))
     with pytest.raises(Broken):

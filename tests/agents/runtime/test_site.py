@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.cache import ContentCache
+from agents.clock import SystemClock
 from agents.drivers.base import LogChunk, Task, TaskPhase
 from agents.link.session import Identity, Link
 from agents.runtime import site as runtime
@@ -34,14 +35,15 @@ async def attached(folder: Path, broker: BrokerStub, driver: ScriptedDriver) -> 
     files, spool = RealFiles(), str(folder / "spool")
     with SpoolWriter(files, spool, "agent") as writer:
         site = Site(
-            HeldStore(folder, "burst-us"),
+            HeldStore(files, str(folder), "burst-us"),
             ContentCache(folder / "cache", reserve_bytes=0),
             {WorkloadKind.TRAINING_JOB: driver},
-            SpanRecorder(writer, "burst-us"),
+            SpanRecorder(writer, "burst-us", SystemClock()),
             folder / "tasks",
+            SystemClock(),
         )
         identity = Identity("burst-us", "boot", "127.0.0.1:1", "us")
-        link = Link(broker.address, identity, site, SpoolReader(files, spool))
+        link = Link(broker.address, identity, site, SpoolReader(files, spool), SystemClock())
         tasks = [asyncio.create_task(site.run()), asyncio.create_task(link.run())]
         try:
             yield site
