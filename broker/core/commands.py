@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from tidegate.model.assignment import Status
 from tidegate.model.money import PriceBook, Team
+from tidegate.model.plan import Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import ModelVersion
 from tidegate.model.session import Hello, Probed
@@ -78,6 +79,15 @@ class DrainSite:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptPlan:
+    """Carry a plan out, if nothing that placement depends on has changed since it was made."""
+
+    at: int
+    plan: Plan
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterModel:
     """A model that was made elsewhere; the broker gives it the next version number."""
 
@@ -132,6 +142,7 @@ Command = (
     | ApplyDeclarations
     | CordonSite
     | DrainSite
+    | AdoptPlan
     | RegisterModel
     | SiteAttached
     | SiteSilent

@@ -210,6 +210,11 @@ class State:
             leaving=tuple(site for site in dict.fromkeys(standing) if site not in sites),
             outlawed_by=(),
         )
+        if event.stop_first:
+            for site in record.leaving:
+                self._unassign(record.id, site, offset)
+            statuses = {site: status for site, status in record.statuses.items() if site not in record.leaving}
+            record = replace(record, leaving=(), statuses=statuses)
         named = self.find(record.workload.name)
         if placed and named is not None and named.live and named.id != record.id:
             record = replace(record, supersedes=named.id)
@@ -260,6 +265,9 @@ class State:
         record = self._workload(event.workload_id)
         rules = dict.fromkeys((*record.outlawed_by, *event.rules))
         self.workloads[record.id] = replace(record, outlawed_by=tuple(rules))
+
+    def _plan_adopted(self, event: happened.PlanAdopted, offset: int) -> None:
+        self._answer(event.key, "adopt", f"plan/{event.plan.revision}", offset)
 
     # What the events above have in common
 
@@ -362,7 +370,12 @@ def _holder(workload_id: str, site: str) -> str:
     return f"{workload_id}@{site}"
 
 
-_PLACES_NOTHING = (happened.WorkloadSubmitted, happened.ModelRegistered, happened.AssignmentOutlawed)
+_PLACES_NOTHING = (
+    happened.WorkloadSubmitted,
+    happened.ModelRegistered,
+    happened.AssignmentOutlawed,
+    happened.PlanAdopted,
+)
 
 _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.SiteApplied: State._site_applied,
@@ -380,4 +393,5 @@ _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.WorkloadProgressed: State._progressed,
     happened.WorkloadCancelled: State._cancelled,
     happened.AssignmentOutlawed: State._outlawed,
+    happened.PlanAdopted: State._plan_adopted,
 }

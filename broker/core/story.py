@@ -40,6 +40,8 @@ def touches(recorded: Recorded) -> frozenset[str]:
         case happened.ModelRegistered(model=model):
             lineage = model.lineage.workload_id if model.lineage else ""
             return frozenset({model.name, model.ref, lineage} - {""})
+        case happened.PlanAdopted(plan=plan):
+            return frozenset({"plan", *(move.workload_id for move in plan.moves)})
         case happened.ServiceTimeMeasured(model_digest=digest):
             return frozenset({digest})
 

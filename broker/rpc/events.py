@@ -82,5 +82,13 @@ def _again(state: State, event: WorkloadDecided) -> bool:
     """
     record = state.workloads[event.workload_id]
     decision = event.decision
-    again = place(state, record.workload, record.model, decision.decided_at, revision=decision.revision)
+    again = place(
+        state,
+        record.workload,
+        record.model,
+        decision.decided_at,
+        revision=decision.revision,
+        without=record.id if event.stop_first else "",
+        among=event.among,
+    )
     return encode(again) == encode(decision)

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from broker.core.commands import ApplyDeclarations, CordonSite, Declaration, DrainSite
+from broker.core.commands import AdoptPlan, ApplyDeclarations, CordonSite, Declaration, DrainSite
 from broker.core.decide.sites import known
+from broker.core.replies import Moves
 from broker.core.state import State
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
 from tidegate.model.errors import Refused
 from tidegate.model.money import PriceBook, Team
+from tidegate.model.plan import Plan
 from tidegate.model.policy import Policy
 from tidegate.model.site import Site
 from tidegate.v1 import fleet_pb2 as wire
@@ -55,8 +57,15 @@ class Fleet(FleetServicer):
     async def Drain(self, request: Any, context: Any) -> Any:
         """Where each service goes."""
         done = await self._loop.ask(DrainSite(0, request.site, request.because, request.idempotency_key))
-        moved = [wire.Moved(workload_id=m.workload_id, name=m.name, sites=m.sites) for m in done.moves]
-        return wire.DrainResponse(moved=moved)
+        return wire.DrainResponse(moved=_moved(done))
+
+    async def AdoptPlan(self, request: Any, context: Any) -> Any:
+        """Move by move, if its parent still holds."""
+        if not request.HasField("plan"):
+            raise Refused("is missing", field="plan", wanted="a plan, as it was proposed")
+        done = await self._loop.ask(AdoptPlan(0, from_message(Plan, request.plan), request.idempotency_key))
+        offset = await self._loop.read(lambda state, at: state.offset)
+        return wire.AdoptPlanResponse(offset=offset, moved=_moved(done))
 
     async def ListPolicies(self, request: Any, context: Any) -> Any:
         """Every policy version in force."""
@@ -65,6 +74,10 @@ class Fleet(FleetServicer):
             return list(state.policies.values())
 
         return wire.ListPoliciesResponse(policies=[to_message(policy) for policy in await self._loop.read(ask)])
+
+
+def _moved(done: Moves) -> list[Any]:
+    return [wire.Moved(workload_id=m.workload_id, name=m.name, sites=m.sites) for m in done.moves]
 
 
 def _declaration(message: Any, index: int) -> Declaration:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tidegate.model.assignment import Status
 from tidegate.model.decision import Decision
 from tidegate.model.money import PriceBook, Team
+from tidegate.model.plan import Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import ModelVersion
 from tidegate.model.site import Offer, Site
@@ -135,7 +136,11 @@ class WorkloadDecided:
     workload_id: str
     decision: Decision
     because: str = ""
-    """Why it was decided again (`drain NAME`, `site NAME lost`); empty for the first decision."""
+    """Why it was decided again (`drain NAME`, `site NAME lost`, `rebalance`); empty for the first decision."""
+    among: tuple[str, ...] = ()
+    """The sites that were asked about, where a plan had chosen them; empty means all of them."""
+    stop_first: bool = False
+    """Where else it stands it is stopped at once, and not only when the new place runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,15 @@ class AssignmentOutlawed:
     rules: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class PlanAdopted:
+    """Someone adopted a plan. Its moves follow in the same run, each as a decision `because` of `rebalance`."""
+
+    at: int
+    plan: Plan
+    key: str = ""
+
+
 Event = (
     SiteApplied
     | PolicyApplied
@@ -183,6 +197,7 @@ Event = (
     | WorkloadProgressed
     | WorkloadCancelled
     | AssignmentOutlawed
+    | PlanAdopted
 )
 
 

@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from tidegate.v1 import assignment_pb2 as tidegate_dot_v1_dot_assignment__pb2
 from tidegate.v1 import decision_pb2 as tidegate_dot_v1_dot_decision__pb2
 from tidegate.v1 import money_pb2 as tidegate_dot_v1_dot_money__pb2
+from tidegate.v1 import plan_pb2 as tidegate_dot_v1_dot_plan__pb2
 from tidegate.v1 import policy_pb2 as tidegate_dot_v1_dot_policy__pb2
 from tidegate.v1 import registry_pb2 as tidegate_dot_v1_dot_registry__pb2
 from tidegate.v1 import site_pb2 as tidegate_dot_v1_dot_site__pb2
 from tidegate.v1 import workload_pb2 as tidegate_dot_v1_dot_workload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/event.proto\x12\x0btidegate.v1\x1a\x1ctidegate/v1/assignment.proto\x1a\x1atidegate/v1/decision.proto\x1a\x17tidegate/v1/money.proto\x1a\x18tidegate/v1/policy.proto\x1a\x1atidegate/v1/registry.proto\x1a\x16tidegate/v1/site.proto\x1a\x1atidegate/v1/workload.proto\"G\n\x0bSiteApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x1f\n\x04site\x18\x02 \x01(\x0b\x32\x11.tidegate.v1.Site\x12\x0b\n\x03key\x18\x03 \x01(\t\"M\n\rPolicyApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12#\n\x06policy\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.Policy\x12\x0b\n\x03key\x18\x03 \x01(\t\"G\n\x0bTeamApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x1f\n\x04team\x18\x02 \x01(\x0b\x32\x11.tidegate.v1.Team\x12\x0b\n\x03key\x18\x03 \x01(\t\"Q\n\x10PriceBookApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12$\n\x04\x62ook\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.PriceBook\x12\x0b\n\x03key\x18\x03 \x01(\t\"\x84\x01\n\nSiteJoined\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\x0c\n\x04\x62oot\x18\x03 \x01(\t\x12\x17\n\x0fheld_generation\x18\x04 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12$\n\x08observed\x18\x06 \x03(\x0b\x32\x12.tidegate.v1.Offer\"$\n\x08SiteLost\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\"X\n\x0cSiteCordoned\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\x10\n\x08\x63ordoned\x18\x03 \x01(\x08\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x04 \x01(\t\x12\x0b\n\x03key\x18\x05 \x01(\t\"Y\n\x0cLinkMeasured\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x0e\n\x06rtt_us\x18\x04 \x01(\x03\x12\x0f\n\x07samples\x18\x05 \x01(\x03\"n\n\x13ServiceTimeMeasured\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x03 \x01(\t\x12\x0e\n\x06p99_us\x18\x04 \x01(\x03\x12\x0f\n\x07samples\x18\x05 \x01(\x03\"T\n\x0fModelRegistered\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12(\n\x05model\x18\x02 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\x12\x0b\n\x03key\x18\x03 \x01(\t\"\x94\x01\n\x11WorkloadSubmitted\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\'\n\x08workload\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\x12(\n\x05model\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\"l\n\x0fWorkloadDecided\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x04 \x01(\t\"S\n\x12WorkloadProgressed\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\x12#\n\x06status\x18\x03 \x01(\x0b\x32\x13.tidegate.v1.Status\"R\n\x11WorkloadCancelled\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\"R\n\x12\x41ssignmentOutlawed\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\r\n\x05rules\x18\x04 \x03(\t\"=\n\x08Recorded\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12!\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Event\"\xe9\x03\n\x0cWorkloadView\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x08workload\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\r\n\x05phase\x18\x03 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x14\n\x0csubmitted_at\x18\x05 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x39\n\x08statuses\x18\x07 \x03(\x0b\x32\'.tidegate.v1.WorkloadView.StatusesEntry\x12(\n\x05model\x18\x08 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\x12\x13\n\x0btraceparent\x18\t \x01(\t\x12\x13\n\x0boutlawed_by\x18\n \x03(\t\x12>\n\x0bsite_states\x18\x0b \x03(\x0b\x32).tidegate.v1.WorkloadView.SiteStatesEntry\x1a\x44\n\rStatusesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.Status:\x02\x38\x01\x1a\x31\n\x0fSiteStatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd6\x01\n\x08SiteView\x12\x1f\n\x04site\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Site\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08\x63ordoned\x18\x03 \x01(\x08\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12\x17\n\x0fheld_generation\x18\x05 \x01(\x03\x12\x11\n\tlast_seen\x18\x06 \x01(\x03\x12$\n\x08observed\x18\x07 \x03(\x0b\x32\x12.tidegate.v1.Offer\x12\x11\n\tworkloads\x18\x08 \x03(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\"\xdd\x06\n\x05\x45vent\x12\x30\n\x0csite_applied\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.SiteAppliedH\x00\x12\x34\n\x0epolicy_applied\x18\x02 \x01(\x0b\x32\x1a.tidegate.v1.PolicyAppliedH\x00\x12\x30\n\x0cteam_applied\x18\x03 \x01(\x0b\x32\x18.tidegate.v1.TeamAppliedH\x00\x12;\n\x12price_book_applied\x18\x04 \x01(\x0b\x32\x1d.tidegate.v1.PriceBookAppliedH\x00\x12.\n\x0bsite_joined\x18\x05 \x01(\x0b\x32\x17.tidegate.v1.SiteJoinedH\x00\x12*\n\tsite_lost\x18\x06 \x01(\x0b\x32\x15.tidegate.v1.SiteLostH\x00\x12\x32\n\rsite_cordoned\x18\x07 \x01(\x0b\x32\x19.tidegate.v1.SiteCordonedH\x00\x12\x32\n\rlink_measured\x18\x08 \x01(\x0b\x32\x19.tidegate.v1.LinkMeasuredH\x00\x12\x41\n\x15service_time_measured\x18\t \x01(\x0b\x32 .tidegate.v1.ServiceTimeMeasuredH\x00\x12\x38\n\x10model_registered\x18\n \x01(\x0b\x32\x1c.tidegate.v1.ModelRegisteredH\x00\x12<\n\x12workload_submitted\x18\x0b \x01(\x0b\x32\x1e.tidegate.v1.WorkloadSubmittedH\x00\x12\x38\n\x10workload_decided\x18\x0c \x01(\x0b\x32\x1c.tidegate.v1.WorkloadDecidedH\x00\x12>\n\x13workload_progressed\x18\r \x01(\x0b\x32\x1f.tidegate.v1.WorkloadProgressedH\x00\x12<\n\x12workload_cancelled\x18\x0e \x01(\x0b\x32\x1e.tidegate.v1.WorkloadCancelledH\x00\x12>\n\x13\x61ssignment_outlawed\x18\x0f \x01(\x0b\x32\x1f.tidegate.v1.AssignmentOutlawedH\x00\x42\x06\n\x04kindb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/event.proto\x12\x0btidegate.v1\x1a\x1ctidegate/v1/assignment.proto\x1a\x1atidegate/v1/decision.proto\x1a\x17tidegate/v1/money.proto\x1a\x16tidegate/v1/plan.proto\x1a\x18tidegate/v1/policy.proto\x1a\x1atidegate/v1/registry.proto\x1a\x16tidegate/v1/site.proto\x1a\x1atidegate/v1/workload.proto\"G\n\x0bSiteApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x1f\n\x04site\x18\x02 \x01(\x0b\x32\x11.tidegate.v1.Site\x12\x0b\n\x03key\x18\x03 \x01(\t\"M\n\rPolicyApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12#\n\x06policy\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.Policy\x12\x0b\n\x03key\x18\x03 \x01(\t\"G\n\x0bTeamApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x1f\n\x04team\x18\x02 \x01(\x0b\x32\x11.tidegate.v1.Team\x12\x0b\n\x03key\x18\x03 \x01(\t\"Q\n\x10PriceBookApplied\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12$\n\x04\x62ook\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.PriceBook\x12\x0b\n\x03key\x18\x03 \x01(\t\"\x84\x01\n\nSiteJoined\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\x0c\n\x04\x62oot\x18\x03 \x01(\t\x12\x17\n\x0fheld_generation\x18\x04 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x05 \x01(\t\x12$\n\x08observed\x18\x06 \x03(\x0b\x32\x12.tidegate.v1.Offer\"$\n\x08SiteLost\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\"X\n\x0cSiteCordoned\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\x10\n\x08\x63ordoned\x18\x03 \x01(\x08\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x04 \x01(\t\x12\x0b\n\x03key\x18\x05 \x01(\t\"Y\n\x0cLinkMeasured\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x0e\n\x06rtt_us\x18\x04 \x01(\x03\x12\x0f\n\x07samples\x18\x05 \x01(\x03\"n\n\x13ServiceTimeMeasured\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x03 \x01(\t\x12\x0e\n\x06p99_us\x18\x04 \x01(\x03\x12\x0f\n\x07samples\x18\x05 \x01(\x03\"T\n\x0fModelRegistered\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12(\n\x05model\x18\x02 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\x12\x0b\n\x03key\x18\x03 \x01(\t\"\x94\x01\n\x11WorkloadSubmitted\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\'\n\x08workload\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x13\n\x0btraceparent\x18\x04 \x01(\t\x12(\n\x05model\x18\x05 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\"\x8f\x01\n\x0fWorkloadDecided\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x04 \x01(\t\x12\r\n\x05\x61mong\x18\x05 \x03(\t\x12\x12\n\nstop_first\x18\x06 \x01(\x08\"S\n\x12WorkloadProgressed\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x0c\n\x04site\x18\x02 \x01(\t\x12#\n\x06status\x18\x03 \x01(\x0b\x32\x13.tidegate.v1.Status\"R\n\x11WorkloadCancelled\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x0b\n\x03key\x18\x04 \x01(\t\"R\n\x12\x41ssignmentOutlawed\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\r\n\x05rules\x18\x04 \x03(\t\"G\n\x0bPlanAdopted\x12\n\n\x02\x61t\x18\x01 \x01(\x03\x12\x1f\n\x04plan\x18\x02 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x0b\n\x03key\x18\x03 \x01(\t\"=\n\x08Recorded\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12!\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Event\"\xe9\x03\n\x0cWorkloadView\x12\n\n\x02id\x18\x01 \x01(\t\x12\'\n\x08workload\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\r\n\x05phase\x18\x03 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x14\n\x0csubmitted_at\x18\x05 \x01(\x03\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\x12\x39\n\x08statuses\x18\x07 \x03(\x0b\x32\'.tidegate.v1.WorkloadView.StatusesEntry\x12(\n\x05model\x18\x08 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\x12\x13\n\x0btraceparent\x18\t \x01(\t\x12\x13\n\x0boutlawed_by\x18\n \x03(\t\x12>\n\x0bsite_states\x18\x0b \x03(\x0b\x32).tidegate.v1.WorkloadView.SiteStatesEntry\x1a\x44\n\rStatusesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\"\n\x05value\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.Status:\x02\x38\x01\x1a\x31\n\x0fSiteStatesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd6\x01\n\x08SiteView\x12\x1f\n\x04site\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Site\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08\x63ordoned\x18\x03 \x01(\x08\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12\x17\n\x0fheld_generation\x18\x05 \x01(\x03\x12\x11\n\tlast_seen\x18\x06 \x01(\x03\x12$\n\x08observed\x18\x07 \x03(\x0b\x32\x12.tidegate.v1.Offer\x12\x11\n\tworkloads\x18\x08 \x03(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\t \x01(\t\"\x8f\x07\n\x05\x45vent\x12\x30\n\x0csite_applied\x18\x01 \x01(\x0b\x32\x18.tidegate.v1.SiteAppliedH\x00\x12\x34\n\x0epolicy_applied\x18\x02 \x01(\x0b\x32\x1a.tidegate.v1.PolicyAppliedH\x00\x12\x30\n\x0cteam_applied\x18\x03 \x01(\x0b\x32\x18.tidegate.v1.TeamAppliedH\x00\x12;\n\x12price_book_applied\x18\x04 \x01(\x0b\x32\x1d.tidegate.v1.PriceBookAppliedH\x00\x12.\n\x0bsite_joined\x18\x05 \x01(\x0b\x32\x17.tidegate.v1.SiteJoinedH\x00\x12*\n\tsite_lost\x18\x06 \x01(\x0b\x32\x15.tidegate.v1.SiteLostH\x00\x12\x32\n\rsite_cordoned\x18\x07 \x01(\x0b\x32\x19.tidegate.v1.SiteCordonedH\x00\x12\x32\n\rlink_measured\x18\x08 \x01(\x0b\x32\x19.tidegate.v1.LinkMeasuredH\x00\x12\x41\n\x15service_time_measured\x18\t \x01(\x0b\x32 .tidegate.v1.ServiceTimeMeasuredH\x00\x12\x38\n\x10model_registered\x18\n \x01(\x0b\x32\x1c.tidegate.v1.ModelRegisteredH\x00\x12<\n\x12workload_submitted\x18\x0b \x01(\x0b\x32\x1e.tidegate.v1.WorkloadSubmittedH\x00\x12\x38\n\x10workload_decided\x18\x0c \x01(\x0b\x32\x1c.tidegate.v1.WorkloadDecidedH\x00\x12>\n\x13workload_progressed\x18\r \x01(\x0b\x32\x1f.tidegate.v1.WorkloadProgressedH\x00\x12<\n\x12workload_cancelled\x18\x0e \x01(\x0b\x32\x1e.tidegate.v1.WorkloadCancelledH\x00\x12>\n\x13\x61ssignment_outlawed\x18\x0f \x01(\x0b\x32\x1f.tidegate.v1.AssignmentOutlawedH\x00\x12\x30\n\x0cplan_adopted\x18\x10 \x01(\x0b\x32\x18.tidegate.v1.PlanAdoptedH\x00\x42\x06\n\x04kindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,46 +43,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WORKLOADVIEW_STATUSESENTRY']._serialized_options = b'8\001'
   _globals['_WORKLOADVIEW_SITESTATESENTRY']._loaded_options = None
   _globals['_WORKLOADVIEW_SITESTATESENTRY']._serialized_options = b'8\001'
-  _globals['_SITEAPPLIED']._serialized_start=229
-  _globals['_SITEAPPLIED']._serialized_end=300
-  _globals['_POLICYAPPLIED']._serialized_start=302
-  _globals['_POLICYAPPLIED']._serialized_end=379
-  _globals['_TEAMAPPLIED']._serialized_start=381
-  _globals['_TEAMAPPLIED']._serialized_end=452
-  _globals['_PRICEBOOKAPPLIED']._serialized_start=454
-  _globals['_PRICEBOOKAPPLIED']._serialized_end=535
-  _globals['_SITEJOINED']._serialized_start=538
-  _globals['_SITEJOINED']._serialized_end=670
-  _globals['_SITELOST']._serialized_start=672
-  _globals['_SITELOST']._serialized_end=708
-  _globals['_SITECORDONED']._serialized_start=710
-  _globals['_SITECORDONED']._serialized_end=798
-  _globals['_LINKMEASURED']._serialized_start=800
-  _globals['_LINKMEASURED']._serialized_end=889
-  _globals['_SERVICETIMEMEASURED']._serialized_start=891
-  _globals['_SERVICETIMEMEASURED']._serialized_end=1001
-  _globals['_MODELREGISTERED']._serialized_start=1003
-  _globals['_MODELREGISTERED']._serialized_end=1087
-  _globals['_WORKLOADSUBMITTED']._serialized_start=1090
-  _globals['_WORKLOADSUBMITTED']._serialized_end=1238
-  _globals['_WORKLOADDECIDED']._serialized_start=1240
-  _globals['_WORKLOADDECIDED']._serialized_end=1348
-  _globals['_WORKLOADPROGRESSED']._serialized_start=1350
-  _globals['_WORKLOADPROGRESSED']._serialized_end=1433
-  _globals['_WORKLOADCANCELLED']._serialized_start=1435
-  _globals['_WORKLOADCANCELLED']._serialized_end=1517
-  _globals['_ASSIGNMENTOUTLAWED']._serialized_start=1519
-  _globals['_ASSIGNMENTOUTLAWED']._serialized_end=1601
-  _globals['_RECORDED']._serialized_start=1603
-  _globals['_RECORDED']._serialized_end=1664
-  _globals['_WORKLOADVIEW']._serialized_start=1667
-  _globals['_WORKLOADVIEW']._serialized_end=2156
-  _globals['_WORKLOADVIEW_STATUSESENTRY']._serialized_start=2037
-  _globals['_WORKLOADVIEW_STATUSESENTRY']._serialized_end=2105
-  _globals['_WORKLOADVIEW_SITESTATESENTRY']._serialized_start=2107
-  _globals['_WORKLOADVIEW_SITESTATESENTRY']._serialized_end=2156
-  _globals['_SITEVIEW']._serialized_start=2159
-  _globals['_SITEVIEW']._serialized_end=2373
-  _globals['_EVENT']._serialized_start=2376
-  _globals['_EVENT']._serialized_end=3237
+  _globals['_SITEAPPLIED']._serialized_start=253
+  _globals['_SITEAPPLIED']._serialized_end=324
+  _globals['_POLICYAPPLIED']._serialized_start=326
+  _globals['_POLICYAPPLIED']._serialized_end=403
+  _globals['_TEAMAPPLIED']._serialized_start=405
+  _globals['_TEAMAPPLIED']._serialized_end=476
+  _globals['_PRICEBOOKAPPLIED']._serialized_start=478
+  _globals['_PRICEBOOKAPPLIED']._serialized_end=559
+  _globals['_SITEJOINED']._serialized_start=562
+  _globals['_SITEJOINED']._serialized_end=694
+  _globals['_SITELOST']._serialized_start=696
+  _globals['_SITELOST']._serialized_end=732
+  _globals['_SITECORDONED']._serialized_start=734
+  _globals['_SITECORDONED']._serialized_end=822
+  _globals['_LINKMEASURED']._serialized_start=824
+  _globals['_LINKMEASURED']._serialized_end=913
+  _globals['_SERVICETIMEMEASURED']._serialized_start=915
+  _globals['_SERVICETIMEMEASURED']._serialized_end=1025
+  _globals['_MODELREGISTERED']._serialized_start=1027
+  _globals['_MODELREGISTERED']._serialized_end=1111
+  _globals['_WORKLOADSUBMITTED']._serialized_start=1114
+  _globals['_WORKLOADSUBMITTED']._serialized_end=1262
+  _globals['_WORKLOADDECIDED']._serialized_start=1265
+  _globals['_WORKLOADDECIDED']._serialized_end=1408
+  _globals['_WORKLOADPROGRESSED']._serialized_start=1410
+  _globals['_WORKLOADPROGRESSED']._serialized_end=1493
+  _globals['_WORKLOADCANCELLED']._serialized_start=1495
+  _globals['_WORKLOADCANCELLED']._serialized_end=1577
+  _globals['_ASSIGNMENTOUTLAWED']._serialized_start=1579
+  _globals['_ASSIGNMENTOUTLAWED']._serialized_end=1661
+  _globals['_PLANADOPTED']._serialized_start=1663
+  _globals['_PLANADOPTED']._serialized_end=1734
+  _globals['_RECORDED']._serialized_start=1736
+  _globals['_RECORDED']._serialized_end=1797
+  _globals['_WORKLOADVIEW']._serialized_start=1800
+  _globals['_WORKLOADVIEW']._serialized_end=2289
+  _globals['_WORKLOADVIEW_STATUSESENTRY']._serialized_start=2170
+  _globals['_WORKLOADVIEW_STATUSESENTRY']._serialized_end=2238
+  _globals['_WORKLOADVIEW_SITESTATESENTRY']._serialized_start=2240
+  _globals['_WORKLOADVIEW_SITESTATESENTRY']._serialized_end=2289
+  _globals['_SITEVIEW']._serialized_start=2292
+  _globals['_SITEVIEW']._serialized_end=2506
+  _globals['_EVENT']._serialized_start=2509
+  _globals['_EVENT']._serialized_end=3420
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from tidegate.v1 import assignment_pb2 as _assignment_pb2
 from tidegate.v1 import decision_pb2 as _decision_pb2
 from tidegate.v1 import money_pb2 as _money_pb2
+from tidegate.v1 import plan_pb2 as _plan_pb2
 from tidegate.v1 import policy_pb2 as _policy_pb2
 from tidegate.v1 import registry_pb2 as _registry_pb2
 from tidegate.v1 import site_pb2 as _site_pb2
@@ -375,12 +376,20 @@ class WorkloadDecided(_message.Message):
     WORKLOAD_ID_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     BECAUSE_FIELD_NUMBER: _builtins.int
+    AMONG_FIELD_NUMBER: _builtins.int
+    STOP_FIRST_FIELD_NUMBER: _builtins.int
     at: _builtins.int
     workload_id: _builtins.str
     because: _builtins.str
-    """Why it was decided again (`drain NAME`, `site NAME lost`); empty for the first decision."""
+    """Why it was decided again (`drain NAME`, `site NAME lost`, `rebalance`); empty for the first decision."""
+    stop_first: _builtins.bool
+    """Where else it stands it is stopped at once, and not only when the new place runs."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision: ...
+    @_builtins.property
+    def among(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sites that were asked about, where a plan had chosen them; empty means all of them."""
+
     def __init__(
         self,
         *,
@@ -388,10 +397,12 @@ class WorkloadDecided(_message.Message):
         workload_id: _builtins.str = ...,
         decision: _decision_pb2.Decision | None = ...,
         because: _builtins.str = ...,
+        among: _abc.Iterable[_builtins.str] | None = ...,
+        stop_first: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "decision", b"decision", "workload_id", b"workload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "at", b"at", "because", b"because", "decision", b"decision", "stop_first", b"stop_first", "workload_id", b"workload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -485,6 +496,34 @@ class AssignmentOutlawed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignmentOutlawed: _TypeAlias = AssignmentOutlawed  # noqa: Y015
+
+@_typing.final
+class PlanAdopted(_message.Message):
+    """Someone adopted a plan. Its moves follow in the same run, each as a decision because of `rebalance`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    key: _builtins.str
+    @_builtins.property
+    def plan(self) -> _plan_pb2.Plan: ...
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        plan: _plan_pb2.Plan | None = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "key", b"key", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanAdopted: _TypeAlias = PlanAdopted  # noqa: Y015
 
 @_typing.final
 class Recorded(_message.Message):
@@ -683,6 +722,7 @@ class Event(_message.Message):
     WORKLOAD_PROGRESSED_FIELD_NUMBER: _builtins.int
     WORKLOAD_CANCELLED_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_OUTLAWED_FIELD_NUMBER: _builtins.int
+    PLAN_ADOPTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def site_applied(self) -> Global___SiteApplied: ...
     @_builtins.property
@@ -713,6 +753,8 @@ class Event(_message.Message):
     def workload_cancelled(self) -> Global___WorkloadCancelled: ...
     @_builtins.property
     def assignment_outlawed(self) -> Global___AssignmentOutlawed: ...
+    @_builtins.property
+    def plan_adopted(self) -> Global___PlanAdopted: ...
     def __init__(
         self,
         *,
@@ -731,12 +773,13 @@ class Event(_message.Message):
         workload_progressed: Global___WorkloadProgressed | None = ...,
         workload_cancelled: Global___WorkloadCancelled | None = ...,
         assignment_outlawed: Global___AssignmentOutlawed | None = ...,
+        plan_adopted: Global___PlanAdopted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_progressed", b"workload_progressed", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_progressed", b"workload_progressed", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_progressed", b"workload_progressed", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_progressed", b"workload_progressed", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

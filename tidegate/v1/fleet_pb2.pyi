@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from tidegate.v1 import event_pb2 as _event_pb2
 from tidegate.v1 import money_pb2 as _money_pb2
+from tidegate.v1 import plan_pb2 as _plan_pb2
 from tidegate.v1 import policy_pb2 as _policy_pb2
 from tidegate.v1 import site_pb2 as _site_pb2
 import builtins as _builtins
@@ -362,6 +363,55 @@ class Moved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Moved: _TypeAlias = Moved  # noqa: Y015
+
+@_typing.final
+class AdoptPlanRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    idempotency_key: _builtins.str
+    @_builtins.property
+    def plan(self) -> _plan_pb2.Plan:
+        """As it was proposed."""
+
+    def __init__(
+        self,
+        *,
+        plan: _plan_pb2.Plan | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptPlanRequest: _TypeAlias = AdoptPlanRequest  # noqa: Y015
+
+@_typing.final
+class AdoptPlanResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    offset: _builtins.int
+    """The offset of the last decision."""
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]: ...
+    def __init__(
+        self,
+        *,
+        offset: _builtins.int = ...,
+        moved: _abc.Iterable[Global___Moved] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdoptPlanResponse: _TypeAlias = AdoptPlanResponse  # noqa: Y015
 
 @_typing.final
 class ListPoliciesRequest(_message.Message):

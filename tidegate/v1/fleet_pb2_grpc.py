@@ -64,6 +64,11 @@ class FleetStub:
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesResponse.FromString,
                 _registered_method=True)
+        self.AdoptPlan = channel.unary_unary(
+                '/tidegate.v1.Fleet/AdoptPlan',
+                request_serializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServicer:
@@ -109,6 +114,13 @@ class FleetServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdoptPlan(self, request, context):
+        """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -141,6 +153,11 @@ def add_FleetServicer_to_server(servicer, server):
                     servicer.ListPolicies,
                     request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesResponse.SerializeToString,
+            ),
+            'AdoptPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdoptPlan,
+                    request_deserializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -305,6 +322,33 @@ class Fleet:
             '/tidegate.v1.Fleet/ListPolicies',
             tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.SerializeToString,
             tidegate_dot_v1_dot_fleet__pb2.ListPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdoptPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Fleet/AdoptPlan',
+            tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.SerializeToString,
+            tidegate_dot_v1_dot_fleet__pb2.AdoptPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class FleetStub:
     """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ListPoliciesRequest, _fleet_pb2.ListPoliciesResponse]
     """Every policy version in force."""
+    AdoptPlan: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]
+    """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
 
 @_typing.type_check_only
 class FleetAsyncStub(FleetStub):
@@ -55,6 +57,8 @@ class FleetAsyncStub(FleetStub):
     """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
     ListPolicies: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ListPoliciesRequest, _fleet_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     """Every policy version in force."""
+    AdoptPlan: _aio.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]  # type: ignore[assignment]
+    """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
 
 class FleetServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -102,5 +106,13 @@ class FleetServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_pb2.ListPoliciesResponse, _abc.Awaitable[_fleet_pb2.ListPoliciesResponse]]:
         """Every policy version in force."""
+
+    @_abc_1.abstractmethod
+    def AdoptPlan(
+        self,
+        request: _fleet_pb2.AdoptPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.AdoptPlanResponse, _abc.Awaitable[_fleet_pb2.AdoptPlanResponse]]:
+        """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
 
 def add_FleetServicer_to_server(servicer: FleetServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

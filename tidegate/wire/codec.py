@@ -24,13 +24,14 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
-from tidegate.model import assignment, decision, event, money, policy, quantity, registry, session, site, workload
+from tidegate.model import assignment, decision, event, money, plan, policy, quantity, registry, session, site, workload
 from tidegate.model.errors import Refused
 from tidegate.v1 import (
     assignment_pb2,
     decision_pb2,
     event_pb2,
     money_pb2,
+    plan_pb2,
     policy_pb2,
     quantity_pb2,
     registry_pb2,
@@ -49,6 +50,7 @@ _ROOMS: tuple[tuple[types.ModuleType, types.ModuleType], ...] = (
     (money, money_pb2),
     (registry, registry_pb2),
     (decision, decision_pb2),
+    (plan, plan_pb2),
     (assignment, assignment_pb2),
     (event, event_pb2),
     (session, session_pb2),

@@ -11,6 +11,7 @@ refusal there for a bug.
 
 workloads.py           submit, plan, cancel            fleet_declarations.py  apply
 sites.py               attach, report, silence, cordon, drain, tick
+rebalance.py           adopt a plan, move by move
 models.py              what a model reference means, what a finished job leaves behind
 placing.py             the engine and the auditor, called together
 """
@@ -19,6 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from broker.core.commands import (
+    AdoptPlan,
     ApplyDeclarations,
     CancelWorkload,
     Command,
@@ -32,7 +34,7 @@ from broker.core.commands import (
     SubmitWorkload,
     Tick,
 )
-from broker.core.decide import fleet_declarations, models, sites, workloads
+from broker.core.decide import fleet_declarations, models, rebalance, sites, workloads
 from broker.core.decide.placing import Deciding, Watch, unwatched
 from broker.core.state import State
 
@@ -42,6 +44,7 @@ _BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
     ApplyDeclarations: fleet_declarations.apply,
     CordonSite: sites.cordon,
     DrainSite: sites.drain,
+    AdoptPlan: rebalance.adopt,
     RegisterModel: models.register,
     SiteAttached: sites.attached,
     SiteSilent: sites.silent,

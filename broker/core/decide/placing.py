@@ -36,18 +36,28 @@ def place(
     watch: Watch = unwatched,
     *,
     without: str = "",
+    among: tuple[str, ...] = (),
     revision: int = -1,
 ) -> Decision:
     """Where the workload goes, audited. `without` names a workload whose room counts as free.
 
+    `among` leaves out every other site, where a plan has chosen; empty means that all are asked.
     `revision` is for replays: the offset that the decision was made at, where that is not the state's own.
     Raises `Disagreement`.
     """
     revision = state.offset if revision < 0 else revision
     digest = model.artifact.digest if model else ""
+    exclude = frozenset(state.sites) - set(among) if among else frozenset()
     with _vacated(state, without):
         decision = engine.decide(
-            workload, state.fleet, state.law, now=at, revision=revision, model_digest=digest, watch=watch
+            workload,
+            state.fleet,
+            state.law,
+            now=at,
+            revision=revision,
+            model_digest=digest,
+            exclude=exclude,
+            watch=watch,
         )
         findings = audit.audit(workload, decision, state.fleet, state.law, model_digest=digest)
         watch("audit", {"findings": len(findings)})
