@@ -11,7 +11,6 @@ Exit codes: 0 stopped as asked, 1 could not start, 2 wrong usage, 70 broken.
 """
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
@@ -23,8 +22,6 @@ import uvloop
 
 from broker.config import Config, is_local, parse
 from broker.core import freeze
-from broker.core.commands import Tick
-from broker.core.decide.sites import due
 from broker.lines import start_logging
 from broker.log.disk import DiskDirectory
 from broker.log.embedded import EmbeddedLog
@@ -45,6 +42,7 @@ from broker.runtime.executors import Executors
 from broker.runtime.history import keep, restore
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
+from broker.runtime.watch import watch
 from broker.telemetry.embedded import Telemetry
 from broker.telemetry.exporter import StoreExporter
 from broker.telemetry.forward import Forwarder, collector_at
@@ -96,7 +94,16 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         _write_whole(config.ready_file, json.dumps(ready))
 
     turning = asyncio.create_task(loop.run())
-    beside = asyncio.create_task(_beside(config, loop, sessions, log, snapshots))
+    beside = asyncio.create_task(
+        watch(
+            loop,
+            sessions,
+            log,
+            snapshots,
+            every_s=min(TICK_S, config.heartbeat_ms / 1_000),
+            snapshot_every=config.snapshot_every,
+        )
+    )
     forwarding = [asyncio.create_task(forwarder.run())] if forwarder else []
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -118,25 +125,6 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     finally:
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
-
-
-async def _beside(config: Config, loop: Loop, sessions: Sessions, log: EmbeddedLog, snapshots: Snapshots) -> None:
-    """What time brings: silent sites, replacements that are due, snapshots."""
-    kept = log.head.offset
-    while True:
-        await asyncio.sleep(min(TICK_S, config.heartbeat_ms / 1_000))
-        await sessions.silence(loop)
-        loop.full = await log.room() <= 0
-        if await loop.read(lambda state, at: bool(due(state, at))):
-            await loop.ask(Tick(0))
-        if log.head.offset - kept >= config.snapshot_every:
-            # Frozen inside the loop's turn, where the state stands still; written outside.
-            frozen = await loop.read(lambda state, at: (log.head, state.offset, freeze.freeze(state)))
-            head, offset, data = frozen
-            if head.offset == offset:
-                kept = offset
-                with contextlib.suppress(TidegateError):
-                    await asyncio.to_thread(snapshots.write, head, data)
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -79,6 +79,11 @@ class Snapshots:
             logger.warning("snapshot passed over", extra={"snapshot": name, "because": because})
         return None
 
+    def offsets(self) -> list[int]:
+        """Where the kept snapshots say that they stand, oldest first; whether they are any good is not looked into."""
+        numbers = [name.removeprefix(_PREFIX) for name in self._names()]
+        return [int(number) for number in numbers if number.isdecimal()]
+
     def _unusable(self, snapshot: Snapshot, chain: bytes | None) -> str:
         if snapshot.format != self._format:
             return f"its state has format {snapshot.format}, this code reads {self._format}"

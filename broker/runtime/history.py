@@ -55,12 +55,8 @@ async def rows_after(log: Log, after: int, until: int = 0) -> AsyncIterator[Row]
 
 async def restore(log: Log, snapshots: Snapshots) -> State:
     """The state at the log's head: the newest usable snapshot, then the events after it."""
-    turning = asyncio.get_running_loop()
-
-    def chain_at(offset: int) -> bytes | None:
-        return asyncio.run_coroutine_threadsafe(log.chain_at(offset), turning).result()
-
-    snapshot = await asyncio.to_thread(snapshots.newest, chain_at)
+    chains = {offset: await log.chain_at(offset) for offset in await asyncio.to_thread(snapshots.offsets)}
+    snapshot = await asyncio.to_thread(snapshots.newest, chains.get)
     state = freeze.thaw(snapshot.state) if snapshot else State()
     if snapshot and state.offset != snapshot.head.offset:
         logger.warning("snapshot passed over because=its state stands elsewhere offset=%d", state.offset)
