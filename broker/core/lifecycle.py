@@ -5,6 +5,8 @@ Rules:
 2. Sites report how far they are; a site may skip phases, and a running service may start again after a crash.
 3. Ends (succeeded, failed, cancelled, refused) are final. Reports that come after them are stale and change nothing.
 4. Only a request to cancel leads to stopping, and from there every end is possible: a job may finish before it hears.
+   A site that says it is stopping what is still wanted there does so by the work's own `disconnect` block, and starts
+   it again once it is back: to the workload that is no more than placed.
 5. The workload's phase is that of its least advanced site; a job fails with any site, a service when all have failed.
 
 An event that breaks the table is `Broken`, with the story of that workload: either the log or this code is wrong.
@@ -51,7 +53,6 @@ def together(phases: Collection[Phase], *, job: bool) -> Phase:
     failed = [phase for phase in phases if phase is Phase.FAILED]
     if failed and (job or len(failed) == len(phases)):
         return Phase.FAILED
-    at_work = [phase for phase in phases if phase in _ADVANCE]
-    if not at_work:
-        return Phase.STOPPING if Phase.STOPPING in phases else Phase.CANCELLED
-    return min(at_work, key=_ADVANCE.index)
+    wanted = [Phase.PLACED if phase is Phase.STOPPING else phase for phase in phases]
+    at_work = [phase for phase in wanted if phase in _ADVANCE]
+    return min(at_work, key=_ADVANCE.index) if at_work else Phase.CANCELLED

@@ -288,6 +288,17 @@ def test_a_replaced_service_is_reconciled_as_its_block_says(keep):
     assert play
 
 
+def test_a_site_that_stops_by_the_work_s_own_block_has_not_ended_it():
+    play = fleet()
+    workload_id = play.ask(SubmitWorkload(5, service(disconnect=Disconnect(serve_for_ms=1_000)))).workload_id
+    at_work(play, workload_id)
+    at_work(play, workload_id, Phase.STOPPING, at=10)
+    assert play.state.workloads[workload_id].phase is Phase.PLACED
+    at_work(play, workload_id, Phase.RUNNING, at=11)
+    assert play.state.workloads[workload_id].phase is Phase.RUNNING
+    assert play
+
+
 def test_cancelled_once_every_site_has_let_go():
     play = fleet()
     workload_id = play.ask(SubmitWorkload(5, service())).workload_id

@@ -33,7 +33,8 @@ def test_agents_do_not_speak_for_the_broker():
         ([Phase.SUCCEEDED, Phase.RUNNING], True, Phase.RUNNING),
         ([Phase.SUCCEEDED], True, Phase.SUCCEEDED),
         ([Phase.CANCELLED], False, Phase.CANCELLED),
-        ([Phase.STOPPING], False, Phase.STOPPING),
+        ([Phase.STOPPING], False, Phase.PLACED),
+        ([Phase.STOPPING, Phase.RUNNING], False, Phase.PLACED),
     ],
 )
 def test_a_workload_is_as_far_as_its_least_advanced_site(phases, job, whole):
