@@ -19,7 +19,7 @@ from typing import Any
 from broker.core.state import State
 from placement.facts import Holding
 
-FORMAT = 2
+FORMAT = 3
 
 _DERIVED = ("fleet", "law")
 

@@ -16,6 +16,8 @@ def number(value: int, unit: Unit) -> str:
         return size(value)
     if unit is Unit.BYTES_PER_DAY:
         return f"{size(value)}/day"
+    if unit is Unit.GPU_MILLI:
+        return f"{value / 1000:g} of a GPU"
     if unit is Unit.CPUS_MILLI:
         return f"{value / 1000:g} CPUs"
     if unit is Unit.MICROSECONDS:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tidegate.model.decision import Seat, Slot
 from tidegate.model.registry import Artifact, ModelVersion
 from tidegate.model.workload import Workload
 
@@ -41,6 +42,10 @@ class Assignment:
     model: ModelVersion | None = None
     traceparent: str = ""
     """W3C trace context of the decision, kept so that later spans can link to it however late they come."""
+    slots: tuple[Slot, ...] = ()
+    """The offers of the site that the copies stand on."""
+    seats: tuple[Seat, ...] = ()
+    """One for each copy, slot by slot: which unit, and which of its GPUs. Empty: any."""
 
 
 @dataclass(frozen=True, slots=True)

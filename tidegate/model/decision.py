@@ -22,6 +22,8 @@ class Unit(StrEnum):
     CPUS_MILLI = "cpus_milli"
     MICROSECONDS = "microseconds"
     MICROS_PER_HOUR = "micros_per_hour"
+    GPU_MILLI = "gpu_milli"
+    """Thousandths of one GPU's compute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,17 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """Where one copy stands: a unit of its offer and, where it has GPUs or a part of one, which."""
+
+    unit: int
+    gpus: tuple[int, ...] = ()
+    """GPU numbers on the unit, from 0, ascending. Empty: the copy runs without."""
+    mig_start: int = 0
+    """The memory slice at which a MIG instance begins; 0 too where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """A candidate that every rule allowed, with its price and score."""
 
@@ -148,6 +161,8 @@ class Decision:
     """Moment, ms since the epoch, as given to the engine."""
     revision: int = 0
     """The log offset whose fold it was decided against."""
+    seats: tuple[Seat, ...] = ()
+    """One for each copy, slot by slot. Empty in decisions made before seats were recorded: first fit."""
 
     @property
     def sites(self) -> tuple[str, ...]:

@@ -33,6 +33,28 @@ class Pricing(StrEnum):
     RESERVED = "reserved"
 
 
+class GpuSharing(StrEnum):
+    """How the GPUs of an offer can be given out in parts. Whole ones always can."""
+
+    NONE = "none"
+    FRACTION = "fraction"
+    """Shares of compute and memory, each held to what it was given."""
+    MIG = "mig"
+    """Hardware partitions, each as good as a GPU of its own."""
+    TIME_SLICING = "time_slicing"
+    """Shares that only take turns: neither memory nor time is held. For work that says it will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class MigInstance:
+    """One MIG instance as it stands on a GPU: a profile, and the memory slice it begins at."""
+
+    gpu: int
+    """The GPU's number on its unit, from 0."""
+    profile: str
+    start: int
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """Capacity that a site can give: nodes that stand there, or an instance type that it can buy."""
@@ -50,6 +72,10 @@ class Offer:
     device_class: str = "cpu"
     """What a measured service time is valid for, e.g. `cpu-x86`, `gpu-l4`."""
     zone: str = ""
+    gpu_sharing: GpuSharing = GpuSharing.NONE
+    mig_layout: tuple[MigInstance, ...] = ()
+    """The instances that stand on each unit and stay as they are, where the site cannot make others: a GPU that has
+    some gives out these and nothing else. Empty: an instance is made where it is wanted, on any GPU with room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tidegate.model import mig
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Tier
 
@@ -24,6 +25,15 @@ class Spread(StrEnum):
     NODE = "node"
     ZONE = "zone"
     SITE = "site"
+
+
+class Gang(StrEnum):
+    """How the workers of a training job stand, always within one site."""
+
+    PACKED = "packed"
+    """On as few nodes as have room for them: they talk to each other all the time."""
+    SPREAD = "spread"
+    """Each on a node of its own, so that the loss of one node takes one worker."""
 
 
 class Audit(StrEnum):
@@ -58,6 +68,25 @@ class Demand:
     """Any of these; empty means any."""
     cpu_fallback: bool = False
     """Whether a place without GPUs will do when no GPU fits."""
+    gpu_share_milli: int = 0
+    """A part of one GPU in place of whole ones: thousandths of its compute, 1 to 999. `resources.gpus` is 0 then, and
+    `resources.gpu_memory_bytes` is what is taken of that GPU's memory."""
+    mig_profile: str = ""
+    """One MIG instance of this profile in place of whole GPUs, such as `1g.10gb`. `resources.gpus` is 0 then, and
+    `resources.gpu_memory_bytes` is the least that the instance must have."""
+    time_slicing: bool = False
+    """Whether a share will do that nothing but turns of time keeps apart: its neighbours can take its memory and its
+    time. Without it, a share is only taken where it is held."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a copy needs a GPU or a part of one."""
+        return bool(self.resources.gpus or self.gpu_share_milli or self.mig_profile)
+
+    @property
+    def gpu_milli(self) -> int:
+        """Thousandths of a GPU that one copy takes: whole ones, a share, or a MIG instance's part of the compute."""
+        return self.resources.gpus * 1000 + self.gpu_share_milli + mig.gpu_milli(self.mig_profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +157,7 @@ class Training:
     timeout_ms: int = 0
     output_model: str = ""
     """The model's name under which the output is registered; empty means the workload's name."""
+    gang: Gang = Gang.PACKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,5 +226,7 @@ class Workload:
 
     @property
     def spread(self) -> Spread:
-        """How far its copies must stand apart; a gang need not."""
+        """How far its copies must stand apart."""
+        if self.training:
+            return Spread.NODE if self.training.gang is Gang.SPREAD else Spread.NONE
         return self.inference.replicas.spread if self.inference else Spread.NONE

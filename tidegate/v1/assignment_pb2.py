@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from tidegate.v1 import decision_pb2 as tidegate_dot_v1_dot_decision__pb2
 from tidegate.v1 import registry_pb2 as tidegate_dot_v1_dot_registry__pb2
 from tidegate.v1 import workload_pb2 as tidegate_dot_v1_dot_workload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctidegate/v1/assignment.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/registry.proto\x1a\x1atidegate/v1/workload.proto\"\xca\x01\n\nAssignment\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\'\n\x08workload\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12\r\n\x05offer\x18\x05 \x01(\t\x12\x0e\n\x06\x63opies\x18\x06 \x01(\x03\x12(\n\x05model\x18\x07 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\"Y\n\x07\x44\x65sired\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12,\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x17.tidegate.v1.Assignment\"-\n\x08\x45ndpoint\x12\x10\n\x08protocol\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"\xc9\x02\n\x06Status\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12!\n\x05phase\x18\x03 \x01(\x0e\x32\x12.tidegate.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x11\n\texit_code\x18\x05 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x03\x12(\n\tendpoints\x18\x07 \x03(\x0b\x32\x15.tidegate.v1.Endpoint\x12&\n\x07outputs\x18\x08 \x03(\x0b\x32\x15.tidegate.v1.Artifact\x12\x31\n\x07metrics\x18\t \x03(\x0b\x32 .tidegate.v1.Status.MetricsEntry\x12\n\n\x02\x61t\x18\n \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xcf\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_PLACED\x10\x01\x12\x13\n\x0fPHASE_PREPARING\x10\x02\x12\x12\n\x0ePHASE_STARTING\x10\x03\x12\x11\n\rPHASE_RUNNING\x10\x04\x12\x12\n\x0ePHASE_STOPPING\x10\x05\x12\x13\n\x0fPHASE_SUCCEEDED\x10\x06\x12\x10\n\x0cPHASE_FAILED\x10\x07\x12\x13\n\x0fPHASE_CANCELLED\x10\x08\x12\x11\n\rPHASE_REFUSED\x10\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctidegate/v1/assignment.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\x1a\x1atidegate/v1/registry.proto\x1a\x1atidegate/v1/workload.proto\"\x8e\x02\n\nAssignment\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\'\n\x08workload\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x12\n\ngeneration\x18\x04 \x01(\x03\x12\r\n\x05offer\x18\x05 \x01(\t\x12\x0e\n\x06\x63opies\x18\x06 \x01(\x03\x12(\n\x05model\x18\x07 \x01(\x0b\x32\x19.tidegate.v1.ModelVersion\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12 \n\x05slots\x18\t \x03(\x0b\x32\x11.tidegate.v1.Slot\x12 \n\x05seats\x18\n \x03(\x0b\x32\x11.tidegate.v1.Seat\"Y\n\x07\x44\x65sired\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12,\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x17.tidegate.v1.Assignment\"-\n\x08\x45ndpoint\x12\x10\n\x08protocol\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"\xc9\x02\n\x06Status\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12!\n\x05phase\x18\x03 \x01(\x0e\x32\x12.tidegate.v1.Phase\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\x12\x11\n\texit_code\x18\x05 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x03\x12(\n\tendpoints\x18\x07 \x03(\x0b\x32\x15.tidegate.v1.Endpoint\x12&\n\x07outputs\x18\x08 \x03(\x0b\x32\x15.tidegate.v1.Artifact\x12\x31\n\x07metrics\x18\t \x03(\x0b\x32 .tidegate.v1.Status.MetricsEntry\x12\n\n\x02\x61t\x18\n \x01(\x03\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xcf\x01\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_PLACED\x10\x01\x12\x13\n\x0fPHASE_PREPARING\x10\x02\x12\x12\n\x0ePHASE_STARTING\x10\x03\x12\x11\n\rPHASE_RUNNING\x10\x04\x12\x12\n\x0ePHASE_STOPPING\x10\x05\x12\x13\n\x0fPHASE_SUCCEEDED\x10\x06\x12\x10\n\x0cPHASE_FAILED\x10\x07\x12\x13\n\x0fPHASE_CANCELLED\x10\x08\x12\x11\n\rPHASE_REFUSED\x10\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,16 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STATUS_METRICSENTRY']._loaded_options = None
   _globals['_STATUS_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_PHASE']._serialized_start=777
-  _globals['_PHASE']._serialized_end=984
-  _globals['_ASSIGNMENT']._serialized_start=102
-  _globals['_ASSIGNMENT']._serialized_end=304
-  _globals['_DESIRED']._serialized_start=306
-  _globals['_DESIRED']._serialized_end=395
-  _globals['_ENDPOINT']._serialized_start=397
-  _globals['_ENDPOINT']._serialized_end=442
-  _globals['_STATUS']._serialized_start=445
-  _globals['_STATUS']._serialized_end=774
-  _globals['_STATUS_METRICSENTRY']._serialized_start=728
-  _globals['_STATUS_METRICSENTRY']._serialized_end=774
+  _globals['_PHASE']._serialized_start=873
+  _globals['_PHASE']._serialized_end=1080
+  _globals['_ASSIGNMENT']._serialized_start=130
+  _globals['_ASSIGNMENT']._serialized_end=400
+  _globals['_DESIRED']._serialized_start=402
+  _globals['_DESIRED']._serialized_end=491
+  _globals['_ENDPOINT']._serialized_start=493
+  _globals['_ENDPOINT']._serialized_end=538
+  _globals['_STATUS']._serialized_start=541
+  _globals['_STATUS']._serialized_end=870
+  _globals['_STATUS_METRICSENTRY']._serialized_start=824
+  _globals['_STATUS_METRICSENTRY']._serialized_end=870
 # @@protoc_insertion_point(module_scope)

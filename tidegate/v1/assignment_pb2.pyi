@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tidegate.v1 import decision_pb2 as _decision_pb2
 from tidegate.v1 import registry_pb2 as _registry_pb2
 from tidegate.v1 import workload_pb2 as _workload_pb2
 import builtins as _builtins
@@ -67,6 +68,8 @@ class Assignment(_message.Message):
     COPIES_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    SEATS_FIELD_NUMBER: _builtins.int
     workload_id: _builtins.str
     site: _builtins.str
     generation: _builtins.int
@@ -79,6 +82,14 @@ class Assignment(_message.Message):
     def workload(self) -> _workload_pb2.Workload: ...
     @_builtins.property
     def model(self) -> _registry_pb2.ModelVersion: ...
+    @_builtins.property
+    def slots(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Slot]:
+        """The offers of the site that the copies stand on."""
+
+    @_builtins.property
+    def seats(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Seat]:
+        """One for each copy, slot by slot: which unit, and which of its GPUs. Empty: any."""
+
     def __init__(
         self,
         *,
@@ -90,10 +101,12 @@ class Assignment(_message.Message):
         copies: _builtins.int = ...,
         model: _registry_pb2.ModelVersion | None = ...,
         traceparent: _builtins.str = ...,
+        slots: _abc.Iterable[_decision_pb2.Slot] | None = ...,
+        seats: _abc.Iterable[_decision_pb2.Seat] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "generation", b"generation", "model", b"model", "offer", b"offer", "site", b"site", "traceparent", b"traceparent", "workload", b"workload", "workload_id", b"workload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "generation", b"generation", "model", b"model", "offer", b"offer", "seats", b"seats", "site", b"site", "slots", b"slots", "traceparent", b"traceparent", "workload", b"workload", "workload_id", b"workload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -51,6 +51,8 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     UNIT_CPUS_MILLI: _Unit.ValueType  # 5
     UNIT_MICROSECONDS: _Unit.ValueType  # 6
     UNIT_MICROS_PER_HOUR: _Unit.ValueType  # 7
+    UNIT_GPU_MILLI: _Unit.ValueType  # 8
+    """Thousandths of one GPU's compute."""
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
     """How the numbers of a miss are to be read."""
@@ -63,6 +65,8 @@ UNIT_BYTES_PER_DAY: Unit.ValueType  # 4
 UNIT_CPUS_MILLI: Unit.ValueType  # 5
 UNIT_MICROSECONDS: Unit.ValueType  # 6
 UNIT_MICROS_PER_HOUR: Unit.ValueType  # 7
+UNIT_GPU_MILLI: Unit.ValueType  # 8
+"""Thousandths of one GPU's compute."""
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 @_typing.final
@@ -243,6 +247,37 @@ class Slot(_message.Message):
 Global___Slot: _TypeAlias = Slot  # noqa: Y015
 
 @_typing.final
+class Seat(_message.Message):
+    """Where one copy stands: a unit of its offer and, where it has GPUs or a part of one, which."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNIT_FIELD_NUMBER: _builtins.int
+    GPUS_FIELD_NUMBER: _builtins.int
+    MIG_START_FIELD_NUMBER: _builtins.int
+    unit: _builtins.int
+    mig_start: _builtins.int
+    """The memory slice at which a MIG instance begins; 0 too where there is none."""
+    @_builtins.property
+    def gpus(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """GPU numbers on the unit, from 0, ascending. Empty: the copy runs without."""
+
+    def __init__(
+        self,
+        *,
+        unit: _builtins.int = ...,
+        gpus: _abc.Iterable[_builtins.int] | None = ...,
+        mig_start: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gpus", b"gpus", "mig_start", b"mig_start", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Seat: _TypeAlias = Seat  # noqa: Y015
+
+@_typing.final
 class Ranked(_message.Message):
     """A candidate that every rule allowed, with its price and score."""
 
@@ -376,6 +411,7 @@ class Decision(_message.Message):
     PRICE_BOOK_FIELD_NUMBER: _builtins.int
     DECIDED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    SEATS_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     price_book: _builtins.str
     decided_at: _builtins.int
@@ -404,6 +440,10 @@ class Decision(_message.Message):
     def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`name@version` of every policy in force."""
 
+    @_builtins.property
+    def seats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Seat]:
+        """One for each copy, slot by slot. Empty in decisions made before seats were recorded: first fit."""
+
     def __init__(
         self,
         *,
@@ -420,10 +460,11 @@ class Decision(_message.Message):
         price_book: _builtins.str = ...,
         decided_at: _builtins.int = ...,
         revision: _builtins.int = ...,
+        seats: _abc.Iterable[Global___Seat] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "misses", b"misses", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "misses", b"misses", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

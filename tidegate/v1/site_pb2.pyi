@@ -82,6 +82,62 @@ PRICING_SPOT: Pricing.ValueType  # 3
 PRICING_RESERVED: Pricing.ValueType  # 4
 Global___Pricing: _TypeAlias = Pricing  # noqa: Y015
 
+class _GpuSharing:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GpuSharingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GpuSharing.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GPU_SHARING_UNSPECIFIED: _GpuSharing.ValueType  # 0
+    GPU_SHARING_NONE: _GpuSharing.ValueType  # 1
+    GPU_SHARING_FRACTION: _GpuSharing.ValueType  # 2
+    """Shares of compute and memory, each held to what it was given."""
+    GPU_SHARING_MIG: _GpuSharing.ValueType  # 3
+    """Hardware partitions, each as good as a GPU of its own."""
+    GPU_SHARING_TIME_SLICING: _GpuSharing.ValueType  # 4
+    """Shares that only take turns: neither memory nor time is held. For work that says it will do."""
+
+class GpuSharing(_GpuSharing, metaclass=_GpuSharingEnumTypeWrapper):
+    """How the GPUs of an offer can be given out in parts. Whole ones always can."""
+
+GPU_SHARING_UNSPECIFIED: GpuSharing.ValueType  # 0
+GPU_SHARING_NONE: GpuSharing.ValueType  # 1
+GPU_SHARING_FRACTION: GpuSharing.ValueType  # 2
+"""Shares of compute and memory, each held to what it was given."""
+GPU_SHARING_MIG: GpuSharing.ValueType  # 3
+"""Hardware partitions, each as good as a GPU of its own."""
+GPU_SHARING_TIME_SLICING: GpuSharing.ValueType  # 4
+"""Shares that only take turns: neither memory nor time is held. For work that says it will do."""
+Global___GpuSharing: _TypeAlias = GpuSharing  # noqa: Y015
+
+@_typing.final
+class MigInstance(_message.Message):
+    """One MIG instance as it stands on a GPU: a profile, and the memory slice it begins at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GPU_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    gpu: _builtins.int
+    """The GPU's number on its unit, from 0."""
+    profile: _builtins.str
+    start: _builtins.int
+    def __init__(
+        self,
+        *,
+        gpu: _builtins.int = ...,
+        profile: _builtins.str = ...,
+        start: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gpu", b"gpu", "profile", b"profile", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MigInstance: _TypeAlias = MigInstance  # noqa: Y015
+
 @_typing.final
 class Offer(_message.Message):
     """Capacity that a site can give: nodes that stand there, or an instance type that it can buy."""
@@ -97,6 +153,8 @@ class Offer(_message.Message):
     GPU_MODEL_FIELD_NUMBER: _builtins.int
     DEVICE_CLASS_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    GPU_SHARING_FIELD_NUMBER: _builtins.int
+    MIG_LAYOUT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     count: _builtins.int
     """Units standing there, or the ceiling where `elastic`."""
@@ -108,9 +166,16 @@ class Offer(_message.Message):
     device_class: _builtins.str
     """What a measured service time is valid for, e.g. `cpu-x86`, `gpu-l4`."""
     zone: _builtins.str
+    gpu_sharing: Global___GpuSharing.ValueType
     @_builtins.property
     def resources(self) -> _quantity_pb2.Resources:
         """Of one unit (one node, one instance)."""
+
+    @_builtins.property
+    def mig_layout(self) -> _containers.RepeatedCompositeFieldContainer[Global___MigInstance]:
+        """The instances that stand on each unit and stay as they are, where the site cannot make others: a GPU that has some
+        gives out these and nothing else. Empty: an instance is made where it is wanted, on any GPU with room.
+        """
 
     def __init__(
         self,
@@ -124,10 +189,12 @@ class Offer(_message.Message):
         gpu_model: _builtins.str = ...,
         device_class: _builtins.str = ...,
         zone: _builtins.str = ...,
+        gpu_sharing: Global___GpuSharing.ValueType = ...,
+        mig_layout: _abc.Iterable[Global___MigInstance] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "device_class", b"device_class", "elastic", b"elastic", "gpu_model", b"gpu_model", "instance_type", b"instance_type", "name", b"name", "pricing", b"pricing", "resources", b"resources", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "device_class", b"device_class", "elastic", b"elastic", "gpu_model", b"gpu_model", "gpu_sharing", b"gpu_sharing", "instance_type", b"instance_type", "mig_layout", b"mig_layout", "name", b"name", "pricing", b"pricing", "resources", b"resources", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -61,6 +61,28 @@ SPREAD_ZONE: Spread.ValueType  # 3
 SPREAD_SITE: Spread.ValueType  # 4
 Global___Spread: _TypeAlias = Spread  # noqa: Y015
 
+class _Gang:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GangEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Gang.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GANG_UNSPECIFIED: _Gang.ValueType  # 0
+    GANG_PACKED: _Gang.ValueType  # 1
+    """On as few nodes as have room for them: they talk to each other all the time."""
+    GANG_SPREAD: _Gang.ValueType  # 2
+    """Each on a node of its own, so that the loss of one node takes one worker."""
+
+class Gang(_Gang, metaclass=_GangEnumTypeWrapper):
+    """How the workers of a training job stand, always within one site."""
+
+GANG_UNSPECIFIED: Gang.ValueType  # 0
+GANG_PACKED: Gang.ValueType  # 1
+"""On as few nodes as have room for them: they talk to each other all the time."""
+GANG_SPREAD: Gang.ValueType  # 2
+"""Each on a node of its own, so that the loss of one node takes one worker."""
+Global___Gang: _TypeAlias = Gang  # noqa: Y015
+
 class _Audit:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -128,8 +150,23 @@ class Demand(_message.Message):
     RESOURCES_FIELD_NUMBER: _builtins.int
     GPU_MODELS_FIELD_NUMBER: _builtins.int
     CPU_FALLBACK_FIELD_NUMBER: _builtins.int
+    GPU_SHARE_MILLI_FIELD_NUMBER: _builtins.int
+    MIG_PROFILE_FIELD_NUMBER: _builtins.int
+    TIME_SLICING_FIELD_NUMBER: _builtins.int
     cpu_fallback: _builtins.bool
     """Whether a place without GPUs will do when no GPU fits."""
+    gpu_share_milli: _builtins.int
+    """A part of one GPU in place of whole ones: thousandths of its compute, 1 to 999. `resources.gpus` is 0 then, and
+    `resources.gpu_memory_bytes` is what is taken of that GPU's memory.
+    """
+    mig_profile: _builtins.str
+    """One MIG instance of this profile in place of whole GPUs, such as `1g.10gb`. `resources.gpus` is 0 then, and
+    `resources.gpu_memory_bytes` is the least that the instance must have.
+    """
+    time_slicing: _builtins.bool
+    """Whether a share will do that nothing but turns of time keeps apart: its neighbours can take its memory and its
+    time. Without it, a share is only taken where it is held.
+    """
     @_builtins.property
     def resources(self) -> _quantity_pb2.Resources: ...
     @_builtins.property
@@ -142,10 +179,13 @@ class Demand(_message.Message):
         resources: _quantity_pb2.Resources | None = ...,
         gpu_models: _abc.Iterable[_builtins.str] | None = ...,
         cpu_fallback: _builtins.bool = ...,
+        gpu_share_milli: _builtins.int = ...,
+        mig_profile: _builtins.str = ...,
+        time_slicing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_fallback", b"cpu_fallback", "gpu_models", b"gpu_models", "resources", b"resources"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_fallback", b"cpu_fallback", "gpu_models", b"gpu_models", "gpu_share_milli", b"gpu_share_milli", "mig_profile", b"mig_profile", "resources", b"resources", "time_slicing", b"time_slicing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -321,6 +361,7 @@ class Training(_message.Message):
     MAX_RETRIES_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     OUTPUT_MODEL_FIELD_NUMBER: _builtins.int
+    GANG_FIELD_NUMBER: _builtins.int
     entrypoint: _builtins.str
     workers: _builtins.int
     code_digest: _builtins.str
@@ -331,6 +372,7 @@ class Training(_message.Message):
     timeout_ms: _builtins.int
     output_model: _builtins.str
     """The model's name under which the output is registered; empty means the workload's name."""
+    gang: Global___Gang.ValueType
     @_builtins.property
     def env(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
@@ -344,10 +386,11 @@ class Training(_message.Message):
         max_retries: _builtins.int = ...,
         timeout_ms: _builtins.int = ...,
         output_model: _builtins.str = ...,
+        gang: Global___Gang.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_digest", b"code_digest", "entrypoint", b"entrypoint", "env", b"env", "max_retries", b"max_retries", "output_model", b"output_model", "timeout_ms", b"timeout_ms", "workers", b"workers", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_digest", b"code_digest", "entrypoint", b"entrypoint", "env", b"env", "gang", b"gang", "max_retries", b"max_retries", "output_model", b"output_model", "timeout_ms", b"timeout_ms", "workers", b"workers", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
