@@ -7,17 +7,19 @@ noun's. The file is long because the table is one: read it by kind, from the bot
 from collections.abc import Iterator
 from typing import Any
 
+from tidegate.manifests import gpus
 from tidegate.manifests import values as v
 from tidegate.manifests.shapes import Field, Group, ListOf, MapOf, Record, Through, Wrong
 from tidegate.model.money import EgressPrice, Price, PriceBook, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
 from tidegate.model.quantity import Resources
-from tidegate.model.site import Engine, Offer, Pricing, Reach, Site, Tier
+from tidegate.model.site import Engine, GpuSharing, MigInstance, Offer, Pricing, Reach, Site, Tier
 from tidegate.model.workload import (
     Audit,
     Data,
     Demand,
     Disconnect,
+    Gang,
     Guard,
     Latency,
     OnDisconnect,
@@ -43,14 +45,6 @@ LABEL_LIST = Through(
 )
 
 
-def _check_demand(demand: Demand) -> Iterator[Wrong]:
-    if demand.resources.gpus:
-        return
-    for name, given in (("gpuMemory", demand.resources.gpu_memory_bytes), ("gpuModels", demand.gpu_models)):
-        if given:
-            yield Wrong(name, "speaks of GPUs where none are demanded", "give gpus, or leave it out")
-
-
 def _check_disconnect(disconnect: Disconnect) -> Iterator[Wrong]:
     if disconnect.replace_after_ms and disconnect.replace is OnDisconnect.NEVER:
         yield Wrong("replaceAfter", "excludes replace: never", "give replace: site or anywhere, or leave it out")
@@ -70,6 +64,8 @@ def _check_offer(offer: Offer) -> Iterator[Wrong]:
         )
     if offer.resources.gpus and not offer.resources.gpu_memory_bytes:
         yield Wrong("gpus", "are offered without saying gpuMemory, so that no demand for memory could be met")
+    else:
+        yield from gpus.wrong_in_offer(offer)
 
 
 def _check_expression(one: Expression) -> Iterator[Wrong]:
@@ -96,7 +92,7 @@ def _check_policy_test(test: PolicyTest) -> Iterator[Wrong]:
 
 
 RESOURCES = (
-    Field("gpus", v.integer(0, 100_000), "Whole GPUs.", "gpus"),
+    Field("gpus", v.WHOLE_GPUS, "Whole GPUs.", "gpus"),
     Field("gpuMemory", v.BYTES, "Memory on each GPU, such as 24Gi.", "gpu_memory_bytes"),
     Field("cpus", v.CPUS, "CPUs, such as 2, 0.5 or 500m.", "cpus_milli"),
     Field("memory", v.BYTES, "Main memory, such as 4Gi.", "memory_bytes"),
@@ -132,8 +128,11 @@ DEMAND = Record(
         *RESOURCES_WITHIN,
         Field("gpuModels", ListOf(v.TEXT), "Any of these models; left out: any.", "gpu_models"),
         Field("cpuFallback", v.BOOLEAN, "Whether a place without GPUs will do when no GPU fits.", "cpu_fallback"),
+        Field("gpuShare", v.GPU_SHARE, "A share of one GPU in place of gpus, such as 500m or 50%.", "gpu_share_milli"),
+        Field("mig", v.MIG_PROFILE, "One MIG instance in place of gpus, such as 1g.10gb.", "mig_profile"),
+        Field("timeSlicing", v.BOOLEAN, "Whether a share that nothing holds will do.", "time_slicing"),
     ),
-    _check_demand,
+    gpus.wrong_in_demand,
 )
 LATENCY = Record(
     Latency,
@@ -213,6 +212,7 @@ TRAINING = (
         ),
         "What it leaves behind.",
     ),
+    Field("gang", v.choice(Gang), "Whether workers share few nodes, or each has its own.", "training.gang"),
 )
 REPLICAS = (
     Field("min", v.integer(1, 10_000), "How many serve at least.", "inference.replicas.minimum"),
@@ -249,6 +249,14 @@ INFERENCE = (
     Field("rollout", Group(ROLLOUT), "How a new version takes over."),
     Field("audit", v.choice(Audit), "Which predictions are made durable before they are answered.", "inference.audit"),
 )
+MIG_INSTANCE = Record(
+    MigInstance,
+    (
+        Field("gpu", v.integer(0, 1_000), "The GPU's number on its unit, from 0.", "gpu", required=True),
+        Field("profile", v.MIG_PROFILE, "What it is, such as 1g.10gb.", "profile", required=True),
+        Field("start", v.integer(0, 7), "The memory slice that it begins at.", "start", required=True),
+    ),
+)
 OFFER = Record(
     Offer,
     (
@@ -261,6 +269,8 @@ OFFER = Record(
         Field("instanceType", v.WORD, "The price book's key; left out: the offer's name.", "instance_type"),
         Field("deviceClass", v.WORD, "What a measured service time is valid for, such as gpu-l4.", "device_class"),
         Field("zone", v.WORD, "The zone it stands in.", "zone"),
+        Field("gpuSharing", v.choice(GpuSharing), "How its GPUs are given out in parts.", "gpu_sharing"),
+        Field("migLayout", ListOf(MIG_INSTANCE), "MIG instances that stay as they are, on every unit.", "mig_layout"),
     ),
     _check_offer,
 )

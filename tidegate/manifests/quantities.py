@@ -7,6 +7,7 @@
 | duration | `250us`, `50ms`, `1.5h`, `72h`, `30d` | microseconds |
 | money | `$1.20`, `1.20` | micros, millionths of a US dollar |
 | share | `5%`, `0.05` | millionths |
+| gpu share | `500m`, `0.5`, `50%` | thousandths of one GPU |
 
 Arithmetic is on whole numbers, never on floats: a figure that does not come out whole in its unit (`0.5` bytes,
 `0.0001` cores) is refused, not rounded. Nothing is negative, and nothing exceeds 2**63 - 1, the widest number on the
@@ -27,6 +28,7 @@ CPU_WANTED = "CPUs such as 500m, 2 or 0.5"
 DURATION_WANTED = "a duration such as 50ms, 30s or 72h"
 MONEY_WANTED = "US dollars such as $1.20"
 SHARE_WANTED = "a share from 0 to 1 such as 0.05, or 5%"
+GPU_SHARE_WANTED = "a share of one GPU, below 1, such as 500m, 0.5 or 50%"
 
 FIGURE = r"[0-9]+(?:\.[0-9]+)?"
 BYTES_PATTERN = rf"^{FIGURE}(?:[kMGTPE]|[KMGTPE]i)?$"
@@ -34,6 +36,7 @@ CPU_PATTERN = rf"^{FIGURE}m?$"
 DURATION_PATTERN = rf"^{FIGURE}(?:us|ms|s|m|h|d)$"
 MONEY_PATTERN = rf"^\$?{FIGURE}$"
 SHARE_PATTERN = rf"^{FIGURE}%?$"
+GPU_SHARE_PATTERN = rf"^{FIGURE}[m%]?$"
 
 _BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", start=1)}
 _DECIMAL = {letter: 1000**power for power, letter in enumerate("kMGTPE", start=1)}
@@ -100,6 +103,19 @@ def parse_share(text: str) -> int:
     if ppm > 1_000_000:
         raise ValueError(SHARE_WANTED)
     return ppm
+
+
+def parse_gpu_share(text: str) -> int:
+    """Thousandths of one GPU, from 1 to 999. Raises ValueError."""
+    milli = _parse(text, {"": 1000, "m": 1, "%": 10}, GPU_SHARE_WANTED)
+    if not 1 <= milli <= 999:
+        raise ValueError(f"{GPU_SHARE_WANTED}; for whole GPUs give gpus")
+    return milli
+
+
+def format_gpu_share(milli: int) -> str:
+    """`500m`."""
+    return f"{milli}m"
 
 
 def format_share(ppm: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tidegate.manifests import quantities as q
 from tidegate.manifests.shapes import Schema, Value
+from tidegate.model import mig
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCALARS = ("text", "number", "boolean")
@@ -38,6 +39,18 @@ def integer(least: int = 0, most: int = q.LARGEST) -> Value:
 
     described = {"type": "integer", "minimum": least, "maximum": most}
     return Value(parse, wanted, described, form=int, sorts=("number",))
+
+
+def _parse_gpus(written: str) -> int:
+    if re.fullmatch(r"0*\.[0-9]+|[0-9]+m|[0-9]+%", written, re.ASCII):
+        raise ValueError(f"whole GPUs; for a part of one, give gpuShare: {written}")
+    return int(integer(0, 100_000).parse(written))
+
+
+def _parse_mig(written: str) -> str:
+    if written not in mig.NAMES:
+        raise ValueError
+    return written
 
 
 def choice(of: type[StrEnum]) -> Value:
@@ -136,6 +149,15 @@ PLAIN = Value(
 ENVIRONMENT = Value(str, "text, a number, true or false", {"type": ["string", "number", "boolean"]}, sorts=_SCALARS)
 BYTES = quantity(q.parse_bytes, q.format_bytes, q.BYTES_WANTED, q.BYTES_PATTERN)
 CPUS = quantity(q.parse_cpus, q.format_cpus, q.CPU_WANTED, q.CPU_PATTERN)
+WHOLE_GPUS = Value(
+    _parse_gpus,
+    "a whole number from 0 to 100,000",
+    {"type": ["integer", "string"], "minimum": 0, "maximum": 100_000, "pattern": "^[0-9]+$"},
+    form=int,
+    sorts=("number", "text"),
+)
+GPU_SHARE = quantity(q.parse_gpu_share, q.format_gpu_share, q.GPU_SHARE_WANTED, q.GPU_SHARE_PATTERN)
+MIG_PROFILE = Value(_parse_mig, "a MIG profile such as 1g.10gb", {"enum": list(mig.NAMES)}, choices=mig.NAMES)
 MONEY = quantity(q.parse_money, q.format_money, q.MONEY_WANTED, q.MONEY_PATTERN)
 SHARE = quantity(q.parse_share, q.format_share, q.SHARE_WANTED, q.SHARE_PATTERN)
 PERCENT = quantity(q.parse_share, q.format_percent, q.SHARE_WANTED, q.SHARE_PATTERN)

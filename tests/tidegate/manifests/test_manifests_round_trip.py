@@ -29,9 +29,40 @@ spec:
   rollout: {canaryPercent: 10, guard: {errorRate: 0.01, p99: 50ms, agreement: 98%}}
   audit: "off"
 """
+GPUS = """\
+apiVersion: tidegate.dev/v1
+kind: Site
+metadata: {name: hall}
+spec:
+  tier: on_prem
+  operator: self
+  jurisdiction: DE
+  offers:
+  - name: divided
+    gpus: 2
+    gpuMemory: 80Gi
+    gpuModel: NVIDIA A100-SXM4-80GB
+    gpuSharing: mig
+    migLayout: [{gpu: 0, profile: 3g.40gb, start: 4}, {gpu: 0, profile: 1g.10gb+me, start: 0}]
+  - {name: shared, gpus: 1, gpuMemory: 24Gi, gpuModel: L4, gpuSharing: fraction}
+---
+apiVersion: tidegate.dev/v1
+kind: TrainingJob
+metadata: {name: half}
+spec: {demand: {gpuShare: 50%, gpuMemory: 8Gi, timeSlicing: true}, entrypoint: "true", workers: 3, gang: spread}
+---
+apiVersion: tidegate.dev/v1
+kind: TrainingJob
+metadata: {name: slice}
+spec: {demand: {mig: 2g.20gb, gpuModels: [A100, H100]}, entrypoint: "true"}
+"""
 
 
-@pytest.mark.parametrize("noun", [*NOUNS, *load(FULL, source="full")], ids=lambda noun: f"{kind_of(noun)}-{noun.name}")
+@pytest.mark.parametrize(
+    "noun",
+    [*NOUNS, *load(FULL, source="full"), *load(GPUS, source="gpus")],
+    ids=lambda noun: f"{kind_of(noun)}-{noun.name}",
+)
 def test_what_is_dumped_is_loaded_again(noun: Noun) -> None:
     assert load(dump(noun), source="dump") == (noun,)
     jsonschema.validate(document(noun), schema(kind_of(noun)))

@@ -129,3 +129,75 @@ def test_no_text_brings_anything_but_a_manifest_error(text: str, at: int) -> Non
     for whole in (text, TEN[:at] + text + TEN[at:]):
         with pytest.raises(ManifestError):
             load(whole, source="f.yaml")
+
+
+@pytest.mark.parametrize(
+    ("demand", "told"),
+    [
+        ("gpus: 0.5", 'gpus: found "0.5", wanted whole GPUs; for a part of one, give gpuShare: 0.5'),
+        ("gpus: 50%", 'gpus: found "50%", wanted whole GPUs; for a part of one, give gpuShare: 50%'),
+        ("gpuShare: 1.5", 'gpuShare: found "1.5", wanted a share of one GPU, below 1, such as 500m, 0.5 or 50%; for'),
+        ("gpuShare: 0", 'gpuShare: found "0", wanted a share of one GPU, below 1, such as 500m, 0.5 or 50%; for'),
+        ("gpuShare: 0.0005", 'gpuShare: found "0.0005", wanted a share of one GPU, below 1, such as 500m, 0.5 or 50%'),
+        ("gpuShare: 50%, gpus: 2, gpuMemory: 1Gi", "gpuShare: excludes gpus: it is a share of one GPU"),
+        ("gpuShare: 50%", "gpuShare: is given without gpuMemory"),
+        ("gpus: 1, timeSlicing: true", "timeSlicing: speaks of a share where none is demanded"),
+        ("mig: 1g.10g", 'mig: found "1g.10g", wanted a MIG profile such as 1g.10gb; did you mean "1g.10gb"?'),
+        ("mig: 1g.10gb, gpus: 1", "mig: excludes gpus: an instance stands for a GPU"),
+        ("mig: 1g.5gb, gpuModels: [H100]", 'mig: is not a profile of H100; did you mean "1g.'),
+        ("mig: 1g.10gb, gpuModels: [L4]", "mig: is wanted of L4, which cannot be divided"),
+        ("mig: 1g.10gb, gpuMemory: 20Gi", "gpuMemory: is more than an instance of 1g.10gb has ("),
+        ("cpus: 1, gpuModels: [L4]", "gpuModels: speaks of GPUs where none are demanded"),
+    ],
+)
+def test_a_demand_for_a_part_of_a_gpu_is_read_strictly(demand: str, told: str) -> None:
+    (only,) = mistakes(SERVICE.replace("cpus: 500m", demand))
+    assert only.startswith(f"f.yaml:6: spec.demand.{told}")
+
+
+SITE = """\
+apiVersion: tidegate.dev/v1
+kind: Site
+metadata: {name: hall}
+spec:
+  tier: on_prem
+  operator: self
+  jurisdiction: DE
+  offers:
+  - {name: node, gpus: 2, gpuMemory: 80Gi, gpuModel: H100, gpuSharing: mig}
+"""
+
+
+@pytest.mark.parametrize(
+    ("offer", "told"),
+    [
+        ("gpuModel: L4, gpuSharing: mig", "gpuSharing: is mig, and L4 cannot be divided; give a gpuModel of A30, A100"),
+        ("gpuModel: H100, gpuSharing: mid", 'gpuSharing: found "mid", wanted one of none, fraction, mig, time_slicing'),
+        ("gpuModel: H100, migLayout: [{gpu: 0, profile: 1g.10gb, start: 0}]", "migLayout: excludes gpuSharing: none"),
+        (
+            "gpuModel: H100, gpuSharing: mig, migLayout: [{gpu: 2, profile: 1g.10gb, start: 0}]",
+            "migLayout[0].gpu: is not one of 2 GPUs",
+        ),
+        (
+            "gpuModel: H100, gpuSharing: mig, migLayout: [{gpu: 0, profile: 1g.5gb, start: 0}]",
+            'migLayout[0].profile: is not a profile of H100; did you mean "1g.',
+        ),
+        (
+            "gpuModel: H100, gpuSharing: mig, migLayout: [{gpu: 0, profile: 3g.40gb, start: 3}]",
+            "migLayout[0].start: is not where a 3g.40gb can begin; it can at 0, 4",
+        ),
+        (
+            "gpuModel: H100, gpuSharing: mig, "
+            "migLayout: [{gpu: 0, profile: 3g.40gb, start: 0}, {gpu: 0, profile: 2g.20gb, start: 2}]",
+            "migLayout[1].start: overlaps another instance of the same GPU",
+        ),
+        (
+            "gpuModel: H100, gpuSharing: mig, "
+            "migLayout: [{gpu: 1, profile: 1g.10gb+me, start: 0}, {gpu: 1, profile: 1g.10gb+me, start: 1}]",
+            "migLayout[1].profile: can be on a GPU 1 times at most",
+        ),
+    ],
+)
+def test_an_offer_of_shared_gpus_is_read_strictly(offer: str, told: str) -> None:
+    (only,) = mistakes(SITE.replace("gpuModel: H100, gpuSharing: mig", offer))
+    assert only.startswith(f"f.yaml:9: spec.offers[0].{told}")
