@@ -83,7 +83,8 @@ class _Audit:
         standing = [facts.site.region for facts in self.facts.values() if facts.site.location == workload.data.origin]
         self.origin_region = standing[0] if standing else ""
         self.ranked = {one.site: one for one in decision.ranked}
-        self.missed = {(miss.rule, miss.site) for miss in decision.misses}
+        self.misses: tuple[Miss, ...] = ()
+        self.missed: set[tuple[str, str]] = set()
         resources = workload.demand.resources
         self.wanted = [_Wanted(_amounts(resources), resources.gpu_memory_bytes, workload.demand.gpu_models)]
         if workload.demand.cpu_fallback:
@@ -92,6 +93,11 @@ class _Audit:
     def findings(self) -> list[str]:
         found: list[str] = []
         names = tuple(sorted(self.facts))
+        try:
+            self.misses = self.decision.misses
+        except (IndexError, ValueError) as error:
+            return [f"misses: cannot be read: {error}"]
+        self.missed = {(miss.rule, miss.site) for miss in self.misses}
         if self.decision.candidates != names:
             return ["candidates: not every site by name"]
         if self.decision.policies != tuple(policy.ref for policy in self.law.policies):
@@ -113,20 +119,21 @@ class _Audit:
         expected = {rule for verdict in verdicts.values() for rule in verdict}
         if names and (set(columns) != expected or len(columns) != len(self.decision.columns)):
             return [f"columns: {sorted(set(columns) ^ expected)} should not differ"]
-        misses = Counter((miss.rule, miss.site) for miss in self.decision.misses)
-        excluded = {m.site for m in self.decision.misses if m.rule == "available" and "excluded" in m.found}
+        misses = Counter((miss.rule, miss.site) for miss in self.misses)
+        excluded = {m.site for m in self.misses if m.rule == "available" and "excluded" in m.found}
         for name in excluded & verdicts.keys():
             verdicts[name]["available"] = False
         for rule, column in columns.items():
-            if len(column.allowed) != len(names):
-                found.append(f"{rule}: {len(column.allowed)} verdicts for {len(names)} candidates")
+            if column.bits and len(column.bits) != _up(len(names), 8):
+                found.append(f"{rule}: {len(column.bits)} bytes of verdicts for {len(names)} candidates")
                 continue
-            for name, said in zip(names, column.allowed, strict=True):
-                if bool(said) != verdicts[name][rule]:
-                    found.append(f"{rule} at {name}: said {bool(said)}, is {verdicts[name][rule]}")
+            for row, name in enumerate(names):
+                said = not column.bits or bool(column.bits[row // 8] >> row % 8 & 1)
+                if said != verdicts[name][rule]:
+                    found.append(f"{rule} at {name}: said {said}, is {verdicts[name][rule]}")
                 if misses[rule, name] != (0 if verdicts[name][rule] else 1):
                     found.append(f"{rule} at {name}: {misses[rule, name]} misses for {verdicts[name][rule]}")
-        found += [f"{m.rule} at {m.site}: the miss's numbers say yes" for m in self.decision.misses if _says_yes(m)]
+        found += [f"{m.rule} at {m.site}: the miss's numbers say yes" for m in self.misses if _says_yes(m)]
         return found
 
     def verdicts(self, facts: SiteFacts) -> dict[str, bool]:
@@ -169,7 +176,7 @@ class _Audit:
         """With `spread: site`, enough sites must be allowed by everything else, or none is."""
         if not self.by_site:
             return
-        excluded = {m.site for m in self.decision.misses if m.rule == "available" and "excluded" in m.found}
+        excluded = {m.site for m in self.misses if m.rule == "available" and "excluded" in m.found}
         others = [
             name
             for name, verdict in verdicts.items()

@@ -65,6 +65,9 @@ class Columns:
         self.jurisdiction: Words[str] = Words(s.jurisdiction for s in self.sites)
         self.engines: Words[tuple[Engine, ...]] = Words(s.engines for s in self.sites)
         self._attributes: dict[str, Words[tuple[str, ...]]] = {}
+        self.gpu_models: Words[tuple[str, ...]] = Words(
+            tuple(dict.fromkeys(offer.gpu_model for offer in known.offers if offer.gpu_model)) for known in facts
+        )
         self._put_offers(facts)
         self._open(units)
         self._round_trips: dict[str, tuple[Numbers, Numbers]] = {}
@@ -209,6 +212,19 @@ class Columns:
         """Shape (sites,): the greatest number among the site's offers, at least `default`."""
         answer = np.full(len(self), default, dtype=np.int64)
         np.maximum.at(answer, self.offer_site, offers)
+        return answer
+
+    def site_min(self, offers: Numbers) -> Numbers:
+        """Shape (sites,): the least number among the site's offers; the greatest there is where it has none."""
+        answer = np.full(len(self), np.iinfo(np.int64).max, dtype=np.int64)
+        np.minimum.at(answer, self.offer_site, offers)
+        return answer
+
+    def first_offer(self, offers: Mask) -> Numbers:
+        """Shape (sites,): the row of the first of the site's offers that is marked; `UNKNOWN` where none is."""
+        answer = np.full(len(self), UNKNOWN, dtype=np.int64)
+        marked = np.flatnonzero(offers)[::-1]
+        answer[self.offer_site[marked]] = marked  # the last that is written stays: the first
         return answer
 
     def site_sum(self, offers: Numbers) -> Numbers:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placement.columns import Mask, Numbers
+from placement.explain import record
 from placement.fleet import Fleet
 from placement.packing import Packing
 from placement.rules.latency import LatencyRule
@@ -71,12 +72,13 @@ def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Re
     for _ in range(MOST_ROUNDS):
         alone = fleet.only(trial.site)
         verdicts = judge(trial.workload, alone, question)
-        refusing = [column.rule for column in verdicts.columns if column.rule.enforced and not column.allowed[0]]
+        refusing = [column for column in verdicts.columns if column.rule.enforced and not column.allowed[0]]
         if not refusing:
             return Relaxation(trial.changes, trial.site.name, verdicts.costs.of(0).total)
         changed = trial
-        for rule in refusing:
-            after = _satisfy(rule, rule.miss(trial.workload, alone, 0), changed, alone)
+        for column in refusing:
+            (miss,) = record(column, trial.workload, alone).misses(alone.columns.names)
+            after = _satisfy(column.rule, miss, changed, alone)
             if after is None:
                 return None
             changed = after

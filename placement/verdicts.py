@@ -59,6 +59,11 @@ class Verdicts:
         return _all_allow(self.columns, len(self.packing.fits))
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many sites each rule refused."""
+        return _counts(self.columns)
+
+    @property
     def refusals(self) -> Numbers:
         """Shape (sites,): how many enforced rules refuse each site."""
         refused = np.zeros(len(self.packing.fits), dtype=np.int64)
@@ -93,7 +98,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     packing = Packing(workload, columns, prices, in_time(workload, fleet, digest))
     one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
     beside = tuple(column.rule for column in (reach[2], *one_copy))
-    fit = (*one_copy, *_ask((Copies(packing, beside), TeamLimit(law.team(workload.team))), workload, fleet))
+    room = _ask((Copies(packing, beside), TeamLimit(law.team(workload.team))), workload, fleet)
 
     source = question.source_region
     if source is None:
@@ -101,11 +106,11 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     cost = costs(workload, columns, law.price_book, packing.compute, packing.idle, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    others = (*legal, *reach, *fit, *price)
+    others = (*legal, *reach, *one_copy, *price, *room)
     spread = _ask((SpreadRule(packing, _all_allow(others, len(columns))),), workload, fleet)
-    watch("fit", _counts((*fit, *spread)))
+    watch("fit", _counts((*one_copy, *spread, *room)))
     watch("price", _counts(price))
-    return Verdicts((*others, *spread), packing, cost)
+    return Verdicts((*legal, *reach, *one_copy, *spread, *price, *room), packing, cost)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:

@@ -65,7 +65,7 @@ class Steps:
         if decision.outcome is Outcome.REFUSED:
             self._span.set_status(trace.StatusCode.ERROR, "no candidate")
         for column in decision.columns:
-            if misses := column.allowed.count(0):
+            if misses := column.refused(len(decision.candidates)):
                 self._span.set_attribute(f"tidegate.misses.{column.rule}", misses)
 
     def finish(self) -> None:

@@ -16,15 +16,16 @@ from broker.log.interface import Log
 from broker.log.record import Record, Row
 from broker.log.snapshots import Snapshots
 from broker.log.upcast import Step, Upcasts
+from broker.runtime import older
 from tidegate.model.errors import TidegateError
 from tidegate.model.event import Event, Recorded
 from tidegate.wire import codec
 
 READ_ROWS = 1_000
 
-CURRENT: dict[str, int] = {kind_of(member): 1 for member in typing.get_args(Event)}
-STEPS: dict[tuple[str, int], Step] = {}
-"""From (kind, version) to the next. Empty until an event's encoding changes for the first time."""
+CURRENT: dict[str, int] = {kind_of(member): 1 for member in typing.get_args(Event)} | {"workload_decided": 2}
+STEPS: dict[tuple[str, int], Step] = {("workload_decided", 1): older.pack_misses}
+"""From (kind, version) to the next."""
 
 UPCASTS = Upcasts(CURRENT, STEPS)
 

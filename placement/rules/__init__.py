@@ -7,8 +7,11 @@ reader wants the reasons, from what is hardest to change to what is easiest:
 2. `available`, `engine`: the place as it is now and what runs there, which no change of the workload cures;
 3. `latency`, `volume`: distance, which is physics;
 4. `gpus`, `gpu-model`, `gpu-memory`, `cpus`, `memory`: what one copy needs on one unit;
-5. `copies`, `spread`: all copies at once, as far apart as asked;
-6. `team-limit`, `max-cost`: money and shares, which a person can raise.
+5. `spread`: copies as far apart as asked;
+6. `max-cost`: money, which a person can raise;
+7. `copies`: room for all copies at once, which others may give back;
+8. `team-limit`: the team's share.
 
-`spread` is asked last of all where it speaks of sites, because it counts the sites that the others allow.
+So what no waiting cures stands before what waiting may cure (`Kind`). `spread` is asked last of all where it speaks of
+sites, because it counts the sites that the others allow.
 """

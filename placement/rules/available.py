@@ -2,17 +2,24 @@
 
 import numpy as np
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Kind, Lack
 from tidegate.model.workload import Workload
+
+REASONS = ("unreachable", "cordoned", "excluded")
+_LACKS = tuple(
+    Lack("site.state", "In", ("reachable",), tuple(reason for bit, reason in enumerate(REASONS) if code >> bit & 1))
+    for code in range(1, 8)
+)
 
 
 class Available(Plain):
     """A place that cannot be told about new work gets none; work that stands there is another matter."""
 
     name = "available"
+    kind = Kind.REACH
 
     def __init__(self, exclude: frozenset[str]) -> None:
         self._exclude = exclude
@@ -21,18 +28,18 @@ class Available(Plain):
         """Shape (sites,): True where the site is reachable, not cordoned and not excluded."""
         columns = fleet.columns
         allowed = columns.reachable & ~columns.cordoned
-        left_out = [columns.row_of[name] for name in self._exclude if name in columns.row_of]
-        allowed[np.array(left_out, dtype=np.int64)] = False
+        allowed[self._rows(fleet)] = False
         return allowed
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
-        """Every reason that holds."""
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
+        """Every reason that holds, in one of seven combinations."""
         columns = fleet.columns
-        name = columns.names[site]
-        reasons = (
-            ("unreachable", not columns.reachable[site]),
-            ("cordoned", bool(columns.cordoned[site])),
-            ("excluded", name in self._exclude),
-        )
-        found = tuple(reason for reason, holds in reasons if holds)
-        return Miss(self.name, name, "site.state", "In", wanted=("reachable",), found=found)
+        left_out = np.zeros(len(columns), dtype=np.bool_)
+        left_out[self._rows(fleet)] = True
+        holds = (~columns.reachable[refused], columns.cordoned[refused], left_out[refused])
+        code = holds[0] + 2 * holds[1].astype(np.int64) + 4 * holds[2].astype(np.int64)
+        return Findings(_LACKS, codes=code - 1)
+
+    def _rows(self, fleet: Fleet) -> Numbers:
+        row_of = fleet.columns.row_of
+        return np.array(sorted(row_of[name] for name in self._exclude if name in row_of), dtype=np.int64)

@@ -6,11 +6,11 @@ not as often as there are copies. Where one copy already finds too little, that 
 
 import numpy as np
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Plain, Rule, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain, Rule
+from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
 
@@ -18,6 +18,7 @@ class Copies(Plain):
     """Whole or not at all."""
 
     name = "copies"
+    kind = Kind.CAPACITY
 
     def __init__(self, packing: Packing, on_one_copy: tuple[Rule, ...]) -> None:
         self._packing = packing
@@ -30,14 +31,8 @@ class Copies(Plain):
             one_has &= rule.allows(workload, fleet)
         return ~one_has | (self._packing.copies >= self._packing.wanted)
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many have room."""
-        return Miss(
-            rule=self.name,
-            site=fleet.columns.names[site],
-            key="training.workers" if workload.training else "replicas.min",
-            operator="Ge",
-            wanted_number=self._packing.wanted,
-            found_number=int(self._packing.copies[site]),
-            unit=Unit.COUNT,
-        )
+        key = "training.workers" if workload.training else "replicas.min"
+        lack = Lack(key, "Ge", wanted_number=self._packing.wanted, unit=Unit.COUNT)
+        return Findings((lack,), numbers=self._packing.copies[refused])

@@ -1,9 +1,9 @@
 """Engine: the site runs something that can run this kind of work."""
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Kind, Lack
 from tidegate.model.site import Engine
 from tidegate.model.workload import Workload, WorkloadKind
 
@@ -17,6 +17,7 @@ class EngineRule(Plain):
     """Training needs Ray; inference needs a model server process or Kubernetes."""
 
     name = "engine"
+    kind = Kind.REACH
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where any engine of the site runs this kind."""
@@ -24,9 +25,12 @@ class EngineRule(Plain):
         engines = fleet.columns.engines
         return engines.where(bool(wanted.intersection(there)) for there in engines.values)
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The engines that would do, and those that are there."""
-        columns = fleet.columns
-        found = tuple(engine.value for engine in columns.sites[site].engines)
+        engines = fleet.columns.engines
         wanted = tuple(engine.value for engine in RUNS[workload.kind])
-        return Miss(self.name, columns.names[site], "site.engines", "ContainsAny", wanted=wanted, found=found)
+        lacks = tuple(
+            Lack("site.engines", "ContainsAny", wanted, tuple(engine.value for engine in there))
+            for there in engines.values
+        )
+        return Findings(lacks, codes=engines.codes[refused])

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Lack
 from tidegate.model.workload import Workload
 
 
@@ -22,11 +22,8 @@ class GpuModel(Plain):
         named = columns.gpu_model.where(model in demand.gpu_models for model in columns.gpu_model.values)
         return columns.site_any(named & (columns.count > 0))
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The models that would do, and those of the site's offers, each once."""
-        columns = fleet.columns
-        there = dict.fromkeys(columns.offers[row].gpu_model for row in columns.offers_of(site))
-        found = tuple(model for model in there if model)
-        return Miss(
-            self.name, columns.names[site], "demand.gpuModels", "In", wanted=workload.demand.gpu_models, found=found
-        )
+        models = fleet.columns.gpu_models
+        lacks = tuple(Lack("demand.gpuModels", "In", workload.demand.gpu_models, there) for there in models.values)
+        return Findings(lacks, codes=models.codes[refused])

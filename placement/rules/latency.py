@@ -9,8 +9,8 @@ import numpy as np
 
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
 
@@ -57,6 +57,7 @@ class LatencyRule(Plain):
     """
 
     name = "latency"
+    kind = Kind.REACH
 
     def __init__(self, model_digest: str) -> None:
         self._model_digest = model_digest
@@ -76,24 +77,23 @@ class LatencyRule(Plain):
         soon: Mask = near | columns.site_any(in_time(workload, fleet, self._model_digest))
         return soon
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The fastest offer's time; `found` says `unknown` where no round trip is known."""
         assert workload.latency is not None
         columns = fleet.columns
         (rtt, measured_at), times = self._round_trip, self._times  # as `allows` found them for this fleet
-        fastest = min(columns.offers_of(site), key=lambda row: int(times[row]), default=None)
-        known = rtt[site] != UNKNOWN
-        found = int(times[fastest]) if fastest is not None else int(rtt[site]) + workload.latency.service_time_us
-        return Miss(
-            rule=self.name,
-            site=columns.names[site],
-            key="latency.p99",
-            operator="Le",
-            wanted=workload.latency.origins,
-            found=() if known else ("unknown",),
-            wanted_number=workload.latency.p99_us,
-            found_number=found if known else 0,
-            unit=Unit.MICROSECONDS,
-            offer=columns.offers[fastest].name if fastest is not None else "",
-            measured_at=int(measured_at[site]) if known else 0,
+        fastest = columns.first_offer(times == columns.site_min(times)[columns.offer_site])[refused]
+        known = rtt[refused] != UNKNOWN
+        declared = rtt[refused] + workload.latency.service_time_us
+        found = np.where(fastest == UNKNOWN, declared, times[fastest] if len(times) else declared)
+        key, wanted, most = "latency.p99", workload.latency.origins, workload.latency.p99_us
+        return Findings(
+            lacks=(
+                Lack(key, "Le", wanted, (), most, Unit.MICROSECONDS),
+                Lack(key, "Le", wanted, ("unknown",), most, Unit.MICROSECONDS),
+            ),
+            codes=(~known).astype(np.int64),
+            numbers=np.where(known, found, 0),
+            offers=fastest,
+            measured_at=np.where(known, measured_at[refused], 0),
         )

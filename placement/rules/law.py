@@ -5,14 +5,15 @@ once for each distinct value of its attribute in the fleet.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from placement.columns import Mask
+from placement.columns import Columns, Mask, Numbers, Words
 from placement.fleet import Fleet
 from placement.rules.expressions import Condition, compile_expression
-from placement.rules.rule import SiteRow
-from tidegate.model.decision import Miss
+from placement.rules.rule import Findings
+from tidegate.model.decision import Kind, Lack
 from tidegate.model.errors import Refused
 from tidegate.model.policy import Effect, Expression, Policy, Rule
 from tidegate.model.workload import Workload
@@ -44,49 +45,59 @@ class LawRule:
             satisfied &= any_of
         return ~applies | satisfied
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    @property
+    def kind(self) -> Kind:
+        """The law."""
+        return Kind.LAW
+
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The first requirement that fails or, of the alternatives, the first failure of the one that lacks least."""
-        failed = self.failures(workload, fleet, site)
-        condition = failed[0]
-        expression = condition.expression
-        return Miss(
-            rule=self.name,
-            site=fleet.columns.names[site],
-            key=expression.key,
-            operator=expression.operator.value,
-            wanted=expression.values,
-            found=_found(condition, workload, fleet, site),
-        )
+        columns = fleet.columns
+        conditions = [*self.require, *(condition for way in self.require_any for condition in way)]
+        failed = np.array([~_truth(condition, workload, columns)[refused] for condition in conditions])
+        first = failed[: len(self.require)].argmax(axis=0) if self.require else np.zeros(len(refused), dtype=np.int64)
+        if self.require_any:
+            stops = np.cumsum([len(self.require), *map(len, self.require_any)]).tolist()
+            ways = [failed[start:stop] for start, stop in pairwise(stops)]
+            least = np.array([way.sum(axis=0) for way in ways]).argmin(axis=0)  # the first of equals
+            firsts = np.array([start + way.argmax(axis=0) for start, way in zip(stops, ways, strict=False)])
+            settled = failed[: len(self.require)].any(axis=0)
+            first = np.where(settled, first, firsts[least, np.arange(len(refused))])
+        values = [_values(condition, workload, columns) for condition in conditions]
+        most = max(len(words.values) for words in values)
+        found = np.array([words.codes[refused] for words in values])[first, np.arange(len(refused))]
+        pairs, codes = np.unique(first * most + found, return_inverse=True)
+        lacks = []
+        for condition, value in (divmod(pair, most) for pair in pairs.tolist()):
+            expression = conditions[condition].expression
+            operator = expression.operator.value
+            lacks.append(Lack(expression.key, operator, expression.values, values[condition].values[value]))
+        return Findings(tuple(lacks), codes=codes.astype(np.int64))
 
-    def failures(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Conditions:
-        """What would have to become true at a refused site: every failed requirement, and the least alternative's."""
-        failed = _failing(self.require, workload, fleet, site)
-        lacking = [_failing(alternative, workload, fleet, site) for alternative in self.require_any]
-        return failed + (min(lacking, key=len) if lacking else ())
+
+def _values(condition: Condition, workload: Workload, columns: Columns) -> Words[tuple[str, ...]]:
+    """What the condition is about, for every site; one value for all of them where it is about the workload."""
+    of_site, of_workload = condition.attribute.of_site, condition.attribute.of_workload
+    if of_site is not None:
+        return columns.attribute(condition.attribute.key, (of_site(site) for site in columns.sites))
+    assert of_workload is not None
+    value = of_workload(workload)
+    return Words(value for _ in columns.sites)
 
 
-def _failing(conditions: Conditions, workload: Workload, fleet: Fleet, site: SiteRow) -> Conditions:
-    return tuple(c for c in conditions if not c.holds(_found(c, workload, fleet, site)))
-
-
-def _found(condition: Condition, workload: Workload, fleet: Fleet, site: SiteRow) -> tuple[str, ...]:
-    attribute = condition.attribute
-    if attribute.of_site is not None:
-        return attribute.of_site(fleet.columns.sites[site])
-    assert attribute.of_workload is not None
-    return attribute.of_workload(workload)
+def _truth(condition: Condition, workload: Workload, columns: Columns) -> Mask:
+    """Shape (sites,): whether the condition holds."""
+    words = _values(condition, workload, columns)
+    return words.where(condition.holds(value) for value in words.values)
 
 
 def _all(conditions: Conditions, workload: Workload, fleet: Fleet) -> Mask:
-    columns = fleet.columns
-    mask = np.ones(len(columns), dtype=np.bool_)
+    mask = np.ones(len(fleet.columns), dtype=np.bool_)
     for condition in conditions:
-        of_site = condition.attribute.of_site
-        if of_site is None:
+        if condition.attribute.of_workload is not None:
             mask &= condition.of_workload(workload)
         else:
-            words = columns.attribute(condition.attribute.key, (of_site(site) for site in columns.sites))
-            mask &= words.where(condition.holds(value) for value in words.values)
+            mask &= _truth(condition, workload, fleet.columns)
     return mask
 
 

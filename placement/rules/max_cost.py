@@ -9,8 +9,8 @@ import numpy as np
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
 
@@ -18,6 +18,7 @@ class MaxCost(Plain):
     """The workload's own ceiling, in micros per hour."""
 
     name = "max-cost"
+    kind = Kind.PRICE
 
     def __init__(self, packing: Packing, total: Numbers, has_prices: bool) -> None:
         """`total`, shape (sites,): what each site would cost; `has_prices`: whether a price book is in force."""
@@ -32,18 +33,17 @@ class MaxCost(Plain):
         low_enough = self._total * _shares(workload) <= workload.max_cost_micros_per_hour
         return ~self._packing.fits | (self._priced & low_enough)
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The ceiling and the price; `found` says `unknown` where there is none."""
-        known = bool(self._priced[site])
-        return Miss(
-            rule=self.name,
-            site=fleet.columns.names[site],
-            key="maxCost",
-            operator="Le",
-            found=() if known else ("unknown",),
-            wanted_number=workload.max_cost_micros_per_hour,
-            found_number=int(self._total[site]) * _shares(workload) if known else 0,
-            unit=Unit.MICROS_PER_HOUR,
+        known = self._priced[refused]
+        most = workload.max_cost_micros_per_hour
+        return Findings(
+            lacks=(
+                Lack("maxCost", "Le", (), (), most, Unit.MICROS_PER_HOUR),
+                Lack("maxCost", "Le", (), ("unknown",), most, Unit.MICROS_PER_HOUR),
+            ),
+            codes=(~known).astype(np.int64),
+            numbers=np.where(known, self._total[refused] * _shares(workload), 0),
         )
 
 

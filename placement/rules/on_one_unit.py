@@ -4,9 +4,12 @@ import numpy as np
 
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Workload
+
+UNREACHED = np.iinfo(np.int64).min
+"""Less than any unit has, an overcommitted one included."""
 
 
 class OnOneUnit(Plain):
@@ -37,21 +40,14 @@ class OnOneUnit(Plain):
         enough: Mask = fleet.columns.site_max(self._most) >= wanted
         return enough
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The most that any unit of the site has, and the offer that has it."""
         columns = fleet.columns
         most = self._most  # as `allows` found it for this fleet
-        nearest = max(columns.offers_of(site), key=lambda row: int(most[row]), default=None)
-        return Miss(
-            rule=self.name,
-            site=columns.names[site],
-            key=self.key,
-            operator="Ge",
-            wanted_number=self.wanted(workload),
-            found_number=max(int(most[nearest]), 0) if nearest is not None else 0,
-            unit=self.unit,
-            offer=columns.offers[nearest].name if nearest is not None else "",
-        )
+        best = columns.site_max(most, UNREACHED)
+        nearest = columns.first_offer(most == best[columns.offer_site])
+        lack = Lack(self.key, "Ge", wanted_number=self.wanted(workload), unit=self.unit)
+        return Findings((lack,), numbers=np.maximum(best[refused], 0), offers=nearest[refused])
 
     def _most_on_one(self, columns: Columns) -> Numbers:
         """Shape (offers,): the most on any one unit."""

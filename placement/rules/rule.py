@@ -1,14 +1,28 @@
-"""The shape of a rule: it answers for all sites at once, and can give numbers for any site that it refused."""
+"""The shape of a rule: it answers for all sites at once, and gives numbers for all that it refused, at once too."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from tidegate.model.decision import Miss
+from tidegate.model.decision import Kind, Lack
 from tidegate.model.workload import Workload
 
-SiteRow = int
-"""Where a site stands in the fleet's columns."""
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a rule wanted and found at the sites that it refused, as columns. Shapes (refused,); None: all 0."""
+
+    lacks: tuple[Lack, ...]
+    """What the misses have in common, each combination once."""
+    codes: Numbers | None = None
+    """Which of `lacks`."""
+    numbers: Numbers | None = None
+    """What was found, where it is a number."""
+    offers: Numbers | None = None
+    """The row of the nearest offer, `UNKNOWN` where there is none; None where the rule speaks of no offers."""
+    measured_at: Numbers | None = None
+    """When the number was measured, ms since the epoch; 0 where it was declared."""
 
 
 class Rule(Protocol):
@@ -26,11 +40,18 @@ class Rule(Protocol):
     def enforced(self) -> bool:
         """False where a "no" is only told."""
 
+    @property
+    def kind(self) -> Kind:
+        """What the rule is about."""
+
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the rule has nothing against the site."""
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
-        """Wanted and found, for one site that `allows` refused."""
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
+        """Wanted and found at the sites that `allows` refused, given by their rows in ascending order, one or more.
+
+        Called with the workload and the fleet that `allows` was last called with, so what it found then may be kept.
+        """
 
 
 class Plain:
@@ -39,3 +60,4 @@ class Plain:
     name = ""
     because = ""
     enforced = True
+    kind = Kind.SHAPE

@@ -4,11 +4,13 @@ It speaks where the copies have room, but not so far apart. With `spread: site` 
 must be as many sites that every other rule allows as there are copies.
 """
 
-from placement.columns import Mask
+import numpy as np
+
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
 
@@ -30,16 +32,9 @@ class SpreadRule(Plain):
             allowed[:] = False
         return allowed
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """How many stand-apart places are wanted, and how many there are."""
-        by_site = workload.spread is Spread.SITE
-        return Miss(
-            rule=self.name,
-            site=fleet.columns.names[site],
-            key="replicas.spread",
-            operator="Ge",
-            wanted=(workload.spread.value,),
-            wanted_number=workload.copies,
-            found_number=self._sites if by_site else int(self._packing.apart[site]),
-            unit=Unit.COUNT,
-        )
+        lack = Lack("replicas.spread", "Ge", (workload.spread.value,), (), workload.copies, Unit.COUNT)
+        if workload.spread is Spread.SITE:
+            return Findings((lack,), numbers=np.full(len(refused), self._sites, dtype=np.int64))
+        return Findings((lack,), numbers=self._packing.apart[refused])

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.money import Team
 from tidegate.model.workload import Workload
 
@@ -22,6 +22,7 @@ class TeamLimit(Plain):
     """Never exceeded, wherever the work would go."""
 
     name = "team-limit"
+    kind = Kind.QUOTA
 
     def __init__(self, team: Team | None) -> None:
         self._limit = team.limit if team else None
@@ -30,20 +31,13 @@ class TeamLimit(Plain):
         """Shape (sites,): all True or all False."""
         return np.full(len(fleet.columns), not self._over(workload, fleet), dtype=np.bool_)
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The first amount that goes over: the limit, and what the team would hold."""
         field = self._over(workload, fleet)[0]
         asked = fleet.used_by_team(workload.team) + workload.demand.resources * workload.copies
-        return Miss(
-            rule=self.name,
-            site=fleet.columns.names[site],
-            key=f"team.limit.{field}",
-            operator="Le",
-            wanted=(workload.team,),
-            wanted_number=getattr(self._limit, field),
-            found_number=getattr(asked, field),
-            unit=UNITS[field],
-        )
+        most = getattr(self._limit, field)
+        lack = Lack(f"team.limit.{field}", "Le", (workload.team,), (), most, UNITS[field])
+        return Findings((lack,), numbers=np.full(len(refused), getattr(asked, field), dtype=np.int64))
 
     def _over(self, workload: Workload, fleet: Fleet) -> tuple[str, ...]:
         if self._limit is None:

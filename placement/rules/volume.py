@@ -1,9 +1,9 @@
 """Volume: what has to come in every day fits through the site's uplink. Data that lies at the site needs no link."""
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Plain, SiteRow
-from tidegate.model.decision import Miss, Unit
+from placement.rules.rule import Findings, Plain
+from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
 
@@ -11,6 +11,7 @@ class Volume(Plain):
     """Bytes per day against the link's capacity; an uplink of 0 is not limited."""
 
     name = "volume"
+    kind = Kind.REACH
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the data is there already or the link can carry it."""
@@ -20,15 +21,8 @@ class Volume(Plain):
         enough: Mask = there | (columns.uplink == 0) | (columns.uplink >= carried)
         return enough
 
-    def miss(self, workload: Workload, fleet: Fleet, site: SiteRow) -> Miss:
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """What must be carried, and what can be."""
-        columns = fleet.columns
-        return Miss(
-            rule=self.name,
-            site=columns.names[site],
-            key="site.uplinkBytesPerDay",
-            operator="Ge",
-            wanted_number=workload.data.bytes_per_day,
-            found_number=int(columns.uplink[site]),
-            unit=Unit.BYTES_PER_DAY,
-        )
+        carried = workload.data.bytes_per_day
+        lack = Lack("site.uplinkBytesPerDay", "Ge", wanted_number=carried, unit=Unit.BYTES_PER_DAY)
+        return Findings((lack,), numbers=fleet.columns.uplink[refused])

@@ -10,7 +10,8 @@ from placement.engine import decide
 from placement.fleet import Fleet
 from placement.law import Law
 from tests.properties.worlds import World, laws, workloads, worlds
-from tidegate.model.decision import Decision, Outcome
+from tidegate.model.decision import Decision, Outcome, Unit
+from tidegate.model.packed import pack_bits
 from tidegate.model.workload import Workload
 
 MODEL = "m"
@@ -87,14 +88,21 @@ def mutants(decision: Decision) -> list[tuple[str, Decision]]:
     """Decisions that are wrong, each in one way."""
     wrong: list[tuple[str, Decision]] = []
     for index, column in enumerate(decision.columns):
-        for site in range(len(column.allowed)):
-            flipped = bytes(1 - bit if place == site else bit for place, bit in enumerate(column.allowed))
-            columns = list(decision.columns)
-            columns[index] = replace(column, allowed=flipped)
+        columns = list(decision.columns)
+        for site in range(len(decision.candidates)):
+            flipped = [
+                not truth if row == site else truth
+                for row, truth in enumerate(column.allowed(len(decision.candidates)))
+            ]
+            columns[index] = replace(column, bits=pack_bits(flipped))
             wrong.append((f"{column.rule} flipped", replace(decision, columns=tuple(columns))))
-    for index in range(len(decision.misses)):
-        misses = decision.misses[:index] + decision.misses[index + 1 :]
-        wrong.append(("a miss left out", replace(decision, misses=misses)))
+        if column.bits:
+            columns[index] = replace(column, lacks=())
+            wrong.append(("misses without what they lack", replace(decision, columns=tuple(columns))))
+            satisfied = tuple(replace(lack, wanted_number=-1, operator="Ge") for lack in column.lacks)
+            columns[index] = replace(column, lacks=satisfied)
+            if any(lack.unit is not Unit.WORDS and not lack.found for lack in column.lacks):
+                wrong.append(("a miss that is none", replace(decision, columns=tuple(columns))))
     if len(decision.ranked) > 1:
         wrong.append(("ranked backwards", replace(decision, ranked=decision.ranked[::-1])))
         wrong.append(("runner-up chosen", replace(decision, slots=decision.ranked[1].slots)))

@@ -13,7 +13,7 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
     render.line(_headline(name, decision, offset))
     if decision.outcome is Outcome.PLACED:
         _show_ranking(decision)
-    if decision.misses:
+    if any(column.bits for column in decision.columns):
         render.line("")
         _show_refusals(decision)
     if matrix:
@@ -98,7 +98,10 @@ def _show_matrix(decision: Decision) -> None:
     table.add_column("RULE")
     for candidate in decision.candidates:
         table.add_column(candidate, justify="center")
+    candidates = len(decision.candidates)
     for column in decision.columns:
         refused = Text("no", style="red") if column.enforced else Text("warn", style="yellow")
-        table.add_row(column.rule, *(Text("yes", style="green") if yes else refused for yes in column.allowed))
+        table.add_row(
+            column.rule, *(Text("yes", style="green") if yes else refused for yes in column.allowed(candidates))
+        )
     render.show(table)

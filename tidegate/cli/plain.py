@@ -45,9 +45,11 @@ def _decision(decision: Decision) -> dict[str, Any]:
             "rule": column.rule,
             "because": column.because,
             "enforced": column.enforced,
-            "allowed": {site: bool(yes) for site, yes in zip(decision.candidates, column.allowed, strict=True)},
+            "kind": column.kind.value,
+            "allowed": dict(zip(decision.candidates, column.allowed(len(decision.candidates)), strict=True)),
         }
         for column in decision.columns
     ]
+    shown["misses"] = plain(decision.misses)
     shown["margin_micros_per_hour"] = decision.margin_micros_per_hour
     return shown

@@ -1,7 +1,13 @@
-"""Decisions: the recorded outcome for one workload, placed or refused, with every verdict and every number."""
+"""Decisions: the recorded outcome for one workload, placed or refused, with every verdict and every number.
+
+The matrix of verdicts is packed (`tidegate.model.packed`): a decision over a thousand sites under two hundred rules is
+some kilobytes, and no object is made for a "no" until somebody asks for it (`Decision.misses`).
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from tidegate.model.packed import count_zeros, unpack_bits, unpack_numbers, zeros
 
 
 class Outcome(StrEnum):
@@ -9,6 +15,22 @@ class Outcome(StrEnum):
 
     PLACED = "placed"
     REFUSED = "refused"
+
+
+class Kind(StrEnum):
+    """What a rule is about, and so what could ever change its "no". Rules stand in this order."""
+
+    LAW = "law"
+    """A policy in force."""
+    REACH = "reach"
+    """Where the place is and whether it can be reached: state, engine, latency, volume."""
+    SHAPE = "shape"
+    """What an empty place could give: models, amounts, how far apart copies could stand."""
+    PRICE = "price"
+    CAPACITY = "capacity"
+    """What is taken there now; it may be given back."""
+    QUOTA = "quota"
+    """What the team may hold."""
 
 
 class Unit(StrEnum):
@@ -47,13 +69,72 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
+class Lack:
+    """What several misses of one rule have in common; they differ by place, by number and by offer."""
+
+    key: str
+    operator: str
+    wanted: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    wanted_number: int = 0
+    unit: Unit = Unit.WORDS
+
+
+@dataclass(frozen=True, slots=True)
 class RuleColumn:
-    """One rule's verdicts on all candidates, packed: byte i of `allowed` is 1 where candidate i is allowed."""
+    """One rule's verdicts on all candidates, packed, with what it wanted and found at those that it refused.
+
+    `codes`, `numbers`, `offer_codes` and `measured_at` hold one number for each refused candidate, in the candidates'
+    order. See `tidegate.model.packed` for the bytes.
+    """
 
     rule: str
-    because: str
-    allowed: bytes
+    because: str = ""
     enforced: bool = True
+    kind: Kind = Kind.LAW
+    bits: bytes = b""
+    """1 where the candidate is allowed; empty where all are."""
+    lacks: tuple[Lack, ...] = ()
+    codes: bytes = b""
+    """Which of `lacks`."""
+    numbers: bytes = b""
+    """`found_number`."""
+    offers: tuple[str, ...] = ()
+    """Names of the nearest offers, each once; empty where the rule speaks of no offers."""
+    offer_codes: bytes = b""
+    """Which of `offers`."""
+    measured_at: bytes = b""
+    """When `found_number` was measured, ms since the epoch; 0 where it was declared."""
+
+    def allowed(self, candidates: int) -> tuple[bool, ...]:
+        """The verdict on each of so many candidates."""
+        return unpack_bits(self.bits, candidates)
+
+    def refused(self, candidates: int) -> int:
+        """How many of so many candidates the rule refuses."""
+        return count_zeros(self.bits, candidates)
+
+    def misses(self, candidates: tuple[str, ...]) -> tuple[Miss, ...]:
+        """A miss for every "no", in the candidates' order."""
+        rows = zeros(self.bits, len(candidates))
+        parts = (self.codes, self.numbers, self.offer_codes, self.measured_at)
+        columns = zip(rows, *(unpack_numbers(part, len(rows)) for part in parts), strict=True)
+        return tuple(
+            Miss(
+                rule=self.rule,
+                site=candidates[row],
+                key=(lack := self.lacks[code]).key,
+                operator=lack.operator,
+                wanted=lack.wanted,
+                found=lack.found,
+                wanted_number=lack.wanted_number,
+                found_number=number,
+                unit=lack.unit,
+                offer=self.offers[offer] if self.offers else "",
+                measured_at=measured_at,
+            )
+            for row, code, number, offer, measured_at in columns
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +228,6 @@ class Decision:
     outcome: Outcome
     candidates: tuple[str, ...]
     columns: tuple[RuleColumn, ...]
-    misses: tuple[Miss, ...]
     ranked: tuple[Ranked, ...]
     """Every candidate that all rules allow, best first; the first is the winner, the second the runner-up."""
     slots: tuple[Slot, ...] = ()
@@ -163,6 +243,11 @@ class Decision:
     """The log offset whose fold it was decided against."""
     seats: tuple[Seat, ...] = ()
     """One for each copy, slot by slot. Empty in decisions made before seats were recorded: first fit."""
+
+    @property
+    def misses(self) -> tuple[Miss, ...]:
+        """A miss for every "no", by rule and then by candidate; those of rules that only warn included. Made anew."""
+        return tuple(miss for column in self.columns for miss in column.misses(self.candidates))
 
     @property
     def sites(self) -> tuple[str, ...]:

@@ -37,6 +37,32 @@ OUTCOME_PLACED: Outcome.ValueType  # 1
 OUTCOME_REFUSED: Outcome.ValueType  # 2
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
+class _Kind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Kind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KIND_UNSPECIFIED: _Kind.ValueType  # 0
+    KIND_LAW: _Kind.ValueType  # 1
+    KIND_REACH: _Kind.ValueType  # 2
+    KIND_SHAPE: _Kind.ValueType  # 3
+    KIND_PRICE: _Kind.ValueType  # 4
+    KIND_CAPACITY: _Kind.ValueType  # 5
+    KIND_QUOTA: _Kind.ValueType  # 6
+
+class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+    """What a rule is about, and so what could ever change its "no"."""
+
+KIND_UNSPECIFIED: Kind.ValueType  # 0
+KIND_LAW: Kind.ValueType  # 1
+KIND_REACH: Kind.ValueType  # 2
+KIND_SHAPE: Kind.ValueType  # 3
+KIND_PRICE: Kind.ValueType  # 4
+KIND_CAPACITY: Kind.ValueType  # 5
+KIND_QUOTA: Kind.ValueType  # 6
+Global___Kind: _TypeAlias = Kind  # noqa: Y015
+
 class _Unit:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -126,30 +152,102 @@ class Miss(_message.Message):
 Global___Miss: _TypeAlias = Miss  # noqa: Y015
 
 @_typing.final
+class Lack(_message.Message):
+    """What several misses of one rule have in common; they differ by place, by number and by offer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    WANTED_NUMBER_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    operator: _builtins.str
+    wanted_number: _builtins.int
+    unit: Global___Unit.ValueType
+    @_builtins.property
+    def wanted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def found(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        wanted: _abc.Iterable[_builtins.str] | None = ...,
+        found: _abc.Iterable[_builtins.str] | None = ...,
+        wanted_number: _builtins.int = ...,
+        unit: Global___Unit.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "key", b"key", "operator", b"operator", "unit", b"unit", "wanted", b"wanted", "wanted_number", b"wanted_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lack: _TypeAlias = Lack  # noqa: Y015
+
+@_typing.final
 class RuleColumn(_message.Message):
-    """One rule's verdicts on all candidates, packed: byte i of `allowed` is 1 where candidate i is allowed."""
+    """One rule's verdicts on all candidates, packed, with what it wanted and found at those that it refused.
+
+    Bits: the first candidate in the lowest bit of the first byte; no bytes at all: every bit is 1. Numbers: one for each
+    refused candidate, little-endian, of one width (1, 2 or 4 bytes unsigned, else 8 signed); no bytes at all: all 0.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     RULE_FIELD_NUMBER: _builtins.int
     BECAUSE_FIELD_NUMBER: _builtins.int
-    ALLOWED_FIELD_NUMBER: _builtins.int
     ENFORCED_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    BITS_FIELD_NUMBER: _builtins.int
+    LACKS_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    OFFERS_FIELD_NUMBER: _builtins.int
+    OFFER_CODES_FIELD_NUMBER: _builtins.int
+    MEASURED_AT_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     because: _builtins.str
-    allowed: _builtins.bytes
     enforced: _builtins.bool
+    kind: Global___Kind.ValueType
+    bits: _builtins.bytes
+    """1 where the candidate is allowed."""
+    codes: _builtins.bytes
+    """Which of `lacks`."""
+    numbers: _builtins.bytes
+    """What was found, where it is a number."""
+    offer_codes: _builtins.bytes
+    """Which of `offers`."""
+    measured_at: _builtins.bytes
+    """When the number was measured, ms since the epoch; 0 where it was declared."""
+    @_builtins.property
+    def lacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lack]: ...
+    @_builtins.property
+    def offers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the nearest offers, each once."""
+
     def __init__(
         self,
         *,
         rule: _builtins.str = ...,
         because: _builtins.str = ...,
-        allowed: _builtins.bytes = ...,
         enforced: _builtins.bool = ...,
+        kind: Global___Kind.ValueType = ...,
+        bits: _builtins.bytes = ...,
+        lacks: _abc.Iterable[Global___Lack] | None = ...,
+        codes: _builtins.bytes = ...,
+        numbers: _builtins.bytes = ...,
+        offers: _abc.Iterable[_builtins.str] | None = ...,
+        offer_codes: _builtins.bytes = ...,
+        measured_at: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "because", b"because", "enforced", b"enforced", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "rule", b"rule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -401,7 +499,6 @@ class Decision(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
-    MISSES_FIELD_NUMBER: _builtins.int
     RANKED_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
@@ -422,8 +519,6 @@ class Decision(_message.Message):
     def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleColumn]: ...
-    @_builtins.property
-    def misses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Miss]: ...
     @_builtins.property
     def ranked(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ranked]:
         """Every candidate that all rules allow, best first; the first is the winner, the second the runner-up."""
@@ -450,7 +545,6 @@ class Decision(_message.Message):
         outcome: Global___Outcome.ValueType = ...,
         candidates: _abc.Iterable[_builtins.str] | None = ...,
         columns: _abc.Iterable[Global___RuleColumn] | None = ...,
-        misses: _abc.Iterable[Global___Miss] | None = ...,
         ranked: _abc.Iterable[Global___Ranked] | None = ...,
         slots: _abc.Iterable[Global___Slot] | None = ...,
         cost: Global___Cost | None = ...,
@@ -464,7 +558,7 @@ class Decision(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "misses", b"misses", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
