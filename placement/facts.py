@@ -26,7 +26,16 @@ class Measurement:
     """A time in microseconds and when it was measured, ms since the epoch."""
 
     us: int
+    """What is counted on: the upper confidence bound of the 99th percentile."""
     measured_at: int
+    samples: int = 1
+    p99_us: int = 0
+    """The percentile itself, for those who read it; 0 means the same as `us`."""
+
+    @property
+    def likely_us(self) -> int:
+        """The 99th percentile as it was estimated."""
+        return self.p99_us or self.us
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,16 +92,17 @@ class Fleet:
         else:
             self._columns = None
 
-    def put_link(self, origin: str, site: str, rtt_us: int, measured_at: int) -> None:
-        """The newest measured round trip between an origin and a site; outranks what is declared."""
-        measurement = Measurement(rtt_us, measured_at)
-        self._links[origin, site] = measurement
+    def put_link(self, origin: str, site: str, us: int, measured_at: int, samples: int = 1, p99_us: int = 0) -> None:
+        """The newest measured round trip between an origin and a site, as in `Measurement`."""
+        self._links[origin, site] = Measurement(us, measured_at, samples, p99_us)
         if self._columns is not None:
-            self._columns.put_link(origin, site, rtt_us, measured_at)
+            self._columns.put_link(origin, site, us, measured_at)
 
-    def put_service_time(self, model_digest: str, device_class: str, p99_us: int, measured_at: int) -> None:
-        """How long a model takes on a class of device; outranks what the submitter declared."""
-        self._service_times[model_digest, device_class] = Measurement(p99_us, measured_at)
+    def put_service_time(
+        self, model_digest: str, device_class: str, us: int, measured_at: int, samples: int = 1, p99_us: int = 0
+    ) -> None:
+        """How long a model takes on a class of device, as in `Measurement`."""
+        self._service_times[model_digest, device_class] = Measurement(us, measured_at, samples, p99_us)
 
     def take(self, workload_id: str, slots: tuple[Slot, ...], demand: Demand, team: str = "") -> Holding:
         """Take what `slots` say, copy by copy, from the first units with room; replaces what the workload held.

@@ -127,11 +127,14 @@ class WorkloadRecord:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredLink:
-    """The newest round trip between an origin and a site."""
+    """The newest round trip between an origin and a site, 99th percentile."""
 
     rtt_us: int
     at: int
     samples: int = 1
+    p50_us: int = 0
+    bound_us: int = 0
+    """The upper confidence bound of `rtt_us`; never 0 in the state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,9 @@ class MeasuredTime:
     p99_us: int
     at: int
     samples: int = 1
+    p50_us: int = 0
+    bound_us: int = 0
+    """The upper confidence bound of `p99_us`; never 0 in the state."""
 
 
 @dataclass(frozen=True, slots=True)

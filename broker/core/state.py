@@ -41,6 +41,7 @@ from tidegate.model.event import Recorded
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.policy import Policy
 from tidegate.model.registry import ModelVersion
+from tidegate.model.sketch import widened_us
 from tidegate.model.workload import Reconcile, WorkloadKind
 
 ANSWERS_KEPT = 100_000
@@ -99,10 +100,12 @@ class State:
             self._know_site(record)
         for site, links in self.links.items():
             for origin, link in links.items():
-                self.fleet.put_link(origin, site, link.rtt_us, link.at)
+                self.fleet.put_link(origin, site, link.bound_us, link.at, link.samples, link.rtt_us)
         for digest, times in self.service_times.items():
             for device_class, measured in times.items():
-                self.fleet.put_service_time(digest, device_class, measured.p99_us, measured.at)
+                self.fleet.put_service_time(
+                    digest, device_class, measured.bound_us, measured.at, measured.samples, measured.p99_us
+                )
         for holding in holdings:
             self.fleet.restore(holding)
         self._enact()
@@ -165,13 +168,17 @@ class State:
 
     def _link_measured(self, event: happened.LinkMeasured, offset: int) -> None:
         links = self.links.setdefault(event.site, {})
-        links[event.origin] = MeasuredLink(event.rtt_us, event.at, event.samples)
-        self.fleet.put_link(event.origin, event.site, event.rtt_us, event.at)
+        bound_us = event.bound_us or widened_us(event.rtt_us, event.samples)
+        links[event.origin] = MeasuredLink(event.rtt_us, event.at, event.samples, event.p50_us, bound_us)
+        self.fleet.put_link(event.origin, event.site, bound_us, event.at, event.samples, event.rtt_us)
 
     def _service_time_measured(self, event: happened.ServiceTimeMeasured, offset: int) -> None:
         times = self.service_times.setdefault(event.model_digest, {})
-        times[event.device_class] = MeasuredTime(event.p99_us, event.at, event.samples)
-        self.fleet.put_service_time(event.model_digest, event.device_class, event.p99_us, event.at)
+        bound_us = event.bound_us or widened_us(event.p99_us, event.samples)
+        times[event.device_class] = MeasuredTime(event.p99_us, event.at, event.samples, event.p50_us, bound_us)
+        self.fleet.put_service_time(
+            event.model_digest, event.device_class, bound_us, event.at, event.samples, event.p99_us
+        )
 
     def _model_registered(self, event: happened.ModelRegistered, offset: int) -> None:
         versions = self.models.get(event.model.name, ())

@@ -87,13 +87,19 @@ class SiteCordoned:
 
 @dataclass(frozen=True, slots=True)
 class LinkMeasured:
-    """The round trip between an origin and a site, as an agent at the origin measured it."""
+    """The round trip between an origin and a site, as agents and clients at the origin measured it."""
 
     at: int
     origin: str
     site: str
     rtt_us: int
+    """The 99th percentile; in events without `bound_us`, the least of a few."""
     samples: int = 1
+    p50_us: int = 0
+    bound_us: int = 0
+    """The upper confidence bound of `rtt_us`: what a decision counts on. 0 in events of older brokers."""
+    window_ms: int = 0
+    """How long the samples took to gather."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,11 @@ class ServiceTimeMeasured:
     device_class: str
     p99_us: int
     samples: int = 1
+    p50_us: int = 0
+    bound_us: int = 0
+    """The upper confidence bound of `p99_us`: what a decision counts on. 0 in events of older brokers."""
+    window_ms: int = 0
+    """How long the samples took to gather."""
 
 
 @dataclass(frozen=True, slots=True)

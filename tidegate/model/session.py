@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tidegate.model.assignment import Assignment, Status
 from tidegate.model.site import Offer
+from tidegate.model.sketch import NOTHING, Sketch
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,20 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """Round trips that the agent measured from where it stands."""
+    """Round trips that an agent, or a client of a service, measured from where it stands."""
 
     origin: str
     site: str
     rtt_us: int
+    """The 99th percentile; from agents without a sketch, the least of a few."""
     samples: int
+    p50_us: int = 0
+    bound_us: int = 0
+    """The upper confidence bound of `rtt_us`; 0 where nobody worked it out."""
+    window_ms: int = 0
+    """How long the samples took to gather."""
+    sketch: Sketch = NOTHING
+    """All samples of the window; last value wins, so what is lost is sent again with the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,7 +237,7 @@ Global___SiteCordoned: _TypeAlias = SiteCordoned  # noqa: Y015
 
 @_typing.final
 class LinkMeasured(_message.Message):
-    """The round trip between an origin and a site, as an agent at the origin measured it."""
+    """The round trip between an origin and a site, as agents and clients at the origin measured it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -246,11 +246,20 @@ class LinkMeasured(_message.Message):
     SITE_FIELD_NUMBER: _builtins.int
     RTT_US_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
+    P50_US_FIELD_NUMBER: _builtins.int
+    BOUND_US_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
     at: _builtins.int
     origin: _builtins.str
     site: _builtins.str
     rtt_us: _builtins.int
+    """The 99th percentile; in events without `bound_us`, the least of a few."""
     samples: _builtins.int
+    p50_us: _builtins.int
+    bound_us: _builtins.int
+    """The upper confidence bound of `rtt_us`: what a decision counts on. 0 in events of older brokers."""
+    window_ms: _builtins.int
+    """How long the samples took to gather."""
     def __init__(
         self,
         *,
@@ -259,10 +268,13 @@ class LinkMeasured(_message.Message):
         site: _builtins.str = ...,
         rtt_us: _builtins.int = ...,
         samples: _builtins.int = ...,
+        p50_us: _builtins.int = ...,
+        bound_us: _builtins.int = ...,
+        window_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "origin", b"origin", "rtt_us", b"rtt_us", "samples", b"samples", "site", b"site"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "bound_us", b"bound_us", "origin", b"origin", "p50_us", b"p50_us", "rtt_us", b"rtt_us", "samples", b"samples", "site", b"site", "window_ms", b"window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -279,11 +291,19 @@ class ServiceTimeMeasured(_message.Message):
     DEVICE_CLASS_FIELD_NUMBER: _builtins.int
     P99_US_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
+    P50_US_FIELD_NUMBER: _builtins.int
+    BOUND_US_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
     at: _builtins.int
     model_digest: _builtins.str
     device_class: _builtins.str
     p99_us: _builtins.int
     samples: _builtins.int
+    p50_us: _builtins.int
+    bound_us: _builtins.int
+    """The upper confidence bound of `p99_us`: what a decision counts on. 0 in events of older brokers."""
+    window_ms: _builtins.int
+    """How long the samples took to gather."""
     def __init__(
         self,
         *,
@@ -292,10 +312,13 @@ class ServiceTimeMeasured(_message.Message):
         device_class: _builtins.str = ...,
         p99_us: _builtins.int = ...,
         samples: _builtins.int = ...,
+        p50_us: _builtins.int = ...,
+        bound_us: _builtins.int = ...,
+        window_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "device_class", b"device_class", "model_digest", b"model_digest", "p99_us", b"p99_us", "samples", b"samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "bound_us", b"bound_us", "device_class", b"device_class", "model_digest", b"model_digest", "p50_us", b"p50_us", "p99_us", b"p99_us", "samples", b"samples", "window_ms", b"window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from tidegate.v1 import event_pb2 as _event_pb2
 from tidegate.v1 import money_pb2 as _money_pb2
 from tidegate.v1 import plan_pb2 as _plan_pb2
 from tidegate.v1 import policy_pb2 as _policy_pb2
+from tidegate.v1 import session_pb2 as _session_pb2
 from tidegate.v1 import site_pb2 as _site_pb2
 import builtins as _builtins
 import sys
@@ -222,19 +223,30 @@ class Link(_message.Message):
     ORIGIN_FIELD_NUMBER: _builtins.int
     RTT_US_FIELD_NUMBER: _builtins.int
     MEASURED_AT_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    P50_US_FIELD_NUMBER: _builtins.int
+    BOUND_US_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     rtt_us: _builtins.int
+    """The 99th percentile."""
     measured_at: _builtins.int
+    samples: _builtins.int
+    p50_us: _builtins.int
+    bound_us: _builtins.int
+    """What a decision counts on: the upper confidence bound of the 99th percentile."""
     def __init__(
         self,
         *,
         origin: _builtins.str = ...,
         rtt_us: _builtins.int = ...,
         measured_at: _builtins.int = ...,
+        samples: _builtins.int = ...,
+        p50_us: _builtins.int = ...,
+        bound_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["measured_at", b"measured_at", "origin", b"origin", "rtt_us", b"rtt_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound_us", b"bound_us", "measured_at", b"measured_at", "origin", b"origin", "p50_us", b"p50_us", "rtt_us", b"rtt_us", "samples", b"samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -412,6 +424,50 @@ class AdoptPlanResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdoptPlanResponse: _TypeAlias = AdoptPlanResponse  # noqa: Y015
+
+@_typing.final
+class ReportRoundTripsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Which client this is, so that its next report takes the place of this one; chosen at random by the client."""
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[_session_pb2.Probed]: ...
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        links: _abc.Iterable[_session_pb2.Probed] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportRoundTripsRequest: _TypeAlias = ReportRoundTripsRequest  # noqa: Y015
+
+@_typing.final
+class ReportRoundTripsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    accepted: _builtins.int
+    """Links that name a site and an origin that somebody declared; the others are passed over."""
+    def __init__(
+        self,
+        *,
+        accepted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportRoundTripsResponse: _TypeAlias = ReportRoundTripsResponse  # noqa: Y015
 
 @_typing.final
 class ListPoliciesRequest(_message.Message):

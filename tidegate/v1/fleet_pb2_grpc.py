@@ -69,6 +69,11 @@ class FleetStub:
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanResponse.FromString,
                 _registered_method=True)
+        self.ReportRoundTrips = channel.unary_unary(
+                '/tidegate.v1.Fleet/ReportRoundTrips',
+                request_serializer=tidegate_dot_v1_dot_fleet__pb2.ReportRoundTripsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ReportRoundTripsResponse.FromString,
+                _registered_method=True)
 
 
 class FleetServicer:
@@ -121,6 +126,13 @@ class FleetServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportRoundTrips(self, request, context):
+        """Round trips that a client measured; the newest of each source counts, and what is lost is no harm.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -158,6 +170,11 @@ def add_FleetServicer_to_server(servicer, server):
                     servicer.AdoptPlan,
                     request_deserializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanResponse.SerializeToString,
+            ),
+            'ReportRoundTrips': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportRoundTrips,
+                    request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ReportRoundTripsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_fleet__pb2.ReportRoundTripsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -349,6 +366,33 @@ class Fleet:
             '/tidegate.v1.Fleet/AdoptPlan',
             tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.SerializeToString,
             tidegate_dot_v1_dot_fleet__pb2.AdoptPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportRoundTrips(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Fleet/ReportRoundTrips',
+            tidegate_dot_v1_dot_fleet__pb2.ReportRoundTripsRequest.SerializeToString,
+            tidegate_dot_v1_dot_fleet__pb2.ReportRoundTripsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class FleetStub:
     """Every policy version in force."""
     AdoptPlan: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]
     """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
+    ReportRoundTrips: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ReportRoundTripsRequest, _fleet_pb2.ReportRoundTripsResponse]
+    """Round trips that a client measured; the newest of each source counts, and what is lost is no harm."""
 
 @_typing.type_check_only
 class FleetAsyncStub(FleetStub):
@@ -59,6 +61,8 @@ class FleetAsyncStub(FleetStub):
     """Every policy version in force."""
     AdoptPlan: _aio.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]  # type: ignore[assignment]
     """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
+    ReportRoundTrips: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ReportRoundTripsRequest, _fleet_pb2.ReportRoundTripsResponse]  # type: ignore[assignment]
+    """Round trips that a client measured; the newest of each source counts, and what is lost is no harm."""
 
 class FleetServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -114,5 +118,13 @@ class FleetServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_pb2.AdoptPlanResponse, _abc.Awaitable[_fleet_pb2.AdoptPlanResponse]]:
         """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
+
+    @_abc_1.abstractmethod
+    def ReportRoundTrips(
+        self,
+        request: _fleet_pb2.ReportRoundTripsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.ReportRoundTripsResponse, _abc.Awaitable[_fleet_pb2.ReportRoundTripsResponse]]:
+        """Round trips that a client measured; the newest of each source counts, and what is lost is no harm."""
 
 def add_FleetServicer_to_server(servicer: FleetServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from tidegate.v1 import assignment_pb2 as tidegate_dot_v1_dot_assignment__pb2
 from tidegate.v1 import site_pb2 as tidegate_dot_v1_dot_site__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tidegate/v1/session.proto\x12\x0btidegate.v1\x1a\x1ctidegate/v1/assignment.proto\x1a\x16tidegate/v1/site.proto\"\x96\x01\n\x05Hello\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0c\n\x04\x62oot\x18\x02 \x01(\t\x12\x17\n\x0fheld_generation\x18\x03 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\"\n\x06offers\x18\x05 \x03(\x0b\x32\x12.tidegate.v1.Offer\x12\x0f\n\x07running\x18\x06 \x03(\t\x12\x12\n\naway_since\x18\x07 \x01(\x03\"5\n\tHeartbeat\x12\x0f\n\x07sent_at\x18\x01 \x01(\x03\x12\x17\n\x0fheld_generation\x18\x02 \x01(\x03\"A\n\x06Report\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12%\n\x08statuses\x18\x02 \x03(\x0b\x32\x13.tidegate.v1.Status\"G\n\x06Probed\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\x0e\n\x06rtt_us\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\".\n\x08Measured\x12\"\n\x05links\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Probed\"_\n\x08LogLines\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0bnext_offset\x18\x03 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\x12\r\n\x05\x65rror\x18\x05 \x01(\t\",\n\x0bProbeTarget\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"^\n\x07Welcome\x12\x0f\n\x07session\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x0cheartbeat_ms\x18\x03 \x01(\x03\x12\x1d\n\x15telemetry_bytes_per_s\x18\x04 \x01(\x03\"y\n\nDifference\x12\x0c\n\x04\x62\x61se\x18\x01 \x01(\x03\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\r\n\x05whole\x18\x03 \x01(\x08\x12(\n\x07upserts\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Assignment\x12\x10\n\x08removals\x18\x05 \x03(\t\" \n\rHeartbeatSeen\x12\x0f\n\x07sent_at\x18\x01 \x01(\x03\"\x1c\n\x08Reported\x12\x10\n\x08sequence\x18\x01 \x01(\x03\"3\n\x06Probes\x12)\n\x07targets\x18\x01 \x03(\x0b\x32\x18.tidegate.v1.ProbeTarget\"B\n\nLogRequest\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"\x1c\n\x08\x43omeBack\x12\x10\n\x08\x61\x66ter_ms\x18\x01 \x01(\x03\"N\n\x05\x43hunk\x12\x0b\n\x03seq\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02\x61t\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"[\n\x07Receipt\x12\x12\n\nhigh_water\x18\x01 \x01(\x03\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x03\x12\x12\n\nduplicates\x18\x03 \x01(\x03\x12\x16\n\x0eretry_after_ms\x18\x04 \x01(\x03\"\xe3\x01\n\tAgentSays\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.HelloH\x00\x12+\n\theartbeat\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.HeartbeatH\x00\x12%\n\x06report\x18\x03 \x01(\x0b\x32\x13.tidegate.v1.ReportH\x00\x12)\n\x08measured\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.MeasuredH\x00\x12*\n\tlog_lines\x18\x05 \x01(\x0b\x32\x15.tidegate.v1.LogLinesH\x00\x42\x06\n\x04kind\"\xd0\x02\n\nBrokerSays\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.tidegate.v1.WelcomeH\x00\x12-\n\ndifference\x18\x02 \x01(\x0b\x32\x17.tidegate.v1.DifferenceH\x00\x12\x34\n\x0eheartbeat_seen\x18\x03 \x01(\x0b\x32\x1a.tidegate.v1.HeartbeatSeenH\x00\x12)\n\x08reported\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.ReportedH\x00\x12%\n\x06probes\x18\x05 \x01(\x0b\x32\x13.tidegate.v1.ProbesH\x00\x12.\n\x0blog_request\x18\x06 \x01(\x0b\x32\x17.tidegate.v1.LogRequestH\x00\x12*\n\tcome_back\x18\x07 \x01(\x0b\x32\x15.tidegate.v1.ComeBackH\x00\x42\x06\n\x04kindb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tidegate/v1/session.proto\x12\x0btidegate.v1\x1a\x1ctidegate/v1/assignment.proto\x1a\x16tidegate/v1/site.proto\"\x96\x01\n\x05Hello\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0c\n\x04\x62oot\x18\x02 \x01(\t\x12\x17\n\x0fheld_generation\x18\x03 \x01(\x03\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\"\n\x06offers\x18\x05 \x03(\x0b\x32\x12.tidegate.v1.Offer\x12\x0f\n\x07running\x18\x06 \x03(\t\x12\x12\n\naway_since\x18\x07 \x01(\x03\"5\n\tHeartbeat\x12\x0f\n\x07sent_at\x18\x01 \x01(\x03\x12\x17\n\x0fheld_generation\x18\x02 \x01(\x03\"A\n\x06Report\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12%\n\x08statuses\x18\x02 \x03(\x0b\x32\x13.tidegate.v1.Status\")\n\x06Sketch\x12\x0f\n\x07\x62uckets\x18\x01 \x03(\x03\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\x03\"\xa1\x01\n\x06Probed\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0c\n\x04site\x18\x02 \x01(\t\x12\x0e\n\x06rtt_us\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x0e\n\x06p50_us\x18\x05 \x01(\x03\x12\x10\n\x08\x62ound_us\x18\x06 \x01(\x03\x12\x11\n\twindow_ms\x18\x07 \x01(\x03\x12#\n\x06sketch\x18\x08 \x01(\x0b\x32\x13.tidegate.v1.Sketch\".\n\x08Measured\x12\"\n\x05links\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Probed\"_\n\x08LogLines\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0bnext_offset\x18\x03 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\x12\r\n\x05\x65rror\x18\x05 \x01(\t\",\n\x0bProbeTarget\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\"^\n\x07Welcome\x12\x0f\n\x07session\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x0cheartbeat_ms\x18\x03 \x01(\x03\x12\x1d\n\x15telemetry_bytes_per_s\x18\x04 \x01(\x03\"y\n\nDifference\x12\x0c\n\x04\x62\x61se\x18\x01 \x01(\x03\x12\x12\n\ngeneration\x18\x02 \x01(\x03\x12\r\n\x05whole\x18\x03 \x01(\x08\x12(\n\x07upserts\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Assignment\x12\x10\n\x08removals\x18\x05 \x03(\t\" \n\rHeartbeatSeen\x12\x0f\n\x07sent_at\x18\x01 \x01(\x03\"\x1c\n\x08Reported\x12\x10\n\x08sequence\x18\x01 \x01(\x03\"3\n\x06Probes\x12)\n\x07targets\x18\x01 \x03(\x0b\x32\x18.tidegate.v1.ProbeTarget\"B\n\nLogRequest\x12\x0f\n\x07request\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"\x1c\n\x08\x43omeBack\x12\x10\n\x08\x61\x66ter_ms\x18\x01 \x01(\x03\"N\n\x05\x43hunk\x12\x0b\n\x03seq\x18\x01 \x01(\x03\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\n\n\x02\x61t\x18\x03 \x01(\x03\x12\r\n\x05\x63ount\x18\x04 \x01(\x03\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\"[\n\x07Receipt\x12\x12\n\nhigh_water\x18\x01 \x01(\x03\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x03\x12\x12\n\nduplicates\x18\x03 \x01(\x03\x12\x16\n\x0eretry_after_ms\x18\x04 \x01(\x03\"\xe3\x01\n\tAgentSays\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.tidegate.v1.HelloH\x00\x12+\n\theartbeat\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.HeartbeatH\x00\x12%\n\x06report\x18\x03 \x01(\x0b\x32\x13.tidegate.v1.ReportH\x00\x12)\n\x08measured\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.MeasuredH\x00\x12*\n\tlog_lines\x18\x05 \x01(\x0b\x32\x15.tidegate.v1.LogLinesH\x00\x42\x06\n\x04kind\"\xd0\x02\n\nBrokerSays\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.tidegate.v1.WelcomeH\x00\x12-\n\ndifference\x18\x02 \x01(\x0b\x32\x17.tidegate.v1.DifferenceH\x00\x12\x34\n\x0eheartbeat_seen\x18\x03 \x01(\x0b\x32\x1a.tidegate.v1.HeartbeatSeenH\x00\x12)\n\x08reported\x18\x04 \x01(\x0b\x32\x15.tidegate.v1.ReportedH\x00\x12%\n\x06probes\x18\x05 \x01(\x0b\x32\x13.tidegate.v1.ProbesH\x00\x12.\n\x0blog_request\x18\x06 \x01(\x0b\x32\x17.tidegate.v1.LogRequestH\x00\x12*\n\tcome_back\x18\x07 \x01(\x0b\x32\x15.tidegate.v1.ComeBackH\x00\x42\x06\n\x04kindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,34 +39,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEARTBEAT']._serialized_end=302
   _globals['_REPORT']._serialized_start=304
   _globals['_REPORT']._serialized_end=369
-  _globals['_PROBED']._serialized_start=371
-  _globals['_PROBED']._serialized_end=442
-  _globals['_MEASURED']._serialized_start=444
-  _globals['_MEASURED']._serialized_end=490
-  _globals['_LOGLINES']._serialized_start=492
-  _globals['_LOGLINES']._serialized_end=587
-  _globals['_PROBETARGET']._serialized_start=589
-  _globals['_PROBETARGET']._serialized_end=633
-  _globals['_WELCOME']._serialized_start=635
-  _globals['_WELCOME']._serialized_end=729
-  _globals['_DIFFERENCE']._serialized_start=731
-  _globals['_DIFFERENCE']._serialized_end=852
-  _globals['_HEARTBEATSEEN']._serialized_start=854
-  _globals['_HEARTBEATSEEN']._serialized_end=886
-  _globals['_REPORTED']._serialized_start=888
-  _globals['_REPORTED']._serialized_end=916
-  _globals['_PROBES']._serialized_start=918
-  _globals['_PROBES']._serialized_end=969
-  _globals['_LOGREQUEST']._serialized_start=971
-  _globals['_LOGREQUEST']._serialized_end=1037
-  _globals['_COMEBACK']._serialized_start=1039
-  _globals['_COMEBACK']._serialized_end=1067
-  _globals['_CHUNK']._serialized_start=1069
-  _globals['_CHUNK']._serialized_end=1147
-  _globals['_RECEIPT']._serialized_start=1149
-  _globals['_RECEIPT']._serialized_end=1240
-  _globals['_AGENTSAYS']._serialized_start=1243
-  _globals['_AGENTSAYS']._serialized_end=1470
-  _globals['_BROKERSAYS']._serialized_start=1473
-  _globals['_BROKERSAYS']._serialized_end=1809
+  _globals['_SKETCH']._serialized_start=371
+  _globals['_SKETCH']._serialized_end=412
+  _globals['_PROBED']._serialized_start=415
+  _globals['_PROBED']._serialized_end=576
+  _globals['_MEASURED']._serialized_start=578
+  _globals['_MEASURED']._serialized_end=624
+  _globals['_LOGLINES']._serialized_start=626
+  _globals['_LOGLINES']._serialized_end=721
+  _globals['_PROBETARGET']._serialized_start=723
+  _globals['_PROBETARGET']._serialized_end=767
+  _globals['_WELCOME']._serialized_start=769
+  _globals['_WELCOME']._serialized_end=863
+  _globals['_DIFFERENCE']._serialized_start=865
+  _globals['_DIFFERENCE']._serialized_end=986
+  _globals['_HEARTBEATSEEN']._serialized_start=988
+  _globals['_HEARTBEATSEEN']._serialized_end=1020
+  _globals['_REPORTED']._serialized_start=1022
+  _globals['_REPORTED']._serialized_end=1050
+  _globals['_PROBES']._serialized_start=1052
+  _globals['_PROBES']._serialized_end=1103
+  _globals['_LOGREQUEST']._serialized_start=1105
+  _globals['_LOGREQUEST']._serialized_end=1171
+  _globals['_COMEBACK']._serialized_start=1173
+  _globals['_COMEBACK']._serialized_end=1201
+  _globals['_CHUNK']._serialized_start=1203
+  _globals['_CHUNK']._serialized_end=1281
+  _globals['_RECEIPT']._serialized_start=1283
+  _globals['_RECEIPT']._serialized_end=1374
+  _globals['_AGENTSAYS']._serialized_start=1377
+  _globals['_AGENTSAYS']._serialized_end=1604
+  _globals['_BROKERSAYS']._serialized_start=1607
+  _globals['_BROKERSAYS']._serialized_end=1943
 # @@protoc_insertion_point(module_scope)

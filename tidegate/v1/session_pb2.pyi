@@ -114,8 +114,34 @@ class Report(_message.Message):
 Global___Report: _TypeAlias = Report  # noqa: Y015
 
 @_typing.final
+class Sketch(_message.Message):
+    """Many measured times in a few whole numbers; tidegate/model/sketch.py says which bucket holds which times."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUCKETS_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def buckets(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        buckets: _abc.Iterable[_builtins.int] | None = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "counts", b"counts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sketch: _TypeAlias = Sketch  # noqa: Y015
+
+@_typing.final
 class Probed(_message.Message):
-    """Round trips that the agent measured from where it stands."""
+    """Round trips that an agent, or a client of a service, measured from where it stands."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -123,10 +149,24 @@ class Probed(_message.Message):
     SITE_FIELD_NUMBER: _builtins.int
     RTT_US_FIELD_NUMBER: _builtins.int
     SAMPLES_FIELD_NUMBER: _builtins.int
+    P50_US_FIELD_NUMBER: _builtins.int
+    BOUND_US_FIELD_NUMBER: _builtins.int
+    WINDOW_MS_FIELD_NUMBER: _builtins.int
+    SKETCH_FIELD_NUMBER: _builtins.int
     origin: _builtins.str
     site: _builtins.str
     rtt_us: _builtins.int
+    """The 99th percentile; from agents without a sketch, the least of a few."""
     samples: _builtins.int
+    p50_us: _builtins.int
+    bound_us: _builtins.int
+    """The upper confidence bound of `rtt_us`; 0 where nobody worked it out."""
+    window_ms: _builtins.int
+    """How long the samples took to gather."""
+    @_builtins.property
+    def sketch(self) -> Global___Sketch:
+        """All samples of the window; last value wins, so what is lost is sent again with the next."""
+
     def __init__(
         self,
         *,
@@ -134,10 +174,14 @@ class Probed(_message.Message):
         site: _builtins.str = ...,
         rtt_us: _builtins.int = ...,
         samples: _builtins.int = ...,
+        p50_us: _builtins.int = ...,
+        bound_us: _builtins.int = ...,
+        window_ms: _builtins.int = ...,
+        sketch: Global___Sketch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sketch", b"sketch"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "rtt_us", b"rtt_us", "samples", b"samples", "site", b"site"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bound_us", b"bound_us", "origin", b"origin", "p50_us", b"p50_us", "rtt_us", b"rtt_us", "samples", b"samples", "site", b"site", "sketch", b"sketch", "window_ms", b"window_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,20 @@ from typing import Any, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
-from tidegate.model import assignment, decision, event, money, plan, policy, quantity, registry, session, site, workload
+from tidegate.model import (
+    assignment,
+    decision,
+    event,
+    money,
+    plan,
+    policy,
+    quantity,
+    registry,
+    session,
+    site,
+    sketch,
+    workload,
+)
 from tidegate.model.errors import Refused
 from tidegate.v1 import (
     assignment_pb2,
@@ -54,6 +67,7 @@ _ROOMS: tuple[tuple[types.ModuleType, types.ModuleType], ...] = (
     (assignment, assignment_pb2),
     (event, event_pb2),
     (session, session_pb2),
+    (sketch, session_pb2),
 )
 
 MESSAGES: dict[type, Any] = {

@@ -3,8 +3,10 @@
 Silence stops nothing. A service may be replaced after a silence only where its own `disconnect` block says so; the
 silent copy is left alone, and when the site returns `reconcile` says which copy stays.
 
-Measurements are recorded only when they say something new: a value that moved by more than a fifth, or one whose last
-record is older than ten minutes. Reports are recorded only when something but the moment has changed.
+Measurements are recorded only when they say something new: a bound that moved by more than a fifth and a millisecond,
+but not within ten seconds of the last record, or a record that is older than ten minutes. So a pair of places, or a
+model on a class of device, adds at most six events a minute and at least one in ten, however often it is measured.
+Reports are recorded only when something but the moment has changed.
 """
 
 from dataclasses import replace
@@ -40,6 +42,7 @@ from tidegate.model.event import (
     WorkloadDecided,
     WorkloadProgressed,
 )
+from tidegate.model.sketch import LONGEST_US, MOST_SAMPLES, widened_us
 from tidegate.model.workload import OnDisconnect, Reconcile, WorkloadKind
 
 MOVED_PPM = 200_000
@@ -48,11 +51,13 @@ NOISE_US = 1_000
 """What a busy machine adds and takes away; objectives are in milliseconds."""
 STALE_MS = 600_000
 """So is one whose last record is older than this."""
-
+LEAST_MS = 10_000
+"""Nothing is news so soon after the last record of the same."""
 
 DIGITS = 12
 """Of a measured time in microseconds; more is no measurement."""
-SLOWEST_US = 3_600_000_000
+SLOWEST_US = LONGEST_US
+WINDOW_MS = 86_400_000
 
 
 def known(state: State, site: str) -> SiteRecord:
@@ -137,11 +142,11 @@ def _service_time(
         return None
     offer = state.sites[site].effective.offer(assignment.offer)
     digest, p99_us = record.model.artifact.digest, int(text)
-    if offer is None:
+    if offer is None or not offer.device_class:
         return None
     before = state.service_times.get(digest, {}).get(offer.device_class)
-    if before is not None and not _moved(before.p99_us, before.at, p99_us, at):
-        return None
+    if before is not None and (before.samples > 1 or not _moved(before.p99_us, before.at, p99_us, at)):
+        return None  # what predictions have told outranks a warm-up
     return ServiceTimeMeasured(at, digest, offer.device_class, p99_us)
 
 
@@ -155,15 +160,29 @@ def record_links(state: State, command: RecordLinks, watch: Watch) -> Deciding[D
         before = links.get(probed.origin)
         if before is None and len(links) >= LINKS_KEPT:
             continue
-        if before is None or _moved(before.rtt_us, before.at, probed.rtt_us, command.at):
-            yield LinkMeasured(command.at, probed.origin, probed.site, probed.rtt_us, probed.samples)
+        bound_us = max(probed.bound_us, probed.rtt_us) if probed.bound_us else widened_us(probed.rtt_us, probed.samples)
+        if bound_us > 2 * SLOWEST_US or not 0 < probed.samples <= MOST_SAMPLES:
+            continue
+        if before is None or _moved(before.bound_us, before.at, bound_us, command.at):
+            yield LinkMeasured(
+                command.at,
+                probed.origin,
+                probed.site,
+                probed.rtt_us,
+                probed.samples,
+                min(max(probed.p50_us, 0), probed.rtt_us),
+                bound_us,
+                min(max(probed.window_ms, 0), WINDOW_MS),
+            )
     return Done()
 
 
 def _moved(before: int, before_at: int, now: int, now_at: int) -> bool:
+    if now_at - before_at > STALE_MS:
+        return True
     moved_us = abs(now - before)
     news = moved_us > NOISE_US and moved_us * 1_000_000 > before * MOVED_PPM
-    return news or now_at - before_at > STALE_MS
+    return news and now_at - before_at >= LEAST_MS
 
 
 def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:

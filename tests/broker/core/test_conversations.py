@@ -1,6 +1,7 @@
 """What the core answers to commands, as conversations."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,7 @@ from tidegate.model.event import (
     ModelRegistered,
     PolicyApplied,
     PriceBookApplied,
+    Recorded,
     SiteApplied,
     SiteCordoned,
     SiteJoined,
@@ -329,38 +331,60 @@ def test_a_site_that_comes_back_without_the_work_has_let_go():
     assert play.state.workloads[workload_id].phase is Phase.CANCELLED
 
 
-def test_a_round_trip_is_recorded_when_it_is_news():
-    def probed(rtt_us: int) -> tuple[Probed, ...]:
-        return (Probed("plant", "rack-de", rtt_us, 5),)
+def _probed(rtt_us: int, **changes: Any) -> tuple[Probed, ...]:
+    return (replace(Probed("plant", "rack-de", rtt_us, 400, bound_us=rtt_us), **changes),)
 
+
+def test_a_round_trip_is_recorded_when_it_is_news():
     assert (
         fleet()
-        >> RecordLinks(1_000, probed(9_000))
-        << LinkMeasured
-        >> RecordLinks(2_000, probed(9_900))
+        >> RecordLinks(10_000, _probed(9_000, p50_us=4_000, bound_us=9_500, window_ms=60_000))
+        << like(LinkMeasured, rtt_us=9_000, samples=400, p50_us=4_000, bound_us=9_500, window_ms=60_000)
+        >> RecordLinks(20_000, _probed(10_900))
         << NOTHING
-        >> RecordLinks(3_000, probed(12_000))
+        >> RecordLinks(30_000, _probed(12_000))
         << LinkMeasured
-        >> RecordLinks(700_000, probed(12_001))
+        >> RecordLinks(730_000, _probed(12_001))
         << LinkMeasured
-        >> RecordLinks(700_001, (Probed("plant", "nowhere", 5, 1),))
+        >> RecordLinks(730_001, (Probed("plant", "nowhere", 5, 1),))
         << NOTHING
     )
 
 
 def test_a_busy_machine_s_noise_is_no_news():
-    def probed(rtt_us: int) -> tuple[Probed, ...]:
-        return (Probed("plant", "rack-de", rtt_us, 5),)
-
     assert (
         fleet()
-        >> RecordLinks(1_000, probed(110))
+        >> RecordLinks(10_000, _probed(110))
         << LinkMeasured
-        >> RecordLinks(2_000, probed(900))
+        >> RecordLinks(20_000, _probed(900))
         << NOTHING
-        >> RecordLinks(3_000, probed(1_200))
+        >> RecordLinks(30_000, _probed(1_200))
         << LinkMeasured
     )
+
+
+def test_a_link_that_jumps_is_recorded_six_times_a_minute_at_most():
+    play = fleet()
+    for second in range(60):
+        play.ask(RecordLinks(10_000 + second * 1_000, _probed(9_000 if second % 2 else 90_000)))
+    assert sum(isinstance(recorded.event, LinkMeasured) for recorded in play.recorded) == 6
+    assert play
+
+
+def test_a_round_trip_that_says_nothing_of_its_bound_is_widened():
+    play = fleet() >> RecordLinks(10_000, (Probed("plant", "rack-de", 9_000, 5),)) << LinkMeasured
+    assert play.state.links["rack-de"]["plant"].bound_us == 9_000 + 4_425
+    assert play.state.fleet.links["plant", "rack-de"].us == 9_000 + 4_425
+    assert play
+
+
+def test_an_event_of_before_there_were_bounds_is_read_and_widened():
+    play = fleet()
+    old = Recorded(play.state.offset + 1, LinkMeasured(5, "plant", "rack-de", 9_000, 5))
+    play.state.apply(old)
+    play.recorded.append(old)
+    assert play.state.fleet.links["plant", "rack-de"].us == 9_000 + 4_425
+    assert play
 
 
 def test_what_names_nothing_is_not_found():
