@@ -39,6 +39,7 @@ from broker.runtime.bells import Bells
 from broker.runtime.clock import SystemClock
 from broker.runtime.contents import Contents
 from broker.runtime.executors import Executors
+from broker.runtime.gathered import RoundTrips
 from broker.runtime.history import keep, restore
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
@@ -74,12 +75,13 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     executors = Executors(state, sessions, bells)
     loop = Loop(state, log, clock, executors.start, executors.spoken)
     loop.full = await log.room() <= 0
+    round_trips = RoundTrips()
     tracing = Tracing(StoreExporter(telemetry), clock)
     server = Server(
         Doorway((identity, authorisation, rate(clock))),
         workloads=Workloads(loop, log, sessions, bells, tracing),
-        fleet=Fleet(loop, sessions),
-        agents=Agents(loop, sessions, telemetry, clock),
+        fleet=Fleet(loop, sessions, clock, round_trips),
+        agents=Agents(loop, sessions, telemetry, clock, round_trips),
         artifacts=Artifacts(Contents(config.data_dir / "artifacts")),
         events=Events(loop, log, bells),
         traces=Traces(loop, telemetry),

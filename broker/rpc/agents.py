@@ -6,6 +6,7 @@ from typing import Any
 
 from broker.core.commands import RecordLinks, ReportStatuses
 from broker.runtime.clock import Clock
+from broker.runtime.gathered import RoundTrips
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Session, Sessions
 from broker.telemetry.embedded import Telemetry
@@ -31,8 +32,11 @@ from tidegate.wire.codec import from_message, to_message, union_from_message, un
 class Agents(AgentsServicer):
     """Convert, call, convert."""
 
-    def __init__(self, loop: Loop, sessions: Sessions, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(
+        self, loop: Loop, sessions: Sessions, telemetry: Telemetry, clock: Clock, round_trips: RoundTrips
+    ) -> None:
         self._loop = loop
+        self._round_trips = round_trips
         self._sessions = sessions
         self._telemetry = telemetry
         self._clock = clock
@@ -78,7 +82,8 @@ class Agents(AgentsServicer):
                 await self._loop.ask(ReportStatuses(0, session.site, statuses))
                 session.say(Reported(sequence))
             case Measured(links=links):
-                await self._loop.ask(RecordLinks(0, links))
+                told = self._round_trips.together(session.site, links, int(self._clock.elapsed() * 1_000))
+                await self._loop.ask(RecordLinks(0, told))
             case LogLines():
                 self._sessions.answered(session, word)
             case Hello():

@@ -2,20 +2,34 @@
 
 from typing import Any
 
-from broker.core.commands import AdoptPlan, ApplyDeclarations, CordonSite, Declaration, DrainSite
+from broker.core.commands import (
+    KEY_CHARACTERS,
+    AdoptPlan,
+    ApplyDeclarations,
+    CordonSite,
+    Declaration,
+    DrainSite,
+    RecordLinks,
+)
 from broker.core.decide.sites import known
 from broker.core.replies import Moves
 from broker.core.state import State
+from broker.runtime.clock import Clock
+from broker.runtime.gathered import RoundTrips, expected
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
 from tidegate.model.errors import Refused
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.plan import Plan
 from tidegate.model.policy import Policy
+from tidegate.model.session import Probed
 from tidegate.model.site import Site
 from tidegate.v1 import fleet_pb2 as wire
 from tidegate.v1.fleet_pb2_grpc import FleetServicer
 from tidegate.wire.codec import from_message, to_message
+
+MOST_LINKS = 1_000
+"""In one report of a client."""
 
 _NOUNS: dict[str, type[Declaration]] = {"site": Site, "policy": Policy, "team": Team, "price_book": PriceBook}
 
@@ -23,8 +37,10 @@ _NOUNS: dict[str, type[Declaration]] = {"site": Site, "policy": Policy, "team": 
 class Fleet(FleetServicer):
     """Convert, call, convert."""
 
-    def __init__(self, loop: Loop, sessions: Sessions) -> None:
+    def __init__(self, loop: Loop, sessions: Sessions, clock: Clock, round_trips: RoundTrips) -> None:
         self._loop = loop
+        self._clock = clock
+        self._round_trips = round_trips
         self._sessions = sessions
 
     async def Apply(self, request: Any, context: Any) -> Any:
@@ -45,7 +61,17 @@ class Fleet(FleetServicer):
         view, links = await self._loop.read(
             lambda state, at: (known(state, request.site).view(), dict(state.links.get(request.site, {})))
         )
-        measured = [wire.Link(origin=o, rtt_us=link.rtt_us, measured_at=link.at) for o, link in links.items()]
+        measured = [
+            wire.Link(
+                origin=origin,
+                rtt_us=link.rtt_us,
+                measured_at=link.at,
+                samples=link.samples,
+                p50_us=link.p50_us,
+                bound_us=link.bound_us,
+            )
+            for origin, link in links.items()
+        ]
         return wire.GetSiteResponse(site=to_message(self._sessions.as_heard(view)), links=measured)
 
     async def Cordon(self, request: Any, context: Any) -> Any:
@@ -74,6 +100,20 @@ class Fleet(FleetServicer):
             return list(state.policies.values())
 
         return wire.ListPoliciesResponse(policies=[to_message(policy) for policy in await self._loop.read(ask)])
+
+    async def ReportRoundTrips(self, request: Any, context: Any) -> Any:
+        """What a client measured, with what others say of the same links."""
+        if not 0 < len(request.source) <= KEY_CHARACTERS or len(request.links) > MOST_LINKS:
+            wanted = f"a source of 1 to {KEY_CHARACTERS} characters, at most {MOST_LINKS} links"
+            raise Refused("cannot be taken", field="source", found=request.source[:KEY_CHARACTERS], wanted=wanted)
+        links = [from_message(Probed, message) for message in request.links]
+        known: list[Probed] = await self._loop.read(
+            lambda state, at: [link for link in links if link.sketch.samples and expected(state, link)]
+        )
+        told = self._round_trips.together(f"client {request.source}", known, int(self._clock.elapsed() * 1_000))
+        if told:
+            await self._loop.ask(RecordLinks(0, told))
+        return wire.ReportRoundTripsResponse(accepted=len(told))
 
 
 def _moved(done: Moves) -> list[Any]:
