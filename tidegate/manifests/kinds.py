@@ -9,10 +9,9 @@ from typing import Any
 
 from tidegate.manifests import gpus
 from tidegate.manifests import values as v
-from tidegate.manifests.shapes import Field, Group, ListOf, MapOf, Record, Through, Wrong
-from tidegate.model.money import EgressPrice, Price, PriceBook, Team, Uplift
+from tidegate.manifests.shapes import Field, Group, ListOf, MapOf, Or, Record, Through, Wrong
+from tidegate.model.money import EgressPrice, Price, PriceBook, Quota, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
-from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, GpuSharing, MigInstance, Offer, Pricing, Reach, Site, Tier
 from tidegate.model.workload import (
     Audit,
@@ -24,8 +23,10 @@ from tidegate.model.workload import (
     Latency,
     OnDisconnect,
     Prefer,
+    Priority,
     Reconcile,
     Spread,
+    Wait,
     Workload,
     WorkloadKind,
 )
@@ -38,6 +39,7 @@ Noun = Site | Policy | Team | PriceBook | Workload
 WORDS = ListOf(v.WORD)
 NAMES = ListOf(v.NAME)
 LABELS = MapOf(v.TEXT, "[A-Za-z0-9][-A-Za-z0-9._/]{0,62}", "a label's name: letters, digits and . _ - /, 63 at most")
+LENDING = Through(v.BOOLEAN, lambda lends: not lends, lambda lends_nothing: not lends_nothing)
 LABEL_LIST = Through(
     LABELS,
     lambda labels: tuple(f"{name}={value}" for name, value in labels.items()),
@@ -164,6 +166,14 @@ DISCONNECT = Record(
     ),
     _check_disconnect,
 )
+WAIT = Or(
+    v.constant("never"),
+    Record(
+        Wait,
+        (Field("atMost", v.milliseconds(forever=True), "How long it waits before it is refused.", "at_most_ms"),),
+    ),
+    Wait(never=True),
+)
 WORKLOAD = (
     Field("demand", DEMAND, "What one worker or replica needs.", "demand", required=True),
     Field("data", DATA, "What it reads, and so what its products carry.", "data"),
@@ -171,6 +181,9 @@ WORKLOAD = (
     Field("prefer", PREFER, "Leanings among lawful, fitting places.", "prefer"),
     Field("maxCost", v.MONEY, "US dollars per hour above which it must not be placed.", "max_cost_micros_per_hour"),
     Field("disconnect", DISCONNECT, "What happens when the link to the site is gone.", "disconnect"),
+    Field("priority", v.choice(Priority), "How much it matters; left out: as its kind has it.", "priority"),
+    Field("preemptible", v.BOOLEAN, "Whether production work too may be asked to make room.", "preemptible"),
+    Field("wait", WAIT, "Whether it waits for room: never, or a block.", "wait"),
 )
 GUARD = Record(
     Guard,
@@ -346,10 +359,27 @@ POLICY = (
     Field("tests", ListOf(POLICY_TEST, distinct="name"), "Examples that must come out as said.", "tests"),
     Field("sources", ListOf(v.TEXT), "Where the law is written.", "sources"),
 )
+GPU_MODELS = MapOf(v.GPUS, "[A-Za-z0-9](?:[-A-Za-z0-9 ._/:]*[A-Za-z0-9])?", "a GPU's model, such as L4")
+QUOTA = Record(
+    Quota,
+    (*RESOURCES_WITHIN, Field("gpuModels", GPU_MODELS, "GPUs by model, such as H100: 4.", "gpu_models")),
+)
+
+
+def _amounts(attribute: str) -> Group:
+    """Sums, and GPUs by model beside them."""
+    sums = tuple(Field(f.name, f.shape, f.doc, f"{attribute}.{f.attribute}") for f in RESOURCES)
+    return Group((*sums, Field("gpuModels", GPU_MODELS, "GPUs by model, such as H100: 4.", f"{attribute}_models")))
+
+
 TEAM = (
-    Field("guaranteed", Record(Resources, RESOURCES), "What it can always have.", "guaranteed"),
-    Field("limit", Record(Resources, RESOURCES), "What it never exceeds; left out: no limit.", "limit"),
+    Field("parent", v.NAME, "The team that it is part of.", "parent"),
+    Field("guaranteed", _amounts("guaranteed"), "What it can always have."),
+    Field("limit", _amounts("limit"), "What it never exceeds; left out: no limit."),
     Field("borrowing", v.BOOLEAN, "Whether it may use what others leave idle.", "borrowing"),
+    Field("borrowingLimit", QUOTA, "The most that it may use beyond its guarantee.", "borrowing_limit"),
+    Field("lending", LENDING, "Whether others may use its guarantee while it stands idle.", "lends_nothing"),
+    Field("lendingLimit", QUOTA, "The most of its guarantee that others may use.", "lending_limit"),
     Field("budget", v.MONEY, "US dollars per month.", "budget_micros_per_month"),
 )
 PRICE = Record(

@@ -167,6 +167,27 @@ class MapOf:
 
 
 @dataclass(frozen=True, slots=True)
+class Or:
+    """A word that stands for one value, or a block that says another."""
+
+    word: Value
+    block: "Record"
+    means: Any
+    """What the word stands for."""
+
+    def read(self, node: tree.Node, path: str, notes: Notes) -> Any:
+        if isinstance(node, tree.Scalar):
+            return MISSING if self.word.read(node, path, notes) is MISSING else self.means
+        return self.block.read(node, path, notes)
+
+    def write(self, value: Any) -> Any:
+        return self.word.wanted if value == self.means else self.block.write(value)
+
+    def schema(self) -> Schema:
+        return {"oneOf": [self.word.schema(), self.block.schema()]}
+
+
+@dataclass(frozen=True, slots=True)
 class Through:
     """Another shape, its value turned into what the noun holds and back."""
 

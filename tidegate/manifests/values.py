@@ -97,6 +97,13 @@ def milliseconds(*, forever: bool = False) -> Value:
     return Value(parse, wanted, {"type": "string", "pattern": pattern}, form=form)
 
 
+def _parse_gpus_milli(written: str) -> int:
+    try:
+        return q.parse_cpus(written)
+    except ValueError:
+        raise ValueError(GPUS.wanted) from None
+
+
 def _parse_boolean(written: str) -> bool:
     return written.lower() == "true"
 
@@ -158,6 +165,7 @@ WHOLE_GPUS = Value(
 )
 GPU_SHARE = quantity(q.parse_gpu_share, q.format_gpu_share, q.GPU_SHARE_WANTED, q.GPU_SHARE_PATTERN)
 MIG_PROFILE = Value(_parse_mig, "a MIG profile such as 1g.10gb", {"enum": list(mig.NAMES)}, choices=mig.NAMES)
+GPUS = quantity(_parse_gpus_milli, q.format_cpus, "GPUs such as 4, 0.5 or 500m", q.CPU_PATTERN)
 MONEY = quantity(q.parse_money, q.format_money, q.MONEY_WANTED, q.MONEY_PATTERN)
 SHARE = quantity(q.parse_share, q.format_share, q.SHARE_WANTED, q.SHARE_PATTERN)
 PERCENT = quantity(q.parse_share, q.format_percent, q.SHARE_WANTED, q.SHARE_PATTERN)

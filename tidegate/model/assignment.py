@@ -21,6 +21,8 @@ class Phase(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     REFUSED = "refused"
+    WAITING = "waiting"
+    """For room that is taken now."""
 
     @property
     def ended(self) -> bool:

@@ -15,6 +15,8 @@ class Outcome(StrEnum):
 
     PLACED = "placed"
     REFUSED = "refused"
+    WAITING = "waiting"
+    """Refused for now: it would fit if something that is taken came free, and it waits for that."""
 
 
 class Kind(StrEnum):
@@ -222,6 +224,21 @@ class RulePrice:
 
 
 @dataclass(frozen=True, slots=True)
+class Victim:
+    """A workload that makes room for the one decided: with it there, there would be none."""
+
+    workload_id: str
+    name: str
+    team: str
+    because: str
+    """`borrowed` (it held what its team only borrowed) or `priority` (less important work of the same team)."""
+    gpus_milli: int = 0
+    """What it held, in thousandths of a GPU."""
+    lost_gpu_seconds: int = 0
+    """Work done since its last checkpoint, or its start, that it does again; CPU-seconds where it has no GPU."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome for one workload. The full candidate-by-rule matrix is `candidates` by `columns`."""
 
@@ -243,6 +260,8 @@ class Decision:
     """The log offset whose fold it was decided against."""
     seats: tuple[Seat, ...] = ()
     """One for each copy, slot by slot. Empty in decisions made before seats were recorded: first fit."""
+    victims: tuple[Victim, ...] = ()
+    """Who makes room, least loss first: every one of them is needed."""
 
     @property
     def misses(self) -> tuple[Miss, ...]:

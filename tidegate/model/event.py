@@ -5,9 +5,10 @@ stands in the log, so an event never holds the id that it creates: `WorkloadSubm
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from tidegate.model.assignment import Status
-from tidegate.model.decision import Decision
+from tidegate.model.decision import Decision, Relaxation, Victim
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.plan import Plan
 from tidegate.model.policy import Policy
@@ -192,6 +193,29 @@ class PlanAdopted:
     key: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkloadQueued:
+    """It has no room now and waits for it. `decision` says what it lacks, in full."""
+
+    at: int
+    workload_id: str
+    decision: Decision
+    because: str = ""
+    """Why it waits again (`displaced by w41`); empty for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadDisplaced:
+    """It made room for another one, which stands in the events after this. It goes back to waiting."""
+
+    at: int
+    workload_id: str
+    by: str
+    """The id of the workload that has its room now."""
+    victim: Victim
+    """What was taken and lost, and why it was this one's to give."""
+
+
 Event = (
     SiteApplied
     | PolicyApplied
@@ -209,6 +233,8 @@ Event = (
     | WorkloadCancelled
     | AssignmentOutlawed
     | PlanAdopted
+    | WorkloadQueued
+    | WorkloadDisplaced
 )
 
 
@@ -218,6 +244,50 @@ class Recorded:
 
     offset: int
     event: Event
+
+
+class Basis(StrEnum):
+    """What a forecast rests on."""
+
+    UNKNOWN = "unknown"
+    """On nothing: nobody said how long the work that stands in the way takes, and none like it has ended."""
+    DECLARED = "declared"
+    """On what running work declared: it ends by then at the latest."""
+    LEARNED = "learned"
+    """On how long the same teams' jobs have taken."""
+    MIXED = "mixed"
+    """On both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When a waiting workload is likely to start: an interval, in ms since the epoch; 0 where it is not known."""
+
+    earliest: int = 0
+    latest: int = 0
+    basis: Basis = Basis.UNKNOWN
+    samples: int = 0
+    """How many ended jobs it was learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Where a waiting workload stands in line."""
+
+    since: int
+    until: int = 0
+    """When it is refused; 0 for never."""
+    position: int = 0
+    """From 1, among all that wait."""
+    of: int = 0
+    team_position: int = 0
+    """From 1, among its team's."""
+    forecast: Forecast = Forecast()
+    instead: tuple[Relaxation, ...] = ()
+    """What it could give way in and start now."""
+    because: str = ""
+    displaced: int = 0
+    """How often it has made room for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +307,7 @@ class WorkloadView:
     outlawed_by: tuple[str, ...] = ()
     site_states: dict[str, str] = field(default_factory=dict)
     """By site: `joined` or `unknown`; a site that cannot be reached still serves."""
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,15 @@ class Audit(StrEnum):
     OFF = "off"
 
 
+class Priority(StrEnum):
+    """How much a workload matters beside others of its team, and who may be asked to make room."""
+
+    PRODUCTION = "production"
+    """Never asked to make room, unless it says that it may be."""
+    STANDARD = "standard"
+    BATCH = "batch"
+
+
 class OnDisconnect(StrEnum):
     """What the broker may do about work at a site that it cannot reach."""
 
@@ -200,6 +209,16 @@ class Inference:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Whether a workload that has no room now waits for it, and for how long."""
+
+    at_most_ms: int = 0
+    """After this it is refused; 0 means that it waits for ever."""
+    never: bool = False
+    """It is refused at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """One thing asked for. Exactly one of `training` and `inference` is there, as `kind` says."""
 
@@ -216,6 +235,27 @@ class Workload:
     training: Training | None = None
     inference: Inference | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    priority: Priority | None = None
+    """None: production for a service, standard for a job."""
+    preemptible: bool = False
+    """Whether production work too may be asked to make room. Other work always may."""
+    wait: Wait | None = None
+    """None: a job waits for ever, a service is refused at once, since its owner must hear it."""
+
+    @property
+    def importance(self) -> Priority:
+        """Its priority, or the one that its kind has."""
+        return self.priority or (Priority.STANDARD if self.training else Priority.PRODUCTION)
+
+    @property
+    def yields(self) -> bool:
+        """Whether it may be displaced by work that has a better right to its room."""
+        return self.preemptible or self.importance is not Priority.PRODUCTION
+
+    @property
+    def patience(self) -> Wait:
+        """How it waits, or how its kind does."""
+        return self.wait or Wait(never=self.training is None)
 
     @property
     def copies(self) -> int:

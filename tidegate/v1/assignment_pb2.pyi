@@ -38,6 +38,8 @@ class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Phase.ValueType
     PHASE_FAILED: _Phase.ValueType  # 7
     PHASE_CANCELLED: _Phase.ValueType  # 8
     PHASE_REFUSED: _Phase.ValueType  # 9
+    PHASE_WAITING: _Phase.ValueType  # 10
+    """For room that is taken now."""
 
 class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
     """How far a workload has come. `broker.core.lifecycle` holds the table of what may follow what."""
@@ -52,6 +54,8 @@ PHASE_SUCCEEDED: Phase.ValueType  # 6
 PHASE_FAILED: Phase.ValueType  # 7
 PHASE_CANCELLED: Phase.ValueType  # 8
 PHASE_REFUSED: Phase.ValueType  # 9
+PHASE_WAITING: Phase.ValueType  # 10
+"""For room that is taken now."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
 @_typing.final

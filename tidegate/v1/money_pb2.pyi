@@ -21,25 +21,141 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class Team(_message.Message):
-    """Who pays, and how much they may hold at once."""
+class Quota(_message.Message):
+    """An amount that a team may hold, lend or borrow: sums over everything, and GPUs by model beside them."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class GpuModelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    GPU_MODELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def resources(self) -> _quantity_pb2.Resources:
+        """GPU memory is per device and adds up to nothing, so it is not counted."""
+
+    @_builtins.property
+    def gpu_models(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Thousandths of a GPU by model, so that shares of one count."""
+
+    def __init__(
+        self,
+        *,
+        resources: _quantity_pb2.Resources | None = ...,
+        gpu_models: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resources", b"resources"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gpu_models", b"gpu_models", "resources", b"resources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Quota: _TypeAlias = Quota  # noqa: Y015
+
+@_typing.final
+class Team(_message.Message):
+    """Who pays, and how much they may hold at once. In every limit an amount of 0 is not limited."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class GuaranteedModelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LimitModelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
     GUARANTEED_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     BORROWING_FIELD_NUMBER: _builtins.int
     BUDGET_MICROS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    GUARANTEED_MODELS_FIELD_NUMBER: _builtins.int
+    LIMIT_MODELS_FIELD_NUMBER: _builtins.int
+    BORROWING_LIMIT_FIELD_NUMBER: _builtins.int
+    LENDING_LIMIT_FIELD_NUMBER: _builtins.int
+    LENDS_NOTHING_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     borrowing: _builtins.bool
     budget_micros_per_month: _builtins.int
     """0 means no budget."""
+    parent: _builtins.str
+    """The team that this one is part of; empty for one that stands alone."""
+    lends_nothing: _builtins.bool
+    """Its guarantee stands idle rather than be lent."""
     @_builtins.property
     def guaranteed(self) -> _quantity_pb2.Resources: ...
     @_builtins.property
     def limit(self) -> _quantity_pb2.Resources:
         """Never exceeded; None means no limit."""
+
+    @_builtins.property
+    def guaranteed_models(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Beside `guaranteed`: thousandths of a GPU by model."""
+
+    @_builtins.property
+    def limit_models(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Beside `limit`: thousandths of a GPU by model."""
+
+    @_builtins.property
+    def borrowing_limit(self) -> Global___Quota:
+        """The most beyond its guarantee; absent means no limit but its own."""
+
+    @_builtins.property
+    def lending_limit(self) -> Global___Quota:
+        """The most of its guarantee that others may use while it stands idle; absent means all of it."""
 
     def __init__(
         self,
@@ -49,10 +165,16 @@ class Team(_message.Message):
         limit: _quantity_pb2.Resources | None = ...,
         borrowing: _builtins.bool = ...,
         budget_micros_per_month: _builtins.int = ...,
+        parent: _builtins.str = ...,
+        guaranteed_models: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        limit_models: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        borrowing_limit: Global___Quota | None = ...,
+        lending_limit: Global___Quota | None = ...,
+        lends_nothing: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["guaranteed", b"guaranteed", "limit", b"limit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["borrowing_limit", b"borrowing_limit", "guaranteed", b"guaranteed", "lending_limit", b"lending_limit", "limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowing", b"borrowing", "budget_micros_per_month", b"budget_micros_per_month", "guaranteed", b"guaranteed", "limit", b"limit", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowing", b"borrowing", "borrowing_limit", b"borrowing_limit", "budget_micros_per_month", b"budget_micros_per_month", "guaranteed", b"guaranteed", "guaranteed_models", b"guaranteed_models", "lending_limit", b"lending_limit", "lends_nothing", b"lends_nothing", "limit", b"limit", "limit_models", b"limit_models", "name", b"name", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -103,6 +103,28 @@ AUDIT_SAMPLED: Audit.ValueType  # 2
 AUDIT_OFF: Audit.ValueType  # 3
 Global___Audit: _TypeAlias = Audit  # noqa: Y015
 
+class _Priority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
+    PRIORITY_PRODUCTION: _Priority.ValueType  # 1
+    """Never asked to make room, unless it says that it may be."""
+    PRIORITY_STANDARD: _Priority.ValueType  # 2
+    PRIORITY_BATCH: _Priority.ValueType  # 3
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """How much a workload matters beside others of its team, and who may be asked to make room."""
+
+PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
+PRIORITY_PRODUCTION: Priority.ValueType  # 1
+"""Never asked to make room, unless it says that it may be."""
+PRIORITY_STANDARD: Priority.ValueType  # 2
+PRIORITY_BATCH: Priority.ValueType  # 3
+Global___Priority: _TypeAlias = Priority  # noqa: Y015
+
 class _OnDisconnect:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -515,6 +537,32 @@ class Inference(_message.Message):
 Global___Inference: _TypeAlias = Inference  # noqa: Y015
 
 @_typing.final
+class Wait(_message.Message):
+    """Whether a workload that has no room now waits for it, and for how long."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_MOST_MS_FIELD_NUMBER: _builtins.int
+    NEVER_FIELD_NUMBER: _builtins.int
+    at_most_ms: _builtins.int
+    """After this it is refused; 0 means that it waits for ever."""
+    never: _builtins.bool
+    """It is refused at once."""
+    def __init__(
+        self,
+        *,
+        at_most_ms: _builtins.int = ...,
+        never: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most_ms", b"at_most_ms", "never", b"never"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Wait: _TypeAlias = Wait  # noqa: Y015
+
+@_typing.final
 class Workload(_message.Message):
     """One thing asked for. Exactly one of `training` and `inference` is there, as `kind` says."""
 
@@ -552,11 +600,18 @@ class Workload(_message.Message):
     TRAINING_FIELD_NUMBER: _builtins.int
     INFERENCE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    PREEMPTIBLE_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     kind: Global___WorkloadKind.ValueType
     team: _builtins.str
     max_cost_micros_per_hour: _builtins.int
     """The price above which it must not be placed; 0 means no ceiling."""
+    priority: Global___Priority.ValueType
+    """Absent: production for a service, standard for a job."""
+    preemptible: _builtins.bool
+    """Whether production work too may be asked to make room. Other work always may."""
     @_builtins.property
     def demand(self) -> Global___Demand: ...
     @_builtins.property
@@ -573,6 +628,10 @@ class Workload(_message.Message):
     def inference(self) -> Global___Inference: ...
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def wait(self) -> Global___Wait:
+        """Absent: a job waits for ever, a service is refused at once."""
+
     def __init__(
         self,
         *,
@@ -588,11 +647,16 @@ class Workload(_message.Message):
         training: Global___Training | None = ...,
         inference: Global___Inference | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        priority: Global___Priority.ValueType | None = ...,
+        preemptible: _builtins.bool = ...,
+        wait: Global___Wait | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "latency", b"latency", "prefer", b"prefer", "training", b"training"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "latency", b"latency", "prefer", b"prefer", "priority", b"priority", "training", b"training", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "kind", b"kind", "labels", b"labels", "latency", b"latency", "max_cost_micros_per_hour", b"max_cost_micros_per_hour", "name", b"name", "prefer", b"prefer", "team", b"team", "training", b"training"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "kind", b"kind", "labels", b"labels", "latency", b"latency", "max_cost_micros_per_hour", b"max_cost_micros_per_hour", "name", b"name", "preemptible", b"preemptible", "prefer", b"prefer", "priority", b"priority", "team", b"team", "training", b"training", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
 
 Global___Workload: _TypeAlias = Workload  # noqa: Y015
