@@ -29,7 +29,7 @@ def _decisions(state: State) -> list[str]:
     """4. A live workload stands where its decision in force says, and only there beside what is leaving."""
     found = []
     for record in state.workloads.values():
-        if not record.live:
+        if not record.live or (record.phase is Phase.WAITING and not record.sites):
             continue
         if record.decision is None or record.decision.sites != record.sites:
             found.append(f"4: {record.id} has a decision that is not in force")

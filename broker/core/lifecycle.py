@@ -1,10 +1,13 @@
 """The life of a workload, as one table.
 
 Rules:
-1. A workload is placed or refused by its first decision; refused is the end (submit again when something has changed).
+1. A workload is placed or refused by its first decision, or waits where it would fit if what is taken came free;
+   refused is the end (submit again when something has changed). What waits is placed or refused later, and what stands
+   waits again where it makes room for another: it is decided anew and starts from its last checkpoint.
 2. Sites report how far they are; a site may skip phases, and a running service may start again after a crash.
 3. Ends (succeeded, failed, cancelled, refused) are final. Reports that come after them are stale and change nothing.
 4. Only a request to cancel leads to stopping, and from there every end is possible: a job may finish before it hears.
+   What waits is held by nobody, so that there the request leads straight to the end.
    A site that says it is stopping what is still wanted there does so by the work's own `disconnect` block, and starts
    it again once it is back: to the workload that is no more than placed.
 5. The workload's phase is that of its least advanced site; a job fails with any site, a service when all have failed.
@@ -21,11 +24,12 @@ _WORKING = (Phase.PREPARING, Phase.STARTING, Phase.RUNNING)
 _ENDS = (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
 
 TABLE: dict[Phase | None, frozenset[Phase]] = {
-    None: frozenset({Phase.PLACED, Phase.REFUSED}),
-    Phase.PLACED: frozenset({Phase.PLACED, *_WORKING, Phase.STOPPING, *_ENDS}),
-    Phase.PREPARING: frozenset({Phase.PLACED, *_WORKING, Phase.STOPPING, *_ENDS}),
-    Phase.STARTING: frozenset({Phase.PLACED, *_WORKING, Phase.STOPPING, *_ENDS}),
-    Phase.RUNNING: frozenset({Phase.PLACED, *_WORKING, Phase.STOPPING, *_ENDS}),
+    None: frozenset({Phase.PLACED, Phase.REFUSED, Phase.WAITING}),
+    Phase.WAITING: frozenset({Phase.WAITING, Phase.PLACED, Phase.REFUSED, Phase.CANCELLED}),
+    Phase.PLACED: frozenset({Phase.PLACED, *_WORKING, Phase.WAITING, Phase.STOPPING, *_ENDS}),
+    Phase.PREPARING: frozenset({Phase.PLACED, *_WORKING, Phase.WAITING, Phase.STOPPING, *_ENDS}),
+    Phase.STARTING: frozenset({Phase.PLACED, *_WORKING, Phase.WAITING, Phase.STOPPING, *_ENDS}),
+    Phase.RUNNING: frozenset({Phase.PLACED, *_WORKING, Phase.WAITING, Phase.STOPPING, *_ENDS}),
     Phase.STOPPING: frozenset({Phase.STOPPING, *_ENDS}),
     Phase.SUCCEEDED: frozenset(),
     Phase.FAILED: frozenset(),
@@ -35,7 +39,7 @@ TABLE: dict[Phase | None, frozenset[Phase]] = {
 """What may follow what. A workload whose row is empty has ended."""
 
 REPORTED = frozenset({*_WORKING, Phase.STOPPING, *_ENDS})
-"""What an agent may say of an assignment; placed and refused are the broker's words."""
+"""What an agent may say of an assignment; placed, waiting and refused are the broker's words."""
 
 _ADVANCE = (Phase.PLACED, Phase.PREPARING, Phase.STARTING, Phase.RUNNING, Phase.SUCCEEDED)
 

@@ -11,8 +11,14 @@ def react(state: State, event: Event, before: frozenset[str]) -> list[Effect]:
     match event:
         case happened.WorkloadSubmitted():
             return []
-        case happened.WorkloadDecided(workload_id=workload_id) | happened.WorkloadCancelled(workload_id=workload_id):
+        case (
+            happened.WorkloadDecided(workload_id=workload_id)
+            | happened.WorkloadCancelled(workload_id=workload_id)
+            | happened.WorkloadDisplaced(workload_id=workload_id)
+        ):
             return [NotifyWatchers(workload_id), *_tell(state, workload_id, before)]
+        case happened.WorkloadQueued(workload_id=workload_id):
+            return [NotifyWatchers(workload_id)]
         case happened.WorkloadProgressed(status=status):
             return [NotifyWatchers(status.workload_id), *_tell(state, status.workload_id, before)]
         case happened.AssignmentOutlawed(workload_id=workload_id, site=site, rules=rules):
@@ -31,7 +37,11 @@ def react(state: State, event: Event, before: frozenset[str]) -> list[Effect]:
 def about(event: Event) -> str:
     """The id of the workload that the event changes, empty where it changes none."""
     match event:
-        case happened.WorkloadDecided(workload_id=workload_id) | happened.WorkloadCancelled(workload_id=workload_id):
+        case (
+            happened.WorkloadDecided(workload_id=workload_id)
+            | happened.WorkloadCancelled(workload_id=workload_id)
+            | happened.WorkloadDisplaced(workload_id=workload_id)
+        ):
             return workload_id
         case happened.WorkloadProgressed(status=status):
             return status.workload_id

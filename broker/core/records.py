@@ -101,6 +101,16 @@ class WorkloadRecord:
     outlawed_by: tuple[str, ...] = ()
     supersedes: str = ""
     """The service of the same name that goes on until this one runs."""
+    queued_at: int = 0
+    """Since when it waits, or last waited, ms since the epoch; a workload that made room waits anew."""
+    displaced: int = 0
+    """How often it made room for another."""
+    restarted: int = 0
+    """The offset at which it last made room: what agents say of older generations is stale."""
+    placed_offset: int = 0
+    """Since which event it has held room without a break; its seniority among its team's work."""
+    running_since: int = 0
+    """When it first ran since it was last placed, ms since the epoch; 0 where it has not."""
 
     @property
     def live(self) -> bool:

@@ -64,6 +64,8 @@ class State:
     """Name to the newest workload of that name; one that was refused does not take the name from a live one."""
     ended: dict[str, int] = field(default_factory=dict)
     """Ended workloads, oldest first, with the offset at which they ended."""
+    waiting: dict[str, int] = field(default_factory=dict)
+    """What waits for room, in the order in which it began to, with the offset at which it did."""
     policies: dict[str, Policy] = field(default_factory=dict)
     teams: dict[str, Team] = field(default_factory=dict)
     books: dict[str, PriceBook] = field(default_factory=dict)
@@ -216,7 +218,9 @@ class State:
             sites=sites,
             leaving=tuple(site for site in dict.fromkeys(standing) if site not in sites),
             outlawed_by=(),
+            placed_offset=record.placed_offset or offset,
         )
+        self.waiting.pop(record.id, None)
         if event.stop_first:
             for site in record.leaving:
                 self._unassign(record.id, site, offset)
@@ -233,6 +237,43 @@ class State:
             self._end(record, offset)
         else:
             self.workloads[record.id] = record
+
+    def _queued(self, event: happened.WorkloadQueued, offset: int) -> None:
+        record = self._workload(event.workload_id)
+        again = record.phase is Phase.WAITING
+        record = replace(
+            record,
+            phase=self._step(record, Phase.WAITING),
+            detail=event.because,
+            decision=event.decision,
+            decided_offset=offset,
+            queued_at=record.queued_at if again else event.at,
+        )
+        named = self.find(record.workload.name)
+        if named is None or not named.live:
+            self.names[record.workload.name] = record.id
+        self.workloads[record.id] = record
+        self.waiting.setdefault(record.id, offset)
+
+    def _displaced(self, event: happened.WorkloadDisplaced, offset: int) -> None:
+        record = self._workload(event.workload_id)
+        for site in dict.fromkeys((*record.sites, *record.leaving)):
+            self._unassign(record.id, site, offset)
+        self.workloads[record.id] = replace(
+            record,
+            phase=self._step(record, Phase.WAITING),
+            detail=f"made room for {event.by}",
+            statuses={},
+            sites=(),
+            leaving=(),
+            outlawed_by=(),
+            queued_at=event.at,
+            displaced=record.displaced + 1,
+            restarted=offset,
+            placed_offset=0,
+            running_since=0,
+        )
+        self.waiting[record.id] = offset
 
     def _progressed(self, event: happened.WorkloadProgressed, offset: int) -> None:
         record = self._workload(event.status.workload_id)
@@ -261,6 +302,10 @@ class State:
 
     def _cancelled(self, event: happened.WorkloadCancelled, offset: int) -> None:
         record = self._workload(event.workload_id)
+        if record.phase is Phase.WAITING:  # nobody holds it
+            self._end(replace(record, phase=self._step(record, Phase.CANCELLED), detail=event.because), offset)
+            self._answer(event.key, "cancel", record.id, offset)
+            return
         holding = tuple(dict.fromkeys((*record.sites, *record.leaving)))
         record = replace(record, phase=self._step(record, Phase.STOPPING), detail=event.because, holding=holding)
         for site in holding:
@@ -354,6 +399,7 @@ class State:
         for site in dict.fromkeys((*record.sites, *record.leaving)):
             self._unassign(record.id, site, offset)
         self.workloads[record.id] = replace(record, leaving=(), holding=())
+        self.waiting.pop(record.id, None)
         self.ended[record.id] = offset
         if len(self.ended) > ENDED_KEPT:
             oldest = next(iter(self.ended))
@@ -382,6 +428,7 @@ _PLACES_NOTHING = (
     happened.ModelRegistered,
     happened.AssignmentOutlawed,
     happened.PlanAdopted,
+    happened.WorkloadQueued,
 )
 
 _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
@@ -400,5 +447,7 @@ _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.WorkloadProgressed: State._progressed,
     happened.WorkloadCancelled: State._cancelled,
     happened.AssignmentOutlawed: State._outlawed,
+    happened.WorkloadQueued: State._queued,
+    happened.WorkloadDisplaced: State._displaced,
     happened.PlanAdopted: State._plan_adopted,
 }

@@ -19,6 +19,10 @@ def touches(recorded: Recorded) -> frozenset[str]:
             return frozenset({f"w{recorded.offset}", workload.name})
         case happened.WorkloadDecided(workload_id=workload_id, decision=decision):
             return frozenset({workload_id, *decision.sites})
+        case happened.WorkloadQueued(workload_id=workload_id):
+            return frozenset({workload_id})
+        case happened.WorkloadDisplaced(workload_id=workload_id, by=by):
+            return frozenset({workload_id, by})
         case happened.WorkloadProgressed(site=site, status=status):
             return frozenset({status.workload_id, site})
         case happened.WorkloadCancelled(workload_id=workload_id):

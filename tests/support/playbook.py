@@ -24,7 +24,7 @@ from broker.core.freeze import freeze, thaw
 from broker.core.invariants import violations
 from broker.core.state import State
 from tidegate.model.errors import Refused
-from tidegate.model.event import Event, Recorded, WorkloadDecided
+from tidegate.model.event import Event, Recorded, WorkloadDecided, WorkloadQueued
 from tidegate.wire.codec import decode_event, encode_event
 
 
@@ -118,4 +118,6 @@ class Playbook:
 
 def _in_between(event: Event, state: State) -> bool:
     """Between a predecessor's cancellation and the decision in its place nothing is checked, nor is it spoken."""
-    return not isinstance(event, WorkloadDecided) and any(record.phase is None for record in state.workloads.values())
+    return not isinstance(event, WorkloadDecided | WorkloadQueued) and any(
+        record.phase is None for record in state.workloads.values()
+    )

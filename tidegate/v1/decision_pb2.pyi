@@ -28,6 +28,8 @@ class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Outcome.Value
     OUTCOME_UNSPECIFIED: _Outcome.ValueType  # 0
     OUTCOME_PLACED: _Outcome.ValueType  # 1
     OUTCOME_REFUSED: _Outcome.ValueType  # 2
+    OUTCOME_WAITING: _Outcome.ValueType  # 3
+    """Refused for now: it would fit if something that is taken came free, and it waits for that."""
 
 class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
     """What was decided."""
@@ -35,6 +37,8 @@ class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
 OUTCOME_UNSPECIFIED: Outcome.ValueType  # 0
 OUTCOME_PLACED: Outcome.ValueType  # 1
 OUTCOME_REFUSED: Outcome.ValueType  # 2
+OUTCOME_WAITING: Outcome.ValueType  # 3
+"""Refused for now: it would fit if something that is taken came free, and it waits for that."""
 Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
 
 class _Kind:
@@ -491,6 +495,45 @@ class RulePrice(_message.Message):
 Global___RulePrice: _TypeAlias = RulePrice  # noqa: Y015
 
 @_typing.final
+class Victim(_message.Message):
+    """A workload that makes room for the one decided: with it there, there would be none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKLOAD_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TEAM_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    GPUS_MILLI_FIELD_NUMBER: _builtins.int
+    LOST_GPU_SECONDS_FIELD_NUMBER: _builtins.int
+    workload_id: _builtins.str
+    name: _builtins.str
+    team: _builtins.str
+    because: _builtins.str
+    """`borrowed` (it held what its team only borrowed) or `priority` (less important work of the same team)."""
+    gpus_milli: _builtins.int
+    """What it held, in thousandths of a GPU."""
+    lost_gpu_seconds: _builtins.int
+    """Work done since its last checkpoint, or its start, that it does again; CPU-seconds where it has no GPU."""
+    def __init__(
+        self,
+        *,
+        workload_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        team: _builtins.str = ...,
+        because: _builtins.str = ...,
+        gpus_milli: _builtins.int = ...,
+        lost_gpu_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "gpus_milli", b"gpus_milli", "lost_gpu_seconds", b"lost_gpu_seconds", "name", b"name", "team", b"team", "workload_id", b"workload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Victim: _TypeAlias = Victim  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """The outcome for one workload. The full candidate-by-rule matrix is `candidates` by `columns`."""
 
@@ -509,6 +552,7 @@ class Decision(_message.Message):
     DECIDED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     SEATS_FIELD_NUMBER: _builtins.int
+    VICTIMS_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     price_book: _builtins.str
     decided_at: _builtins.int
@@ -539,6 +583,10 @@ class Decision(_message.Message):
     def seats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Seat]:
         """One for each copy, slot by slot. Empty in decisions made before seats were recorded: first fit."""
 
+    @_builtins.property
+    def victims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Victim]:
+        """Who makes room, least loss first: every one of them is needed."""
+
     def __init__(
         self,
         *,
@@ -555,10 +603,11 @@ class Decision(_message.Message):
         decided_at: _builtins.int = ...,
         revision: _builtins.int = ...,
         seats: _abc.Iterable[Global___Seat] | None = ...,
+        victims: _abc.Iterable[Global___Victim] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tidegate.v1 import assignment_pb2 as _assignment_pb2
 from tidegate.v1 import decision_pb2 as _decision_pb2
 from tidegate.v1 import money_pb2 as _money_pb2
@@ -25,6 +26,36 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Basis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Basis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BASIS_UNSPECIFIED: _Basis.ValueType  # 0
+    BASIS_UNKNOWN: _Basis.ValueType  # 1
+    """On nothing: nobody said how long the work that stands in the way takes, and none like it has ended."""
+    BASIS_DECLARED: _Basis.ValueType  # 2
+    """On what running work declared: it ends by then at the latest."""
+    BASIS_LEARNED: _Basis.ValueType  # 3
+    """On how long the same teams' jobs have taken."""
+    BASIS_MIXED: _Basis.ValueType  # 4
+    """On both."""
+
+class Basis(_Basis, metaclass=_BasisEnumTypeWrapper):
+    """What a forecast rests on."""
+
+BASIS_UNSPECIFIED: Basis.ValueType  # 0
+BASIS_UNKNOWN: Basis.ValueType  # 1
+"""On nothing: nobody said how long the work that stands in the way takes, and none like it has ended."""
+BASIS_DECLARED: Basis.ValueType  # 2
+"""On what running work declared: it ends by then at the latest."""
+BASIS_LEARNED: Basis.ValueType  # 3
+"""On how long the same teams' jobs have taken."""
+BASIS_MIXED: Basis.ValueType  # 4
+"""On both."""
+Global___Basis: _TypeAlias = Basis  # noqa: Y015
 
 @_typing.final
 class SiteApplied(_message.Message):
@@ -549,6 +580,72 @@ class PlanAdopted(_message.Message):
 Global___PlanAdopted: _TypeAlias = PlanAdopted  # noqa: Y015
 
 @_typing.final
+class WorkloadQueued(_message.Message):
+    """It has no room now and waits for it. `decision` says what it lacks, in full."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    WORKLOAD_ID_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    workload_id: _builtins.str
+    because: _builtins.str
+    """Why it waits again (`displaced by w41`); empty for the first time."""
+    @_builtins.property
+    def decision(self) -> _decision_pb2.Decision: ...
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        workload_id: _builtins.str = ...,
+        decision: _decision_pb2.Decision | None = ...,
+        because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "decision", b"decision", "workload_id", b"workload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkloadQueued: _TypeAlias = WorkloadQueued  # noqa: Y015
+
+@_typing.final
+class WorkloadDisplaced(_message.Message):
+    """It made room for another one, which stands in the events after this. It goes back to waiting."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    WORKLOAD_ID_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    VICTIM_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    workload_id: _builtins.str
+    by: _builtins.str
+    """The id of the workload that has its room now."""
+    @_builtins.property
+    def victim(self) -> _decision_pb2.Victim:
+        """What was taken and lost, and why it was this one's to give."""
+
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        workload_id: _builtins.str = ...,
+        by: _builtins.str = ...,
+        victim: _decision_pb2.Victim | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["victim", b"victim"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "by", b"by", "victim", b"victim", "workload_id", b"workload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkloadDisplaced: _TypeAlias = WorkloadDisplaced  # noqa: Y015
+
+@_typing.final
 class Recorded(_message.Message):
     """An event where it stands in the log."""
 
@@ -572,6 +669,90 @@ class Recorded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Recorded: _TypeAlias = Recorded  # noqa: Y015
+
+@_typing.final
+class Forecast(_message.Message):
+    """When a waiting workload is likely to start: an interval, in ms since the epoch; 0 where it is not known."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EARLIEST_FIELD_NUMBER: _builtins.int
+    LATEST_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    earliest: _builtins.int
+    latest: _builtins.int
+    basis: Global___Basis.ValueType
+    samples: _builtins.int
+    """How many ended jobs it was learned from."""
+    def __init__(
+        self,
+        *,
+        earliest: _builtins.int = ...,
+        latest: _builtins.int = ...,
+        basis: Global___Basis.ValueType = ...,
+        samples: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "earliest", b"earliest", "latest", b"latest", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forecast: _TypeAlias = Forecast  # noqa: Y015
+
+@_typing.final
+class Waiting(_message.Message):
+    """Where a waiting workload stands in line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    OF_FIELD_NUMBER: _builtins.int
+    TEAM_POSITION_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
+    INSTEAD_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    DISPLACED_FIELD_NUMBER: _builtins.int
+    since: _builtins.int
+    until: _builtins.int
+    """When it is refused; 0 for never."""
+    position: _builtins.int
+    """From 1, among all that wait."""
+    of: _builtins.int
+    team_position: _builtins.int
+    """From 1, among its team's."""
+    because: _builtins.str
+    displaced: _builtins.int
+    """How often it has made room for others."""
+    @_builtins.property
+    def forecast(self) -> Global___Forecast: ...
+    @_builtins.property
+    def instead(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Relaxation]:
+        """What it could give way in and start now."""
+
+    def __init__(
+        self,
+        *,
+        since: _builtins.int = ...,
+        until: _builtins.int = ...,
+        position: _builtins.int = ...,
+        of: _builtins.int = ...,
+        team_position: _builtins.int = ...,
+        forecast: Global___Forecast | None = ...,
+        instead: _abc.Iterable[_decision_pb2.Relaxation] | None = ...,
+        because: _builtins.str = ...,
+        displaced: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "displaced", b"displaced", "forecast", b"forecast", "instead", b"instead", "of", b"of", "position", b"position", "since", b"since", "team_position", b"team_position", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Waiting: _TypeAlias = Waiting  # noqa: Y015
 
 @_typing.final
 class WorkloadView(_message.Message):
@@ -631,6 +812,7 @@ class WorkloadView(_message.Message):
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     OUTLAWED_BY_FIELD_NUMBER: _builtins.int
     SITE_STATES_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     phase: _builtins.str
     submitted_at: _builtins.int
@@ -652,6 +834,8 @@ class WorkloadView(_message.Message):
     def site_states(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """By site: `joined` or `unknown`; a site that cannot be reached still serves."""
 
+    @_builtins.property
+    def waiting(self) -> Global___Waiting: ...
     def __init__(
         self,
         *,
@@ -666,10 +850,11 @@ class WorkloadView(_message.Message):
         traceparent: _builtins.str = ...,
         outlawed_by: _abc.Iterable[_builtins.str] | None = ...,
         site_states: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        waiting: Global___Waiting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "model", b"model", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "model", b"model", "waiting", b"waiting", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "detail", b"detail", "id", b"id", "model", b"model", "outlawed_by", b"outlawed_by", "phase", b"phase", "site_states", b"site_states", "statuses", b"statuses", "submitted_at", b"submitted_at", "traceparent", b"traceparent", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "detail", b"detail", "id", b"id", "model", b"model", "outlawed_by", b"outlawed_by", "phase", b"phase", "site_states", b"site_states", "statuses", b"statuses", "submitted_at", b"submitted_at", "traceparent", b"traceparent", "waiting", b"waiting", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -746,6 +931,8 @@ class Event(_message.Message):
     WORKLOAD_CANCELLED_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_OUTLAWED_FIELD_NUMBER: _builtins.int
     PLAN_ADOPTED_FIELD_NUMBER: _builtins.int
+    WORKLOAD_QUEUED_FIELD_NUMBER: _builtins.int
+    WORKLOAD_DISPLACED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def site_applied(self) -> Global___SiteApplied: ...
     @_builtins.property
@@ -778,6 +965,10 @@ class Event(_message.Message):
     def assignment_outlawed(self) -> Global___AssignmentOutlawed: ...
     @_builtins.property
     def plan_adopted(self) -> Global___PlanAdopted: ...
+    @_builtins.property
+    def workload_queued(self) -> Global___WorkloadQueued: ...
+    @_builtins.property
+    def workload_displaced(self) -> Global___WorkloadDisplaced: ...
     def __init__(
         self,
         *,
@@ -797,12 +988,14 @@ class Event(_message.Message):
         workload_cancelled: Global___WorkloadCancelled | None = ...,
         assignment_outlawed: Global___AssignmentOutlawed | None = ...,
         plan_adopted: Global___PlanAdopted | None = ...,
+        workload_queued: Global___WorkloadQueued | None = ...,
+        workload_displaced: Global___WorkloadDisplaced | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_progressed", b"workload_progressed", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_progressed", b"workload_progressed", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

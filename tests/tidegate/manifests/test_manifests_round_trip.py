@@ -28,6 +28,36 @@ spec:
   disconnect: {serve: 72h, replace: site, replaceAfter: 10m, reconcile: keep_replacement}
   rollout: {canaryPercent: 10, guard: {errorRate: 0.01, p99: 50ms, agreement: 98%}}
   audit: "off"
+  priority: batch
+  preemptible: true
+  wait: {atMost: 72h}
+---
+apiVersion: tidegate.dev/v1
+kind: TrainingJob
+metadata: {name: fraud-training, team: payments}
+spec:
+  entrypoint: python train.py
+  demand: {gpus: 1}
+  priority: production
+  wait: never
+---
+apiVersion: tidegate.dev/v1
+kind: Team
+metadata: {name: payments}
+spec:
+  parent: bank
+  guaranteed: {gpus: 8, gpuModels: {H100: 4, "RTX 6000": 2.5}}
+  limit: {gpus: 16, cpus: 64, gpuModels: {H100: 8}}
+  borrowingLimit: {gpus: 4, gpuModels: {H100: 2}}
+  lending: false
+  budget: $5000
+---
+apiVersion: tidegate.dev/v1
+kind: Team
+metadata: {name: research}
+spec:
+  guaranteed: {cpus: 8}
+  lendingLimit: {cpus: 4}
 """
 GPUS = """\
 apiVersion: tidegate.dev/v1
@@ -81,7 +111,7 @@ def test_the_schema_is_one_and_refuses_what_the_reader_refuses() -> None:
             for one in yaml.safe_load_all(path.read_text()):
                 if one["kind"] != "PriceBook":  # PyYAML makes a date object of its moment; JSON has none
                     judge.validate(one)
-    good = yaml.safe_load(FULL.replace("NO]", '"NO"]'))
+    good = next(iter(yaml.safe_load_all(FULL.replace("NO]", '"NO"]'))))
     judge.validate(good)
     for block, field, bad in (("latency", "p99", "50 parsecs"), ("demand", "gpuMemry", "1Gi"), ("replicas", "min", 0)):
         assert not judge.is_valid(good | {"spec": good["spec"] | {block: good["spec"][block] | {field: bad}}})
