@@ -20,29 +20,19 @@ from pathlib import Path
 
 import uvloop
 
+from broker.assembly import Ports, assemble
 from broker.config import Config, is_local, parse
 from broker.core import freeze
 from broker.lines import start_logging
 from broker.log.disk import DiskDirectory
 from broker.log.embedded import EmbeddedLog
 from broker.log.snapshots import Snapshots
-from broker.rpc.agents import Agents
-from broker.rpc.artifacts import Artifacts
-from broker.rpc.events import Events
-from broker.rpc.fleet import Fleet
 from broker.rpc.interceptors import Doorway, authorisation, identity, rate
 from broker.rpc.server import Server
-from broker.rpc.traces import Traces
 from broker.rpc.tracing import Tracing
-from broker.rpc.workloads import Workloads
-from broker.runtime.bells import Bells
 from broker.runtime.clock import SystemClock
 from broker.runtime.contents import Contents
-from broker.runtime.executors import Executors
-from broker.runtime.gathered import RoundTrips
-from broker.runtime.history import keep, restore
-from broker.runtime.loop import Loop
-from broker.runtime.sessions import Sessions
+from broker.runtime.history import keep
 from broker.runtime.watch import watch
 from broker.telemetry.embedded import Telemetry
 from broker.telemetry.exporter import StoreExporter
@@ -57,7 +47,7 @@ logger = logging.getLogger("broker")
 
 async def serve(config: Config, stop: asyncio.Event) -> None:
     """A broker, from its start until `stop` is set. Raises what keeps it from starting, or `Broken`."""
-    clock, bells = SystemClock(), Bells()
+    clock = SystemClock()
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = await EmbeddedLog.open(config.data_dir)
     forwarder = Forwarder(collector_at(config.otlp_forward)) if config.otlp_forward else None
@@ -65,34 +55,20 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         config.data_dir, clock.now, pass_on=forwarder.offer if forwarder else lambda request: None
     )
     snapshots = Snapshots(DiskDirectory(config.data_dir / "snapshots"), freeze.FORMAT)
-    began = clock.elapsed()
-    state = await restore(log, snapshots)
-    logger.info("folded offset=%d seconds=%.3f", state.offset, clock.elapsed() - began)
-    epoch = clock.now()
-    sessions = Sessions(
-        clock, epoch=epoch, heartbeat_ms=config.heartbeat_ms, telemetry_bytes_per_s=config.telemetry_bytes_per_s
-    )
-    executors = Executors(state, sessions, bells)
-    loop = Loop(state, log, clock, executors.start, executors.spoken)
-    loop.full = await log.room() <= 0
-    round_trips = RoundTrips()
     tracing = Tracing(StoreExporter(telemetry), clock)
-    server = Server(
-        Doorway((identity, authorisation, rate(clock))),
-        workloads=Workloads(loop, log, sessions, bells, tracing),
-        fleet=Fleet(loop, sessions, clock, round_trips),
-        agents=Agents(loop, sessions, telemetry, clock, round_trips),
-        artifacts=Artifacts(Contents(config.data_dir / "artifacts")),
-        events=Events(loop, log, bells),
-        traces=Traces(loop, telemetry),
-        recorder=telemetry,
+    broker = await assemble(
+        Ports(clock, log, snapshots, telemetry, Contents(config.data_dir / "artifacts"), tracing),
+        heartbeat_ms=config.heartbeat_ms,
+        telemetry_bytes_per_s=config.telemetry_bytes_per_s,
     )
+    state, loop, sessions = broker.state, broker.loop, broker.sessions
+    server = Server(Doorway((identity, authorisation, rate(clock))), broker.servicers, telemetry)
     address = await server.start(config.listen)
     if not is_local(config.listen):
         logger.warning("insecure: %s can be reached from elsewhere, and whoever does may do anything", address)
-    logger.info("listening address=%s epoch=%d offset=%d", address, epoch, state.offset)
+    logger.info("listening address=%s epoch=%d offset=%d", address, broker.epoch, state.offset)
     if config.ready_file:
-        ready = {"pid": os.getpid(), "address": address, "epoch": epoch, "head": log.head.offset}
+        ready = {"pid": os.getpid(), "address": address, "epoch": broker.epoch, "head": log.head.offset}
         _write_whole(config.ready_file, json.dumps(ready))
 
     turning = asyncio.create_task(loop.run())

@@ -1,5 +1,6 @@
 """The gRPC server: every service behind one doorway, with health and reflection, on one address."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import grpc.aio
@@ -36,30 +37,35 @@ _FILES: tuple[Any, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Servicers:
+    """The project's own services."""
+
+    workloads: Workloads
+    fleet: Fleet
+    agents: Agents
+    artifacts: Artifacts
+    events: Events
+    traces: Traces
+
+    def register(self, server: Any) -> None:
+        """Give all of them to a server."""
+        add_WorkloadsServicer_to_server(self.workloads, server)
+        add_FleetServicer_to_server(self.fleet, server)
+        add_AgentsServicer_to_server(self.agents, server)
+        add_ArtifactsServicer_to_server(self.artifacts, server)
+        add_EventsServicer_to_server(self.events, server)
+        add_TracesServicer_to_server(self.traces, server)
+
+
 class Server:
     """The listener and its services."""
 
-    def __init__(
-        self,
-        doorway: Doorway,
-        *,
-        workloads: Workloads,
-        fleet: Fleet,
-        agents: Agents,
-        artifacts: Artifacts,
-        events: Events,
-        traces: Traces,
-        recorder: Recorder,
-    ) -> None:
+    def __init__(self, doorway: Doorway, servicers: Servicers, recorder: Recorder) -> None:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(interceptors=(doorway,), options=SERVER_OPTIONS)
         server: Any = self._server
-        add_WorkloadsServicer_to_server(workloads, server)
-        add_FleetServicer_to_server(fleet, server)
-        add_AgentsServicer_to_server(agents, server)
-        add_ArtifactsServicer_to_server(artifacts, server)
-        add_EventsServicer_to_server(events, server)
-        add_TracesServicer_to_server(traces, server)
+        servicers.register(server)
         server.add_generic_rpc_handlers((trace_service(recorder),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = [service.full_name for file in _FILES for service in file.DESCRIPTOR.services_by_name.values()]

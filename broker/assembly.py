@@ -1,0 +1,91 @@
+"""A broker's parts, put together over whatever ports they are given: the machine's own, or simulated ones.
+
+Everything here lives in one event loop and starts nothing: `main` listens, turns the loop and watches the time.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from broker.core.effects import Effect
+from broker.core.state import State
+from broker.log.interface import Log
+from broker.log.snapshots import Snapshots
+from broker.rpc.agents import Agents
+from broker.rpc.artifacts import Artifacts
+from broker.rpc.events import Events
+from broker.rpc.fleet import Fleet
+from broker.rpc.server import Servicers
+from broker.rpc.traces import Traces
+from broker.rpc.tracing import Tracing
+from broker.rpc.workloads import Workloads
+from broker.runtime.bells import Bells
+from broker.runtime.clock import Clock
+from broker.runtime.contents import Contents
+from broker.runtime.executors import Executors
+from broker.runtime.gathered import RoundTrips
+from broker.runtime.history import restore
+from broker.runtime.loop import Loop
+from broker.runtime.sessions import Sessions
+from broker.telemetry.embedded import Telemetry
+
+logger = logging.getLogger(__name__)
+
+Turned = Callable[[State, list[Effect]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a broker touches the world through."""
+
+    clock: Clock
+    log: Log
+    snapshots: Snapshots
+    telemetry: Telemetry
+    contents: Contents
+    tracing: Tracing
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The parts, over the state that the log gave."""
+
+    state: State
+    loop: Loop
+    sessions: Sessions
+    epoch: int
+    servicers: Servicers
+
+
+async def assemble(
+    ports: Ports,
+    *,
+    heartbeat_ms: int,
+    telemetry_bytes_per_s: int = 0,
+    turned: Turned = lambda state, effects: None,
+) -> Broker:
+    """Fold the log and put everything around it. `turned` hears of each durable turn before anybody else does."""
+    clock, log, bells = ports.clock, ports.log, Bells()
+    began = clock.elapsed()
+    state = await restore(log, ports.snapshots)
+    logger.info("folded offset=%d seconds=%.3f", state.offset, clock.elapsed() - began)
+    epoch = clock.now()
+    sessions = Sessions(clock, epoch=epoch, heartbeat_ms=heartbeat_ms, telemetry_bytes_per_s=telemetry_bytes_per_s)
+    executors = Executors(state, sessions, bells)
+
+    def start(effects: list[Effect]) -> None:
+        turned(state, effects)
+        executors.start(effects)
+
+    loop = Loop(state, log, clock, start, executors.spoken)
+    loop.full = await log.room() <= 0
+    round_trips = RoundTrips()
+    servicers = Servicers(
+        workloads=Workloads(loop, log, sessions, bells, ports.tracing),
+        fleet=Fleet(loop, sessions, clock, round_trips),
+        agents=Agents(loop, sessions, ports.telemetry, clock, round_trips),
+        artifacts=Artifacts(ports.contents),
+        events=Events(loop, log, bells),
+        traces=Traces(loop, ports.telemetry),
+    )
+    return Broker(state, loop, sessions, epoch, servicers)
