@@ -1,7 +1,8 @@
 """The one table of what a manifest may say: kinds, their fields, and what must hold between fields.
 
 The reader, the writer and the JSON Schema all come from here. Adding a field is adding a row; its default is the
-noun's. The file is long because the table is one: read it by kind, from the bottom up.
+noun's. The file is long because the table is one: read it by kind, from the bottom up. Price books have their
+rows in `prices`.
 """
 
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from typing import Any
 
 from tidegate.manifests import gpus
 from tidegate.manifests import values as v
+from tidegate.manifests.prices import PRICE_BOOK, check_prices
 from tidegate.manifests.shapes import Field, Group, ListOf, MapOf, Or, Record, Through, Wrong
-from tidegate.model.money import EgressPrice, Price, PriceBook, Quota, Team, Uplift
+from tidegate.model.money import PriceBook, Quota, Team
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
 from tidegate.model.site import Engine, GpuSharing, MigInstance, Offer, Pricing, Reach, Site, Tier
 from tidegate.model.workload import (
@@ -25,6 +27,7 @@ from tidegate.model.workload import (
     Prefer,
     Priority,
     Reconcile,
+    Schedule,
     Spread,
     Wait,
     Workload,
@@ -57,6 +60,16 @@ def _check_service(service: Workload) -> Iterator[Wrong]:
     if replicas and replicas.maximum < replicas.minimum:
         least, most = replicas.minimum, replicas.maximum
         yield Wrong("spec.replicas.max", f"is below replicas.min ({most} < {least})", "max is 1 where it is left out")
+
+
+def _check_job(job: Workload) -> Iterator[Wrong]:
+    schedule = job.training.schedule if job.training else Schedule()
+    if schedule.every_ms and schedule.runs_per_month:
+        yield Wrong("spec.schedule.runsPerMonth", "excludes every", "give one of the two")
+    if (schedule.every_ms or schedule.runs_per_month) and not schedule.run_ms:
+        yield Wrong("spec.schedule", "says how often but not for how long", "give duration")
+    if schedule.run_ms and job.training and 0 < job.training.timeout_ms < schedule.run_ms:
+        yield Wrong("spec.schedule.duration", "is longer than timeout", "the run would be stopped before its end")
 
 
 def _check_offer(offer: Offer) -> Iterator[Wrong]:
@@ -211,6 +224,30 @@ TRAINING = (
     Field("env", MapOf(v.ENVIRONMENT, "[A-Za-z_][A-Za-z0-9_]*", "a variable's name"), "Environment.", "training.env"),
     Field("retries", v.integer(0, 100), "How often it is tried again after a failure.", "training.max_retries"),
     Field("timeout", v.milliseconds(), "When it is stopped; left out: never.", "training.timeout_ms"),
+    Field(
+        "schedule",
+        Group(
+            (
+                Field(
+                    "duration", v.milliseconds(), "How long one run is expected to take.", "training.schedule.run_ms"
+                ),
+                Field("every", v.milliseconds(), "From one run's start to the next.", "training.schedule.every_ms"),
+                Field(
+                    "runsPerMonth",
+                    v.integer(1, 100_000),
+                    "How often it runs in a month, where every does not say it.",
+                    "training.schedule.runs_per_month",
+                ),
+            )
+        ),
+        "How long it runs and how often, for the price of a month. It starts nothing.",
+    ),
+    Field(
+        "checkpointEvery",
+        v.milliseconds(),
+        "How often it saves its state: what an interruption costs.",
+        "training.checkpoint_every_ms",
+    ),
     Field(
         "output",
         Group(
@@ -382,62 +419,6 @@ TEAM = (
     Field("lendingLimit", QUOTA, "The most of its guarantee that others may use.", "lending_limit"),
     Field("budget", v.MONEY, "US dollars per month.", "budget_micros_per_month"),
 )
-PRICE = Record(
-    Price,
-    (
-        Field("instanceType", v.WORD, "The instance type or the offer's name.", "instance_type", required=True),
-        Field("perHour", v.MONEY, "US dollars per hour for one unit.", "micros_per_hour", required=True),
-        Field("region", v.WORD, "Left out: every region.", "region"),
-        Field("pricing", v.choice(Pricing), "How it is paid for.", "pricing"),
-    ),
-)
-EGRESS = Record(
-    EgressPrice,
-    (
-        Field(
-            "from",
-            v.text("a region, or * for any", r"\*|[-A-Za-z0-9._/:]+"),
-            "The region left; * is any.",
-            "source",
-            required=True,
-        ),
-        Field(
-            "to",
-            v.text("a region, or * for any", r"\*|[-A-Za-z0-9._/:]+"),
-            "The region entered; * is any.",
-            "destination",
-            required=True,
-        ),
-        Field("perGiB", v.MONEY, "US dollars per GiB moved.", "micros_per_gib", required=True),
-    ),
-)
-EGRESS_ANY = Through(
-    EGRESS,
-    lambda price: EgressPrice(price.source.replace("*", ""), price.destination.replace("*", ""), price.micros_per_gib),
-    lambda price: EgressPrice(price.source or "*", price.destination or "*", price.micros_per_gib),
-)
-UPLIFT = Record(
-    Uplift,
-    (
-        Field(
-            "jurisdiction",
-            v.JURISDICTION,
-            "The places it applies to; a group such as EEA is all of it.",
-            "jurisdiction",
-            required=True,
-        ),
-        Field("share", v.PERCENT, "What is added to compute, such as 5%.", "ppm", required=True),
-        Field("because", v.TEXT, "Why.", "because"),
-    ),
-)
-PRICE_BOOK = (
-    Field("currency", v.constant("USD"), "The currency of every amount.", "currency"),
-    Field("effectiveFrom", v.MOMENT, "The moment from which it holds.", "effective_from"),
-    Field("prices", ListOf(PRICE), "What instances cost.", "prices"),
-    Field("egress", ListOf(EGRESS_ANY), "What moving data costs.", "egress"),
-    Field("uplifts", ListOf(UPLIFT, distinct="jurisdiction"), "What compliance adds.", "uplifts"),
-    Field("idleOwned", v.PERCENT, "The share of its price that idle owned capacity is charged at.", "idle_owned_ppm"),
-)
 
 _NAME = Field("name", v.NAME, "Its name.", "name", required=True)
 _LABELS = Field("labels", LABELS, "Free labels, for policies to ask about.", "labels")
@@ -465,9 +446,14 @@ KINDS: dict[str, Record] = {
     "Site": _kind("Site", Site, (_LABELS,), SITE),
     "Policy": _kind("Policy", Policy, (_version(required=True),), POLICY),
     "Team": _kind("Team", Team, (), TEAM),
-    "PriceBook": _kind("PriceBook", PriceBook, (_version(required=False),), PRICE_BOOK),
+    "PriceBook": _kind("PriceBook", PriceBook, (_version(required=False),), PRICE_BOOK, check=check_prices),
     "TrainingJob": _kind(
-        "TrainingJob", Workload, (_TEAM, _LABELS), (*TRAINING, *WORKLOAD), fixed={"kind": WorkloadKind.TRAINING_JOB}
+        "TrainingJob",
+        Workload,
+        (_TEAM, _LABELS),
+        (*TRAINING, *WORKLOAD),
+        check=_check_job,
+        fixed={"kind": WorkloadKind.TRAINING_JOB},
     ),
     "InferenceService": _kind(
         "InferenceService",

@@ -8,6 +8,8 @@
 | money | `$1.20`, `1.20` | micros, millionths of a US dollar |
 | share | `5%`, `0.05` | millionths |
 | gpu share | `500m`, `0.5`, `50%` | thousandths of one GPU |
+| times | `1.3`, `0.002` | thousandths, or millionths |
+| lifetime | `5y`, `43800h` (a year is 8,760 hours) | hours |
 
 Arithmetic is on whole numbers, never on floats: a figure that does not come out whole in its unit (`0.5` bytes,
 `0.0001` cores) is refused, not rounded. Nothing is negative, and nothing exceeds 2**63 - 1, the widest number on the
@@ -27,6 +29,9 @@ BYTES_WANTED = "bytes such as 24Gi, 512Mi or 1000"
 CPU_WANTED = "CPUs such as 500m, 2 or 0.5"
 DURATION_WANTED = "a duration such as 50ms, 30s or 72h"
 MONEY_WANTED = "US dollars such as $1.20"
+TIMES_WANTED = "a number such as 1.3"
+OFTEN_WANTED = "how often, such as 0.002"
+LIFETIME_WANTED = "years or hours such as 5y or 43800h"
 SHARE_WANTED = "a share from 0 to 1 such as 0.05, or 5%"
 GPU_SHARE_WANTED = "a share of one GPU, below 1, such as 500m, 0.5 or 50%"
 
@@ -35,6 +40,8 @@ BYTES_PATTERN = rf"^{FIGURE}(?:[kMGTPE]|[KMGTPE]i)?$"
 CPU_PATTERN = rf"^{FIGURE}m?$"
 DURATION_PATTERN = rf"^{FIGURE}(?:us|ms|s|m|h|d)$"
 MONEY_PATTERN = rf"^\$?{FIGURE}$"
+TIMES_PATTERN = rf"^{FIGURE}$"
+LIFETIME_PATTERN = rf"^{FIGURE}(?:y|h)$"
 SHARE_PATTERN = rf"^{FIGURE}%?$"
 GPU_SHARE_PATTERN = rf"^{FIGURE}[m%]?$"
 
@@ -50,6 +57,7 @@ _MICROSECONDS = {
     "h": 3_600_000_000,
     "d": 86_400_000_000,
 }
+_HOURS = {"h": 1, "y": 8_760}
 _FIGURE_AND_UNIT = re.compile(r"([0-9]+)(?:\.([0-9]+))?([a-zA-Z%]*)", re.ASCII)
 
 
@@ -126,6 +134,31 @@ def format_share(ppm: int) -> str:
 def format_percent(ppm: int) -> str:
     """As a percentage: `5%`."""
     return f"{_plain(Decimal(ppm).scaleb(-4))}%"
+
+
+def parse_times(text: str) -> int:
+    """Thousandths. Raises ValueError."""
+    return _parse(text, {"": 1_000}, TIMES_WANTED)
+
+
+def format_times(milli: int) -> str:
+    """As a decimal: `1.3`."""
+    return _plain(Decimal(milli).scaleb(-3))
+
+
+def parse_often(text: str) -> int:
+    """Millionths, of what may be more than one. Raises ValueError."""
+    return _parse(text, {"": 1_000_000}, OFTEN_WANTED)
+
+
+def parse_lifetime(text: str) -> int:
+    """Hours. Raises ValueError."""
+    return _parse(text, _HOURS, LIFETIME_WANTED)
+
+
+def format_lifetime(hours: int) -> str:
+    """`5y` where it is whole years, else `43801h`."""
+    return f"{hours}h" if hours % _HOURS["y"] or not hours else f"{hours // _HOURS['y']}y"
 
 
 def _parse(text: str, units: Mapping[str, int], wanted: str) -> int:

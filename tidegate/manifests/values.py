@@ -169,6 +169,11 @@ GPUS = quantity(_parse_gpus_milli, q.format_cpus, "GPUs such as 4, 0.5 or 500m",
 MONEY = quantity(q.parse_money, q.format_money, q.MONEY_WANTED, q.MONEY_PATTERN)
 SHARE = quantity(q.parse_share, q.format_share, q.SHARE_WANTED, q.SHARE_PATTERN)
 PERCENT = quantity(q.parse_share, q.format_percent, q.SHARE_WANTED, q.SHARE_PATTERN)
+TIMES = quantity(q.parse_times, q.format_times, q.TIMES_WANTED, q.TIMES_PATTERN)
+OFTEN = quantity(q.parse_often, q.format_share, q.OFTEN_WANTED, q.TIMES_PATTERN)
+LIFETIME = Value(
+    q.parse_lifetime, q.LIFETIME_WANTED, {"type": "string", "pattern": q.LIFETIME_PATTERN}, q.format_lifetime
+)
 MICROSECONDS = Value(
     q.parse_duration, q.DURATION_WANTED, {"type": "string", "pattern": q.DURATION_PATTERN}, q.format_duration
 )

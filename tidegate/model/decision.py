@@ -147,11 +147,26 @@ class Cost:
     egress: int = 0
     uplift: int = 0
     idle: int = 0
+    spot_loss: int = 0
+    """Work expected to be done twice because capacity is taken away."""
+    availability: int = 0
+    """What is paid for while it is not there."""
 
     @property
     def total(self) -> int:
         """Micros per hour, all causes."""
-        return self.compute + self.egress + self.uplift + self.idle
+        return self.compute + self.egress + self.uplift + self.idle + self.spot_loss + self.availability
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """Both, cause by cause."""
+        return Cost(
+            self.compute + other.compute,
+            self.egress + other.egress,
+            self.uplift + other.uplift,
+            self.idle + other.idle,
+            self.spot_loss + other.spot_loss,
+            self.availability + other.availability,
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -239,6 +254,39 @@ class Victim:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """An amount that is not known to the micro: never below `low`, expected at `point`, not above `high`."""
+
+    low: int = 0
+    point: int = 0
+    high: int = 0
+
+    def __add__(self, other: "Estimate") -> "Estimate":
+        return Estimate(self.low + other.low, self.point + other.point, self.high + other.high)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyRange:
+    """What a month of a workload costs where it was placed, in micros, by cause. `placement.money.range` defines it."""
+
+    compute: Estimate = Estimate()
+    egress: Estimate = Estimate()
+    uplift: Estimate = Estimate()
+    idle: Estimate = Estimate()
+    spot_loss: Estimate = Estimate()
+    availability: Estimate = Estimate()
+    runs_milli: int = 0
+    """Thousandths of runs in a month; 0 where it runs all the time."""
+    per_run: Estimate = Estimate()
+    """One run, all causes; nothing where it runs all the time."""
+
+    @property
+    def total(self) -> Estimate:
+        """All causes."""
+        return self.compute + self.egress + self.uplift + self.idle + self.spot_loss + self.availability
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The outcome for one workload. The full candidate-by-rule matrix is `candidates` by `columns`."""
 
@@ -262,6 +310,7 @@ class Decision:
     """One for each copy, slot by slot. Empty in decisions made before seats were recorded: first fit."""
     victims: tuple[Victim, ...] = ()
     """Who makes room, least loss first: every one of them is needed."""
+    monthly: MonthlyRange = MonthlyRange()
 
     @property
     def misses(self) -> tuple[Miss, ...]:

@@ -152,6 +152,17 @@ class Disconnect:
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long one run of a job takes and how often it runs, as its owner expects it: for the price of a month."""
+
+    run_ms: int = 0
+    """0 means not known."""
+    every_ms: int = 0
+    """From one run's start to the next one's; 0 where `runs_per_month` says it, or where it runs once."""
+    runs_per_month: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """The part that only training jobs have."""
 
@@ -167,6 +178,9 @@ class Training:
     output_model: str = ""
     """The model's name under which the output is registered; empty means the workload's name."""
     gang: Gang = Gang.PACKED
+    schedule: Schedule = Schedule()
+    checkpoint_every_ms: int = 0
+    """How often it saves its state, so that an interruption costs half of that on average; 0 means not known."""
 
 
 @dataclass(frozen=True, slots=True)

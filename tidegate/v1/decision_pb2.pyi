@@ -267,10 +267,16 @@ class Cost(_message.Message):
     EGRESS_FIELD_NUMBER: _builtins.int
     UPLIFT_FIELD_NUMBER: _builtins.int
     IDLE_FIELD_NUMBER: _builtins.int
+    SPOT_LOSS_FIELD_NUMBER: _builtins.int
+    AVAILABILITY_FIELD_NUMBER: _builtins.int
     compute: _builtins.int
     egress: _builtins.int
     uplift: _builtins.int
     idle: _builtins.int
+    spot_loss: _builtins.int
+    """Work expected to be done twice because capacity is taken away."""
+    availability: _builtins.int
+    """What is paid for while it is not there."""
     def __init__(
         self,
         *,
@@ -278,10 +284,12 @@ class Cost(_message.Message):
         egress: _builtins.int = ...,
         uplift: _builtins.int = ...,
         idle: _builtins.int = ...,
+        spot_loss: _builtins.int = ...,
+        availability: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute", b"compute", "egress", b"egress", "idle", b"idle", "uplift", b"uplift"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "compute", b"compute", "egress", b"egress", "idle", b"idle", "spot_loss", b"spot_loss", "uplift", b"uplift"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -534,6 +542,85 @@ class Victim(_message.Message):
 Global___Victim: _TypeAlias = Victim  # noqa: Y015
 
 @_typing.final
+class Estimate(_message.Message):
+    """An amount that is not known to the micro: never below low, expected at point, not above high."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    POINT_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    low: _builtins.int
+    point: _builtins.int
+    high: _builtins.int
+    def __init__(
+        self,
+        *,
+        low: _builtins.int = ...,
+        point: _builtins.int = ...,
+        high: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "point", b"point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Estimate: _TypeAlias = Estimate  # noqa: Y015
+
+@_typing.final
+class MonthlyRange(_message.Message):
+    """What a month of a workload costs where it was placed, in micros, by cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPUTE_FIELD_NUMBER: _builtins.int
+    EGRESS_FIELD_NUMBER: _builtins.int
+    UPLIFT_FIELD_NUMBER: _builtins.int
+    IDLE_FIELD_NUMBER: _builtins.int
+    SPOT_LOSS_FIELD_NUMBER: _builtins.int
+    AVAILABILITY_FIELD_NUMBER: _builtins.int
+    RUNS_MILLI_FIELD_NUMBER: _builtins.int
+    PER_RUN_FIELD_NUMBER: _builtins.int
+    runs_milli: _builtins.int
+    """Thousandths of runs in a month; 0 where it runs all the time."""
+    @_builtins.property
+    def compute(self) -> Global___Estimate: ...
+    @_builtins.property
+    def egress(self) -> Global___Estimate: ...
+    @_builtins.property
+    def uplift(self) -> Global___Estimate: ...
+    @_builtins.property
+    def idle(self) -> Global___Estimate: ...
+    @_builtins.property
+    def spot_loss(self) -> Global___Estimate: ...
+    @_builtins.property
+    def availability(self) -> Global___Estimate: ...
+    @_builtins.property
+    def per_run(self) -> Global___Estimate:
+        """One run, all causes; nothing where it runs all the time."""
+
+    def __init__(
+        self,
+        *,
+        compute: Global___Estimate | None = ...,
+        egress: Global___Estimate | None = ...,
+        uplift: Global___Estimate | None = ...,
+        idle: Global___Estimate | None = ...,
+        spot_loss: Global___Estimate | None = ...,
+        availability: Global___Estimate | None = ...,
+        runs_milli: _builtins.int = ...,
+        per_run: Global___Estimate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "compute", b"compute", "egress", b"egress", "idle", b"idle", "per_run", b"per_run", "spot_loss", b"spot_loss", "uplift", b"uplift"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "compute", b"compute", "egress", b"egress", "idle", b"idle", "per_run", b"per_run", "runs_milli", b"runs_milli", "spot_loss", b"spot_loss", "uplift", b"uplift"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MonthlyRange: _TypeAlias = MonthlyRange  # noqa: Y015
+
+@_typing.final
 class Decision(_message.Message):
     """The outcome for one workload. The full candidate-by-rule matrix is `candidates` by `columns`."""
 
@@ -553,6 +640,7 @@ class Decision(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     SEATS_FIELD_NUMBER: _builtins.int
     VICTIMS_FIELD_NUMBER: _builtins.int
+    MONTHLY_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     price_book: _builtins.str
     decided_at: _builtins.int
@@ -587,6 +675,8 @@ class Decision(_message.Message):
     def victims(self) -> _containers.RepeatedCompositeFieldContainer[Global___Victim]:
         """Who makes room, least loss first: every one of them is needed."""
 
+    @_builtins.property
+    def monthly(self) -> Global___MonthlyRange: ...
     def __init__(
         self,
         *,
@@ -604,10 +694,11 @@ class Decision(_message.Message):
         revision: _builtins.int = ...,
         seats: _abc.Iterable[Global___Seat] | None = ...,
         victims: _abc.Iterable[Global___Victim] | None = ...,
+        monthly: Global___MonthlyRange | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "monthly", b"monthly"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

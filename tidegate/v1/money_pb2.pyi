@@ -181,8 +181,49 @@ class Team(_message.Message):
 Global___Team: _TypeAlias = Team  # noqa: Y015
 
 @_typing.final
+class Ownership(_message.Message):
+    """What one owned unit costs: bought once, written off evenly over its life, fed and housed meanwhile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURCHASE_MICROS_FIELD_NUMBER: _builtins.int
+    LIFETIME_HOURS_FIELD_NUMBER: _builtins.int
+    WATTS_FIELD_NUMBER: _builtins.int
+    MICROS_PER_KWH_FIELD_NUMBER: _builtins.int
+    PUE_MILLI_FIELD_NUMBER: _builtins.int
+    HOSTING_MICROS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    purchase_micros: _builtins.int
+    lifetime_hours: _builtins.int
+    """Over which the purchase is written off; a year is 8,760 hours."""
+    watts: _builtins.int
+    """What it draws on average, without the building's share."""
+    micros_per_kwh: _builtins.int
+    pue_milli: _builtins.int
+    """Power usage effectiveness in thousandths: what the building draws for each watt of the unit."""
+    hosting_micros_per_month: _builtins.int
+    def __init__(
+        self,
+        *,
+        purchase_micros: _builtins.int = ...,
+        lifetime_hours: _builtins.int = ...,
+        watts: _builtins.int = ...,
+        micros_per_kwh: _builtins.int = ...,
+        pue_milli: _builtins.int = ...,
+        hosting_micros_per_month: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hosting_micros_per_month", b"hosting_micros_per_month", "lifetime_hours", b"lifetime_hours", "micros_per_kwh", b"micros_per_kwh", "pue_milli", b"pue_milli", "purchase_micros", b"purchase_micros", "watts", b"watts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ownership: _TypeAlias = Ownership  # noqa: Y015
+
+@_typing.final
 class Price(_message.Message):
-    """What one unit of an instance type costs in one region, per hour."""
+    """What one unit of an instance type costs in one region; or, without an instance type, one GPU of a model.
+    The amount is micros_per_hour, else micros_per_month, else owned; the first that is not 0 or absent counts.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -190,11 +231,24 @@ class Price(_message.Message):
     MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     PRICING_FIELD_NUMBER: _builtins.int
+    GPU_MODEL_FIELD_NUMBER: _builtins.int
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    MICROS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    OWNED_FIELD_NUMBER: _builtins.int
     instance_type: _builtins.str
+    """Empty means every type that has GPUs of gpu_model, and the amount is for each GPU."""
     micros_per_hour: _builtins.int
     region: _builtins.str
     """Empty means every region."""
     pricing: _site_pb2.Pricing.ValueType
+    gpu_model: _builtins.str
+    micros_per_month: _builtins.int
+    @_builtins.property
+    def resources(self) -> _quantity_pb2.Resources:
+        """What one unit has, where the book says so: for comparing types that no site offers yet."""
+
+    @_builtins.property
+    def owned(self) -> Global___Ownership: ...
     def __init__(
         self,
         *,
@@ -202,10 +256,14 @@ class Price(_message.Message):
         micros_per_hour: _builtins.int = ...,
         region: _builtins.str = ...,
         pricing: _site_pb2.Pricing.ValueType = ...,
+        gpu_model: _builtins.str = ...,
+        resources: _quantity_pb2.Resources | None = ...,
+        micros_per_month: _builtins.int = ...,
+        owned: Global___Ownership | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["owned", b"owned", "resources", b"resources"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance_type", b"instance_type", "micros_per_hour", b"micros_per_hour", "pricing", b"pricing", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gpu_model", b"gpu_model", "instance_type", b"instance_type", "micros_per_hour", b"micros_per_hour", "micros_per_month", b"micros_per_month", "owned", b"owned", "pricing", b"pricing", "region", b"region", "resources", b"resources"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -213,26 +271,31 @@ Global___Price: _TypeAlias = Price  # noqa: Y015
 
 @_typing.final
 class EgressPrice(_message.Message):
-    """What moving a gibibyte from one region to another costs; an empty name matches any."""
+    """What moving data from one region to another costs; an empty name matches any.
+    Given for a GiB (2**30 bytes) or, as price lists have it, for a GB (10**9 bytes); the other is 0.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SOURCE_FIELD_NUMBER: _builtins.int
     DESTINATION_FIELD_NUMBER: _builtins.int
     MICROS_PER_GIB_FIELD_NUMBER: _builtins.int
+    MICROS_PER_GB_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     destination: _builtins.str
     micros_per_gib: _builtins.int
+    micros_per_gb: _builtins.int
     def __init__(
         self,
         *,
         source: _builtins.str = ...,
         destination: _builtins.str = ...,
         micros_per_gib: _builtins.int = ...,
+        micros_per_gb: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "micros_per_gib", b"micros_per_gib", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "micros_per_gb", b"micros_per_gb", "micros_per_gib", b"micros_per_gib", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,34 +303,115 @@ Global___EgressPrice: _TypeAlias = EgressPrice  # noqa: Y015
 
 @_typing.final
 class Uplift(_message.Message):
-    """What compliance adds to compute at places under a jurisdiction, in millionths of the compute price."""
+    """What compliance adds to compute, in millionths of the compute price. Every uplift that applies is added.
+    What is empty applies everywhere, or to all data; data about which nothing is known is taken for every class.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     JURISDICTION_FIELD_NUMBER: _builtins.int
     PPM_FIELD_NUMBER: _builtins.int
     BECAUSE_FIELD_NUMBER: _builtins.int
+    DATA_CLASS_FIELD_NUMBER: _builtins.int
     jurisdiction: _builtins.str
     ppm: _builtins.int
     because: _builtins.str
+    data_class: _builtins.str
     def __init__(
         self,
         *,
         jurisdiction: _builtins.str = ...,
         ppm: _builtins.int = ...,
         because: _builtins.str = ...,
+        data_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "jurisdiction", b"jurisdiction", "ppm", b"ppm"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "data_class", b"data_class", "jurisdiction", b"jurisdiction", "ppm", b"ppm"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Uplift: _TypeAlias = Uplift  # noqa: Y015
 
 @_typing.final
+class Availability(_message.Message):
+    """How often units of a kind are taken away, and what share of the time they are there at all."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICING_FIELD_NUMBER: _builtins.int
+    INSTANCE_TYPE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    AVAILABLE_PPM_FIELD_NUMBER: _builtins.int
+    INTERRUPTIONS_PPM_PER_HOUR_FIELD_NUMBER: _builtins.int
+    RESTART_MS_FIELD_NUMBER: _builtins.int
+    LOST_WORK_MS_FIELD_NUMBER: _builtins.int
+    BECAUSE_FIELD_NUMBER: _builtins.int
+    pricing: _site_pb2.Pricing.ValueType
+    instance_type: _builtins.str
+    """Empty means every type."""
+    region: _builtins.str
+    """Empty means every region."""
+    available_ppm: _builtins.int
+    """The share of the time that a unit which is paid for is there to be used, in millionths."""
+    interruptions_ppm_per_hour: _builtins.int
+    """Expected interruptions of one unit in one hour, in millionths."""
+    restart_ms: _builtins.int
+    """What is paid for between an interruption and the moment when work goes on."""
+    lost_work_ms: _builtins.int
+    """What a job has to do again, unless it says how often it saves its state."""
+    because: _builtins.str
+    def __init__(
+        self,
+        *,
+        pricing: _site_pb2.Pricing.ValueType = ...,
+        instance_type: _builtins.str = ...,
+        region: _builtins.str = ...,
+        available_ppm: _builtins.int = ...,
+        interruptions_ppm_per_hour: _builtins.int = ...,
+        restart_ms: _builtins.int = ...,
+        lost_work_ms: _builtins.int = ...,
+        because: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_ppm", b"available_ppm", "because", b"because", "instance_type", b"instance_type", "interruptions_ppm_per_hour", b"interruptions_ppm_per_hour", "lost_work_ms", b"lost_work_ms", "pricing", b"pricing", "region", b"region", "restart_ms", b"restart_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Availability: _TypeAlias = Availability  # noqa: Y015
+
+@_typing.final
+class ApiPrice(_message.Message):
+    """What somebody else's inference service asks for a thousand predictions: to compare with, never to place on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MICROS_PER_THOUSAND_FIELD_NUMBER: _builtins.int
+    DEVICE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    micros_per_thousand: _builtins.int
+    device: _builtins.str
+    """What it computes on, where it says so, such as `gpu` or `cpu`."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        micros_per_thousand: _builtins.int = ...,
+        device: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "micros_per_thousand", b"micros_per_thousand", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApiPrice: _TypeAlias = ApiPrice  # noqa: Y015
+
+@_typing.final
 class PriceBook(_message.Message):
-    """Prices that hold from a moment on. Later books replace earlier ones of the same name."""
+    """Prices that hold from a moment on. A higher version replaces a lower one, from its own moment on."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -279,18 +423,32 @@ class PriceBook(_message.Message):
     EGRESS_FIELD_NUMBER: _builtins.int
     UPLIFTS_FIELD_NUMBER: _builtins.int
     IDLE_OWNED_PPM_FIELD_NUMBER: _builtins.int
+    PRECEDENCE_FIELD_NUMBER: _builtins.int
+    AVAILABILITY_FIELD_NUMBER: _builtins.int
+    APIS_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     version: _builtins.int
     currency: _builtins.str
     effective_from: _builtins.int
     idle_owned_ppm: _builtins.int
     """What owned capacity that stands idle is charged for use: a share of its hourly price, in millionths."""
+    precedence: _builtins.int
+    """Where two books price the same thing, the higher one counts."""
     @_builtins.property
     def prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Price]: ...
     @_builtins.property
     def egress(self) -> _containers.RepeatedCompositeFieldContainer[Global___EgressPrice]: ...
     @_builtins.property
     def uplifts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Uplift]: ...
+    @_builtins.property
+    def availability(self) -> _containers.RepeatedCompositeFieldContainer[Global___Availability]: ...
+    @_builtins.property
+    def apis(self) -> _containers.RepeatedCompositeFieldContainer[Global___ApiPrice]: ...
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where the prices were read, and when."""
+
     def __init__(
         self,
         *,
@@ -302,10 +460,14 @@ class PriceBook(_message.Message):
         egress: _abc.Iterable[Global___EgressPrice] | None = ...,
         uplifts: _abc.Iterable[Global___Uplift] | None = ...,
         idle_owned_ppm: _builtins.int = ...,
+        precedence: _builtins.int = ...,
+        availability: _abc.Iterable[Global___Availability] | None = ...,
+        apis: _abc.Iterable[Global___ApiPrice] | None = ...,
+        sources: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "effective_from", b"effective_from", "egress", b"egress", "idle_owned_ppm", b"idle_owned_ppm", "name", b"name", "prices", b"prices", "uplifts", b"uplifts", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apis", b"apis", "availability", b"availability", "currency", b"currency", "effective_from", b"effective_from", "egress", b"egress", "idle_owned_ppm", b"idle_owned_ppm", "name", b"name", "precedence", b"precedence", "prices", b"prices", "sources", b"sources", "uplifts", b"uplifts", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

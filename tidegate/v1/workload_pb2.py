@@ -26,7 +26,7 @@ from tidegate.v1 import quantity_pb2 as tidegate_dot_v1_dot_quantity__pb2
 from tidegate.v1 import site_pb2 as tidegate_dot_v1_dot_site__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atidegate/v1/workload.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/quantity.proto\x1a\x16tidegate/v1/site.proto\"\xa1\x01\n\x06\x44\x65mand\x12)\n\tresources\x18\x01 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x12\n\ngpu_models\x18\x02 \x03(\t\x12\x14\n\x0c\x63pu_fallback\x18\x03 \x01(\x08\x12\x17\n\x0fgpu_share_milli\x18\x04 \x01(\x03\x12\x13\n\x0bmig_profile\x18\x05 \x01(\t\x12\x14\n\x0ctime_slicing\x18\x06 \x01(\x08\"\x9c\x01\n\x04\x44\x61ta\x12\x0f\n\x07\x63lasses\x18\x01 \x03(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65identified\x18\x03 \x01(\x08\x12\x13\n\x0b\x61ttestation\x18\x04 \x01(\t\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\x15\n\rbytes_per_day\x18\x06 \x01(\x03\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x0b\n\x03ref\x18\x08 \x01(\t\"C\n\x07Latency\x12\x0e\n\x06p99_us\x18\x01 \x01(\x03\x12\x0f\n\x07origins\x18\x02 \x03(\t\x12\x17\n\x0fservice_time_us\x18\x03 \x01(\x03\"9\n\x06Prefer\x12 \n\x05tiers\x18\x01 \x03(\x0e\x32\x11.tidegate.v1.Tier\x12\r\n\x05sites\x18\x02 \x03(\t\"\x93\x01\n\nDisconnect\x12\x14\n\x0cserve_for_ms\x18\x01 \x01(\x03\x12*\n\x07replace\x18\x02 \x01(\x0e\x32\x19.tidegate.v1.OnDisconnect\x12\x18\n\x10replace_after_ms\x18\x03 \x01(\x03\x12)\n\treconcile\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.Reconcile\"\x92\x02\n\x08Training\x12\x12\n\nentrypoint\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x03\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\x13\n\x0bworking_dir\x18\x04 \x01(\t\x12+\n\x03\x65nv\x18\x05 \x03(\x0b\x32\x1e.tidegate.v1.Training.EnvEntry\x12\x13\n\x0bmax_retries\x18\x06 \x01(\x03\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x03\x12\x14\n\x0coutput_model\x18\x08 \x01(\t\x12\x1f\n\x04gang\x18\t \x01(\x0e\x32\x11.tidegate.v1.Gang\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Q\n\x08Replicas\x12\x0f\n\x07minimum\x18\x01 \x01(\x03\x12\x0f\n\x07maximum\x18\x02 \x01(\x03\x12#\n\x06spread\x18\x03 \x01(\x0e\x32\x13.tidegate.v1.Spread\"A\n\x05Guard\x12\x11\n\terror_ppm\x18\x01 \x01(\x03\x12\x0e\n\x06p99_us\x18\x02 \x01(\x03\x12\x15\n\ragreement_ppm\x18\x03 \x01(\x03\"D\n\x07Rollout\x12\x16\n\x0e\x63\x61nary_percent\x18\x01 \x01(\x03\x12!\n\x05guard\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Guard\"\xc1\x01\n\tInference\x12\x11\n\tmodel_uri\x18\x01 \x01(\t\x12\x14\n\x0cmodel_format\x18\x02 \x01(\t\x12\'\n\x08replicas\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Replicas\x12\x18\n\x10requests_per_day\x18\x04 \x01(\x03\x12%\n\x07rollout\x18\x05 \x01(\x0b\x32\x14.tidegate.v1.Rollout\x12!\n\x05\x61udit\x18\x06 \x01(\x0e\x32\x12.tidegate.v1.Audit\")\n\x04Wait\x12\x12\n\nat_most_ms\x18\x01 \x01(\x03\x12\r\n\x05never\x18\x02 \x01(\x08\"\xd7\x04\n\x08Workload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.tidegate.v1.WorkloadKind\x12#\n\x06\x64\x65mand\x18\x03 \x01(\x0b\x32\x13.tidegate.v1.Demand\x12\x0c\n\x04team\x18\x04 \x01(\t\x12\x1f\n\x04\x64\x61ta\x18\x05 \x01(\x0b\x32\x11.tidegate.v1.Data\x12%\n\x07latency\x18\x06 \x01(\x0b\x32\x14.tidegate.v1.Latency\x12#\n\x06prefer\x18\x07 \x01(\x0b\x32\x13.tidegate.v1.Prefer\x12+\n\ndisconnect\x18\x08 \x01(\x0b\x32\x17.tidegate.v1.Disconnect\x12 \n\x18max_cost_micros_per_hour\x18\t \x01(\x03\x12\'\n\x08training\x18\n \x01(\x0b\x32\x15.tidegate.v1.Training\x12)\n\tinference\x18\x0b \x01(\x0b\x32\x16.tidegate.v1.Inference\x12\x31\n\x06labels\x18\x0c \x03(\x0b\x32!.tidegate.v1.Workload.LabelsEntry\x12,\n\x08priority\x18\r \x01(\x0e\x32\x15.tidegate.v1.PriorityH\x00\x88\x01\x01\x12\x13\n\x0bpreemptible\x18\x0e \x01(\x08\x12\x1f\n\x04wait\x18\x0f \x01(\x0b\x32\x11.tidegate.v1.Wait\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_priority*r\n\x0cWorkloadKind\x12\x1d\n\x19WORKLOAD_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aWORKLOAD_KIND_TRAINING_JOB\x10\x01\x12#\n\x1fWORKLOAD_KIND_INFERENCE_SERVICE\x10\x02*d\n\x06Spread\x12\x16\n\x12SPREAD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPREAD_NONE\x10\x01\x12\x0f\n\x0bSPREAD_NODE\x10\x02\x12\x0f\n\x0bSPREAD_ZONE\x10\x03\x12\x0f\n\x0bSPREAD_SITE\x10\x04*>\n\x04Gang\x12\x14\n\x10GANG_UNSPECIFIED\x10\x00\x12\x0f\n\x0bGANG_PACKED\x10\x01\x12\x0f\n\x0bGANG_SPREAD\x10\x02*\\\n\x05\x41udit\x12\x15\n\x11\x41UDIT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41UDIT_EVERY_PREDICTION\x10\x01\x12\x11\n\rAUDIT_SAMPLED\x10\x02\x12\r\n\tAUDIT_OFF\x10\x03*h\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x17\n\x13PRIORITY_PRODUCTION\x10\x01\x12\x15\n\x11PRIORITY_STANDARD\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03*z\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x17\n\x13ON_DISCONNECT_NEVER\x10\x01\x12\x16\n\x12ON_DISCONNECT_SITE\x10\x02\x12\x1a\n\x16ON_DISCONNECT_ANYWHERE\x10\x03*c\n\tReconcile\x12\x19\n\x15RECONCILE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RECONCILE_KEEP_ORIGINAL\x10\x01\x12\x1e\n\x1aRECONCILE_KEEP_REPLACEMENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atidegate/v1/workload.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/quantity.proto\x1a\x16tidegate/v1/site.proto\"\xa1\x01\n\x06\x44\x65mand\x12)\n\tresources\x18\x01 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x12\n\ngpu_models\x18\x02 \x03(\t\x12\x14\n\x0c\x63pu_fallback\x18\x03 \x01(\x08\x12\x17\n\x0fgpu_share_milli\x18\x04 \x01(\x03\x12\x13\n\x0bmig_profile\x18\x05 \x01(\t\x12\x14\n\x0ctime_slicing\x18\x06 \x01(\x08\"\x9c\x01\n\x04\x44\x61ta\x12\x0f\n\x07\x63lasses\x18\x01 \x03(\t\x12\x10\n\x08subjects\x18\x02 \x03(\t\x12\x14\n\x0c\x64\x65identified\x18\x03 \x01(\x08\x12\x13\n\x0b\x61ttestation\x18\x04 \x01(\t\x12\x0e\n\x06origin\x18\x05 \x01(\t\x12\x15\n\rbytes_per_day\x18\x06 \x01(\x03\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x0b\n\x03ref\x18\x08 \x01(\t\"C\n\x07Latency\x12\x0e\n\x06p99_us\x18\x01 \x01(\x03\x12\x0f\n\x07origins\x18\x02 \x03(\t\x12\x17\n\x0fservice_time_us\x18\x03 \x01(\x03\"9\n\x06Prefer\x12 \n\x05tiers\x18\x01 \x03(\x0e\x32\x11.tidegate.v1.Tier\x12\r\n\x05sites\x18\x02 \x03(\t\"\x93\x01\n\nDisconnect\x12\x14\n\x0cserve_for_ms\x18\x01 \x01(\x03\x12*\n\x07replace\x18\x02 \x01(\x0e\x32\x19.tidegate.v1.OnDisconnect\x12\x18\n\x10replace_after_ms\x18\x03 \x01(\x03\x12)\n\treconcile\x18\x04 \x01(\x0e\x32\x16.tidegate.v1.Reconcile\"D\n\x08Schedule\x12\x0e\n\x06run_ms\x18\x01 \x01(\x03\x12\x10\n\x08\x65very_ms\x18\x02 \x01(\x03\x12\x16\n\x0eruns_per_month\x18\x03 \x01(\x03\"\xd8\x02\n\x08Training\x12\x12\n\nentrypoint\x18\x01 \x01(\t\x12\x0f\n\x07workers\x18\x02 \x01(\x03\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\x13\n\x0bworking_dir\x18\x04 \x01(\t\x12+\n\x03\x65nv\x18\x05 \x03(\x0b\x32\x1e.tidegate.v1.Training.EnvEntry\x12\x13\n\x0bmax_retries\x18\x06 \x01(\x03\x12\x12\n\ntimeout_ms\x18\x07 \x01(\x03\x12\x14\n\x0coutput_model\x18\x08 \x01(\t\x12\x1f\n\x04gang\x18\t \x01(\x0e\x32\x11.tidegate.v1.Gang\x12\'\n\x08schedule\x18\n \x01(\x0b\x32\x15.tidegate.v1.Schedule\x12\x1b\n\x13\x63heckpoint_every_ms\x18\x0b \x01(\x03\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"Q\n\x08Replicas\x12\x0f\n\x07minimum\x18\x01 \x01(\x03\x12\x0f\n\x07maximum\x18\x02 \x01(\x03\x12#\n\x06spread\x18\x03 \x01(\x0e\x32\x13.tidegate.v1.Spread\"A\n\x05Guard\x12\x11\n\terror_ppm\x18\x01 \x01(\x03\x12\x0e\n\x06p99_us\x18\x02 \x01(\x03\x12\x15\n\ragreement_ppm\x18\x03 \x01(\x03\"D\n\x07Rollout\x12\x16\n\x0e\x63\x61nary_percent\x18\x01 \x01(\x03\x12!\n\x05guard\x18\x02 \x01(\x0b\x32\x12.tidegate.v1.Guard\"\xc1\x01\n\tInference\x12\x11\n\tmodel_uri\x18\x01 \x01(\t\x12\x14\n\x0cmodel_format\x18\x02 \x01(\t\x12\'\n\x08replicas\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Replicas\x12\x18\n\x10requests_per_day\x18\x04 \x01(\x03\x12%\n\x07rollout\x18\x05 \x01(\x0b\x32\x14.tidegate.v1.Rollout\x12!\n\x05\x61udit\x18\x06 \x01(\x0e\x32\x12.tidegate.v1.Audit\")\n\x04Wait\x12\x12\n\nat_most_ms\x18\x01 \x01(\x03\x12\r\n\x05never\x18\x02 \x01(\x08\"\xd7\x04\n\x08Workload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\'\n\x04kind\x18\x02 \x01(\x0e\x32\x19.tidegate.v1.WorkloadKind\x12#\n\x06\x64\x65mand\x18\x03 \x01(\x0b\x32\x13.tidegate.v1.Demand\x12\x0c\n\x04team\x18\x04 \x01(\t\x12\x1f\n\x04\x64\x61ta\x18\x05 \x01(\x0b\x32\x11.tidegate.v1.Data\x12%\n\x07latency\x18\x06 \x01(\x0b\x32\x14.tidegate.v1.Latency\x12#\n\x06prefer\x18\x07 \x01(\x0b\x32\x13.tidegate.v1.Prefer\x12+\n\ndisconnect\x18\x08 \x01(\x0b\x32\x17.tidegate.v1.Disconnect\x12 \n\x18max_cost_micros_per_hour\x18\t \x01(\x03\x12\'\n\x08training\x18\n \x01(\x0b\x32\x15.tidegate.v1.Training\x12)\n\tinference\x18\x0b \x01(\x0b\x32\x16.tidegate.v1.Inference\x12\x31\n\x06labels\x18\x0c \x03(\x0b\x32!.tidegate.v1.Workload.LabelsEntry\x12,\n\x08priority\x18\r \x01(\x0e\x32\x15.tidegate.v1.PriorityH\x00\x88\x01\x01\x12\x13\n\x0bpreemptible\x18\x0e \x01(\x08\x12\x1f\n\x04wait\x18\x0f \x01(\x0b\x32\x11.tidegate.v1.Wait\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_priority*r\n\x0cWorkloadKind\x12\x1d\n\x19WORKLOAD_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1aWORKLOAD_KIND_TRAINING_JOB\x10\x01\x12#\n\x1fWORKLOAD_KIND_INFERENCE_SERVICE\x10\x02*d\n\x06Spread\x12\x16\n\x12SPREAD_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSPREAD_NONE\x10\x01\x12\x0f\n\x0bSPREAD_NODE\x10\x02\x12\x0f\n\x0bSPREAD_ZONE\x10\x03\x12\x0f\n\x0bSPREAD_SITE\x10\x04*>\n\x04Gang\x12\x14\n\x10GANG_UNSPECIFIED\x10\x00\x12\x0f\n\x0bGANG_PACKED\x10\x01\x12\x0f\n\x0bGANG_SPREAD\x10\x02*\\\n\x05\x41udit\x12\x15\n\x11\x41UDIT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41UDIT_EVERY_PREDICTION\x10\x01\x12\x11\n\rAUDIT_SAMPLED\x10\x02\x12\r\n\tAUDIT_OFF\x10\x03*h\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x17\n\x13PRIORITY_PRODUCTION\x10\x01\x12\x15\n\x11PRIORITY_STANDARD\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03*z\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x17\n\x13ON_DISCONNECT_NEVER\x10\x01\x12\x16\n\x12ON_DISCONNECT_SITE\x10\x02\x12\x1a\n\x16ON_DISCONNECT_ANYWHERE\x10\x03*c\n\tReconcile\x12\x19\n\x15RECONCILE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RECONCILE_KEEP_ORIGINAL\x10\x01\x12\x1e\n\x1aRECONCILE_KEEP_REPLACEMENT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,20 +37,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRAINING_ENVENTRY']._serialized_options = b'8\001'
   _globals['_WORKLOAD_LABELSENTRY']._loaded_options = None
   _globals['_WORKLOAD_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_WORKLOADKIND']._serialized_start=2034
-  _globals['_WORKLOADKIND']._serialized_end=2148
-  _globals['_SPREAD']._serialized_start=2150
-  _globals['_SPREAD']._serialized_end=2250
-  _globals['_GANG']._serialized_start=2252
-  _globals['_GANG']._serialized_end=2314
-  _globals['_AUDIT']._serialized_start=2316
-  _globals['_AUDIT']._serialized_end=2408
-  _globals['_PRIORITY']._serialized_start=2410
-  _globals['_PRIORITY']._serialized_end=2514
-  _globals['_ONDISCONNECT']._serialized_start=2516
-  _globals['_ONDISCONNECT']._serialized_end=2638
-  _globals['_RECONCILE']._serialized_start=2640
-  _globals['_RECONCILE']._serialized_end=2739
+  _globals['_WORKLOADKIND']._serialized_start=2174
+  _globals['_WORKLOADKIND']._serialized_end=2288
+  _globals['_SPREAD']._serialized_start=2290
+  _globals['_SPREAD']._serialized_end=2390
+  _globals['_GANG']._serialized_start=2392
+  _globals['_GANG']._serialized_end=2454
+  _globals['_AUDIT']._serialized_start=2456
+  _globals['_AUDIT']._serialized_end=2548
+  _globals['_PRIORITY']._serialized_start=2550
+  _globals['_PRIORITY']._serialized_end=2654
+  _globals['_ONDISCONNECT']._serialized_start=2656
+  _globals['_ONDISCONNECT']._serialized_end=2778
+  _globals['_RECONCILE']._serialized_start=2780
+  _globals['_RECONCILE']._serialized_end=2879
   _globals['_DEMAND']._serialized_start=96
   _globals['_DEMAND']._serialized_end=257
   _globals['_DATA']._serialized_start=260
@@ -61,22 +61,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREFER']._serialized_end=544
   _globals['_DISCONNECT']._serialized_start=547
   _globals['_DISCONNECT']._serialized_end=694
-  _globals['_TRAINING']._serialized_start=697
-  _globals['_TRAINING']._serialized_end=971
-  _globals['_TRAINING_ENVENTRY']._serialized_start=929
-  _globals['_TRAINING_ENVENTRY']._serialized_end=971
-  _globals['_REPLICAS']._serialized_start=973
-  _globals['_REPLICAS']._serialized_end=1054
-  _globals['_GUARD']._serialized_start=1056
-  _globals['_GUARD']._serialized_end=1121
-  _globals['_ROLLOUT']._serialized_start=1123
-  _globals['_ROLLOUT']._serialized_end=1191
-  _globals['_INFERENCE']._serialized_start=1194
-  _globals['_INFERENCE']._serialized_end=1387
-  _globals['_WAIT']._serialized_start=1389
-  _globals['_WAIT']._serialized_end=1430
-  _globals['_WORKLOAD']._serialized_start=1433
-  _globals['_WORKLOAD']._serialized_end=2032
-  _globals['_WORKLOAD_LABELSENTRY']._serialized_start=1974
-  _globals['_WORKLOAD_LABELSENTRY']._serialized_end=2019
+  _globals['_SCHEDULE']._serialized_start=696
+  _globals['_SCHEDULE']._serialized_end=764
+  _globals['_TRAINING']._serialized_start=767
+  _globals['_TRAINING']._serialized_end=1111
+  _globals['_TRAINING_ENVENTRY']._serialized_start=1069
+  _globals['_TRAINING_ENVENTRY']._serialized_end=1111
+  _globals['_REPLICAS']._serialized_start=1113
+  _globals['_REPLICAS']._serialized_end=1194
+  _globals['_GUARD']._serialized_start=1196
+  _globals['_GUARD']._serialized_end=1261
+  _globals['_ROLLOUT']._serialized_start=1263
+  _globals['_ROLLOUT']._serialized_end=1331
+  _globals['_INFERENCE']._serialized_start=1334
+  _globals['_INFERENCE']._serialized_end=1527
+  _globals['_WAIT']._serialized_start=1529
+  _globals['_WAIT']._serialized_end=1570
+  _globals['_WORKLOAD']._serialized_start=1573
+  _globals['_WORKLOAD']._serialized_end=2172
+  _globals['_WORKLOAD_LABELSENTRY']._serialized_start=2114
+  _globals['_WORKLOAD_LABELSENTRY']._serialized_end=2159
 # @@protoc_insertion_point(module_scope)

@@ -350,6 +350,35 @@ class Disconnect(_message.Message):
 Global___Disconnect: _TypeAlias = Disconnect  # noqa: Y015
 
 @_typing.final
+class Schedule(_message.Message):
+    """How long one run of a job takes and how often it runs, as its owner expects it: for the price of a month."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_MS_FIELD_NUMBER: _builtins.int
+    EVERY_MS_FIELD_NUMBER: _builtins.int
+    RUNS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    run_ms: _builtins.int
+    """0 means not known."""
+    every_ms: _builtins.int
+    """From one run's start to the next one's; 0 where runs_per_month says it, or where it runs once."""
+    runs_per_month: _builtins.int
+    def __init__(
+        self,
+        *,
+        run_ms: _builtins.int = ...,
+        every_ms: _builtins.int = ...,
+        runs_per_month: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["every_ms", b"every_ms", "run_ms", b"run_ms", "runs_per_month", b"runs_per_month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Schedule: _TypeAlias = Schedule  # noqa: Y015
+
+@_typing.final
 class Training(_message.Message):
     """The part that only training jobs have."""
 
@@ -384,6 +413,8 @@ class Training(_message.Message):
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     OUTPUT_MODEL_FIELD_NUMBER: _builtins.int
     GANG_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    CHECKPOINT_EVERY_MS_FIELD_NUMBER: _builtins.int
     entrypoint: _builtins.str
     workers: _builtins.int
     code_digest: _builtins.str
@@ -395,8 +426,12 @@ class Training(_message.Message):
     output_model: _builtins.str
     """The model's name under which the output is registered; empty means the workload's name."""
     gang: Global___Gang.ValueType
+    checkpoint_every_ms: _builtins.int
+    """How often it saves its state, so that an interruption costs half of that on average; 0 means not known."""
     @_builtins.property
     def env(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    @_builtins.property
+    def schedule(self) -> Global___Schedule: ...
     def __init__(
         self,
         *,
@@ -409,10 +444,12 @@ class Training(_message.Message):
         timeout_ms: _builtins.int = ...,
         output_model: _builtins.str = ...,
         gang: Global___Gang.ValueType = ...,
+        schedule: Global___Schedule | None = ...,
+        checkpoint_every_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_digest", b"code_digest", "entrypoint", b"entrypoint", "env", b"env", "gang", b"gang", "max_retries", b"max_retries", "output_model", b"output_model", "timeout_ms", b"timeout_ms", "workers", b"workers", "working_dir", b"working_dir"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint_every_ms", b"checkpoint_every_ms", "code_digest", b"code_digest", "entrypoint", b"entrypoint", "env", b"env", "gang", b"gang", "max_retries", b"max_retries", "output_model", b"output_model", "schedule", b"schedule", "timeout_ms", b"timeout_ms", "workers", b"workers", "working_dir", b"working_dir"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
