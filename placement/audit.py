@@ -15,13 +15,15 @@ advise and bind nobody.
 
 Limits: sites excluded by the caller are not known here, so a miss that says `excluded` is believed; so is one that says
 `max-cost` where the copies would have to stand on several offers. It is linear in sites and some ten times slower than
-the engine. The file is longer than most because a judge that is read in one place is easier to trust.
+the engine. The file is longer than most because a judge that is read in one place is easier to trust; what things cost
+it works out in `audit_money`.
 """
 
 from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from placement.audit_money import Bill, Standing
 from placement.facts import SiteFacts
 from placement.fleet import Fleet
 from placement.jurisdictions import GROUPS
@@ -29,7 +31,7 @@ from placement.law import Law
 from tidegate.model.decision import Cost, Decision, Miss, Outcome, Ranked, Score, Slot
 from tidegate.model.policy import Effect, Expression, Rule
 from tidegate.model.quantity import Resources
-from tidegate.model.site import Offer, Pricing, Site
+from tidegate.model.site import Offer, Site
 from tidegate.model.workload import Workload
 
 Amounts = tuple[int, int, int]
@@ -78,8 +80,7 @@ class _Audit:
                 unit = self.used.setdefault((copy.site, copy.offer), {}).setdefault(copy.unit, [0, 0, 0])
                 for index, amount in enumerate(_amounts(copy.resources)):
                     unit[index] += amount
-        book = law.price_book
-        self.listed = {(p.instance_type, p.region, p.pricing): p.micros_per_hour for p in book.prices} if book else {}
+        self.bill = Bill(law, decision.decided_at, workload)
         standing = [facts.site.region for facts in self.facts.values() if facts.site.location == workload.data.origin]
         self.origin_region = standing[0] if standing else ""
         self.ranked = {one.site: one for one in decision.ranked}
@@ -362,42 +363,16 @@ class _Audit:
         self, site: Site, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
     ) -> tuple[Cost, bool]:
         """The cost of slots at a site, and whether every bought unit in it has a listed price."""
-        book = self.law.price_book
-        if book is None:
-            return Cost(), False
-        compute, idle, known = 0, 0, True
-        for slot in slots:
-            o = offers[slot.offer]
-            price = self.price(o.offer, site)
-            if o.offer.pricing is Pricing.OWNED:
-                each = _times(_amounts(o.offer.resources), wanted.amounts)
-                idle += _up((price or 0) * slot.count * book.idle_owned_ppm, each * 1_000_000)
-            else:
-                known = known and price is not None
-                compute += (max(self.listed.values(), default=0) if price is None else price) * self.units(
-                    slot, o, wanted
-                )
-        ppm = sum(
-            u.ppm for u in book.uplifts if site.jurisdiction in {u.jurisdiction} | set(GROUPS.get(u.jurisdiction, ()))
-        )
-        return Cost(compute, self.egress(site), _up((compute + idle) * ppm, 1_000_000), idle), known
-
-    def price(self, offer: Offer, site: Site) -> int | None:
-        kinds = [offer.pricing, Pricing.ON_DEMAND] if offer.pricing is Pricing.OWNED else [offer.pricing]
-        keys = [(offer.instance_type or offer.name, where, kind) for kind in kinds for where in (site.region, "")]
-        return next((self.listed[key] for key in keys if key in self.listed), None)
-
-    def egress(self, site: Site) -> int:
-        data, book = self.workload.data, self.law.price_book
-        region = self.origin_region
-        if book is None or not data.origin or site.location == data.origin or (region and region == site.region):
-            return 0
-        source = region or data.origin
-        for pair in ((source, site.region), (source, ""), ("", site.region), ("", "")):
-            prices = [e.micros_per_gib for e in book.egress if (e.source, e.destination) == pair]
-            if prices:
-                return _up((data.bytes_per_day + data.size_bytes) * prices[-1], 24 * 2**30)
-        return 0
+        standing = [
+            Standing(
+                offers[slot.offer].offer,
+                slot.count,
+                self.units(slot, offers[slot.offer], wanted),
+                _times(_amounts(offers[slot.offer].offer.resources), wanted.amounts),
+            )
+            for slot in slots
+        ]
+        return self.bill.cost(site, standing, self.origin_region)
 
     def affordable(self, site: Site, offers: list[_Offer]) -> bool:
         """The ceiling against the cheapest single offer with room for all copies or, where there is none, the slots."""

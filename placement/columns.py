@@ -140,8 +140,15 @@ class Columns:
         self.gpu_model: Words[str] = Words(o.gpu_model for o in self.offers)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
         self.zone: Words[str] = Words(o.zone for o in self.offers)
-        self.price_key: Words[tuple[str, str, Pricing]] = Words(
-            (offer.instance_type or offer.name, self.sites[row].region, offer.pricing) for row, offer in rows
+        self.price_key: Words[tuple[str, str, Pricing, str, int]] = Words(
+            (
+                offer.instance_type or offer.name,
+                self.sites[row].region,
+                offer.pricing,
+                offer.gpu_model,
+                offer.resources.gpus,
+            )
+            for row, offer in rows
         )
 
     def _open(self, units: Mapping[tuple[str, str], Mapping[int, Resources]]) -> None:

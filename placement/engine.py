@@ -50,6 +50,7 @@ def decide(
     where the workload makes no sense wherever it would go; a workload that fits nowhere is a refused decision.
     """
     admit(workload)
+    law = law.at(now)
     watch("admit", {"sites": len(fleet.columns)})
     question = Question(law, model_digest, exclude)
     verdicts = judge(workload, fleet, question, watch)
@@ -118,10 +119,4 @@ def _choose(ranked: tuple[Ranked, ...], workload: Workload) -> tuple[tuple[Slot,
     if len(ranked) < wanted:
         return (), Cost()
     chosen = ranked[:wanted]
-    cost = Cost(
-        compute=sum(one.cost.compute for one in chosen),
-        egress=sum(one.cost.egress for one in chosen),
-        uplift=sum(one.cost.uplift for one in chosen),
-        idle=sum(one.cost.idle for one in chosen),
-    )
-    return tuple(slot for one in chosen for slot in one.slots), cost
+    return tuple(slot for one in chosen for slot in one.slots), sum((one.cost for one in chosen), Cost())

@@ -17,7 +17,7 @@ import numpy as np
 
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.facts import without_gpus
-from placement.scoring.cost import Prices
+from placement.scoring.cost import Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
 from tidegate.model.quantity import Resources
@@ -72,7 +72,7 @@ class Packing:
     def __init__(self, workload: Workload, columns: Columns, prices: Prices, in_time: Mask) -> None:
         """`in_time`, shape (offers,): the offers that answer soon enough."""
         self._columns = columns
-        self._prices = prices
+        self._charges = Charges(prices, workload)
         self._spread = workload.spread
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
         sites = len(columns)
@@ -81,8 +81,7 @@ class Packing:
         self.apart: Numbers = np.zeros(sites, dtype=np.int64)
         """How many have room as far apart as asked."""
         self.fits: Mask = np.zeros(sites, dtype=np.bool_)
-        self.compute: Numbers = np.zeros(sites, dtype=np.int64)
-        self.idle: Numbers = np.zeros(sites, dtype=np.int64)
+        self.charge: Charge = Charge.nothing(sites)
         self.fragmentation: Numbers = np.zeros(sites, dtype=np.int64)
         self.priced: Mask = np.ones(sites, dtype=np.bool_)
         self._chosen: Numbers = np.full(sites, UNKNOWN, dtype=np.int64)
@@ -125,21 +124,21 @@ class Packing:
     def _choose_one(self, room: Room, offers: Numbers) -> None:
         """The best single offer of each site, of those `offers` that have room for all copies."""
         sites = self._columns.offer_site[offers]
-        compute, idle = self._charge(room, offers, self.wanted)
+        charge = self._charge(room, offers, self.wanted)
         gpus = stranded(self._columns.gpus[offers], self._units(room, offers, self.wanted), self.wanted, room.wanted)
-        order = np.lexsort((offers, gpus, compute + idle, sites))
+        order = np.lexsort((offers, gpus, charge.total, sites))
         first = order[np.unique(sites[order], return_index=True)[1]]
         best = sites[first]
         self._chosen[best] = offers[first]
-        self.compute[best], self.idle[best] = compute[first], idle[first]
+        self.charge.put(best, charge, first)
         self.fragmentation[best] = gpus[first]
-        self.priced[best] = self._prices.known[offers[first]]
+        self.priced[best] = self._charges.known(offers[first])
 
     def _choose_several(self, room: Room, site: int, alone: Numbers) -> None:
         """Fill the site's offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
         columns, left = self._columns, self.wanted
         offers = np.array([row for row in columns.offers_of(site) if alone[row] > 0], dtype=np.int64)
-        by_price = offers[np.lexsort((offers, self._prices.per_copy(offers, room.each[offers])))]
+        by_price = offers[np.lexsort((offers, self._charges.per_copy(offers, room.each[offers])))]
         chosen: list[tuple[int, int]] = []
         zones: set[int] = set()
         for offer in map(int, by_price):
@@ -152,12 +151,12 @@ class Packing:
                 left -= count
         rows = np.array([offer for offer, _ in chosen], dtype=np.int64)
         counts = np.array([count for _, count in chosen], dtype=np.int64)
-        compute, idle = self._charge(room, rows, counts)
+        charge = self._charges.together(self._charge(room, rows, counts))
         gpus = stranded(columns.gpus[rows], self._units(room, rows, counts), counts, room.wanted)
         self._several[site] = tuple(chosen)
-        self.compute[site], self.idle[site] = compute.sum(), idle.sum()
+        self.charge.put(np.array([site]), charge, np.array([0]))
         self.fragmentation[site] = gpus.sum()
-        self.priced[site] = self._prices.known[rows].all()
+        self.priced[site] = self._charges.known(rows).all()
 
     def _units(self, room: Room, offers: Numbers, counts: Numbers | int) -> Numbers:
         """How many units the copies stand on."""
@@ -165,8 +164,8 @@ class Packing:
             return np.broadcast_to(np.asarray(counts, dtype=np.int64), offers.shape)
         return -(-counts // room.each[offers])
 
-    def _charge(self, room: Room, offers: Numbers, counts: Numbers | int) -> tuple[Numbers, Numbers]:
-        return self._prices.charge(offers, counts, self._units(room, offers, counts), room.each[offers])
+    def _charge(self, room: Room, offers: Numbers, counts: Numbers | int) -> Charge:
+        return self._charges.charge(offers, counts, self._units(room, offers, counts), room.each[offers])
 
 
 def _variants(demand: Demand) -> list[tuple[Resources, tuple[str, ...]]]:

@@ -21,7 +21,7 @@ from placement.packing import Packing
 from placement.rules.latency import LatencyRule
 from placement.rules.law import LawRule
 from placement.rules.rule import Rule
-from placement.scoring.cost import Prices, costs
+from placement.scoring.cost import costs
 from placement.verdicts import Question, Verdicts, judge
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
 from tidegate.model.policy import Operator
@@ -273,6 +273,6 @@ def _without_latency(workload: Workload, fleet: Fleet, question: Question) -> tu
     """Room and cost if any answer were soon enough."""
     law, columns = question.law, fleet.columns
     every_offer = np.ones(len(columns.offers), dtype=np.bool_)
-    packing = Packing(workload, columns, Prices(columns, law.prices, law.price_book), every_offer)
+    packing = Packing(workload, columns, law.prices(columns), every_offer)
     source = columns.region_of_location(workload.data.origin)
-    return packing.fits, costs(workload, columns, law.price_book, packing.compute, packing.idle, source).total
+    return packing.fits, costs(workload, columns, law.tariff, packing.charge, source).total

@@ -26,7 +26,7 @@ from placement.rules.rule import Rule
 from placement.rules.spread import SpreadRule
 from placement.rules.team_limit import TeamLimit
 from placement.rules.volume import Volume
-from placement.scoring.cost import Costs, Prices, costs
+from placement.scoring.cost import Costs, costs
 from tidegate.model.workload import Workload
 
 Watch = Callable[[str, dict[str, int]], None]
@@ -94,7 +94,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(digest), Volume()), workload, fleet)
     watch("reach", _counts(reach))
 
-    prices = Prices(columns, law.prices, law.price_book)
+    prices = law.prices(columns)
     packing = Packing(workload, columns, prices, in_time(workload, fleet, digest))
     one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
     beside = tuple(column.rule for column in (reach[2], *one_copy))
@@ -103,7 +103,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     source = question.source_region
     if source is None:
         source = columns.region_of_location(workload.data.origin)
-    cost = costs(workload, columns, law.price_book, packing.compute, packing.idle, source)
+    cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
     others = (*legal, *reach, *one_copy, *price, *room)

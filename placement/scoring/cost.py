@@ -1,68 +1,149 @@
 """Money: what a candidate costs in micros per hour, by cause.
 
-- `compute`: what is bought is paid by the whole unit, at the price book's price for instance type, region and pricing.
-- `idle`: what is owned stands there anyway, so using it is charged `idle_owned_ppm` of its listed price, and only for
-  the share of the unit that the copies take. An owned type is listed as owned or, failing that, on demand; one that is
-  not listed costs nothing.
+- `compute`: what is bought is paid by the whole unit, at the price in force for it (`placement.money.tariff`).
+- `idle`: what is owned stands there anyway, so using it is charged `idle_owned_ppm` of its price, and only for the
+  share of the unit that the copies take. Owned capacity that is not listed costs nothing.
 - `egress`: the data's bytes per day, and its size once (spread over a day), from the region where its origin stands to
   the site's. Nothing where they are the same location or the same region.
-- `uplift`: what compliance adds to compute and idle under the site's jurisdiction.
+- `uplift`: what compliance adds to compute and idle under the site's jurisdiction, for the data's classes.
+- `spot_loss`: work expected to be done twice. A unit that is taken away so often an hour, and then costs so many hours
+  of restart and repeated work, loses their product of what is paid for each hour. A service loses what the one unit
+  costs; a gang stands still whole, so each of its units' interruptions loses what all of them cost. A job that says how
+  often it saves its state repeats half of that; a service repeats nothing.
+- `availability`: what is paid for while it is not there: a unit that is there for a share `a` of the time costs
+  (1 - a) / a more for each useful hour.
 
-A bought unit without a price is taken at the dearest price in the book, since what is unknown is treated at its worst;
-the rule `max-cost` does not accept such a guess. Without a price book everything costs nothing.
-
-Limits: sums stay below 2**63, which is nine million million dollars an hour. Divisions round up.
+Limits: sums stay below 2**63, which is nine million million dollars an hour; a loss is at most `MOST_LOST_PPM` of what
+is paid, a hundred times over, and `placement.money.books` bounds prices. Divisions round up.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Columns, Numbers
-from placement.jurisdictions import GROUPS
+from placement.columns import Columns, Mask, Numbers
+from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost
-from tidegate.model.money import PriceBook
-from tidegate.model.site import Pricing
 from tidegate.model.workload import Workload
 
 MILLION = 1_000_000
-GIB = 2**30
+MS_PER_HOUR = 3_600_000
 HOURS_PER_DAY = 24
-
-PriceTable = dict[tuple[str, str, Pricing], int]
+MOST_LOST_PPM = 100 * MILLION
 
 
 class Prices:
-    """The price of one unit of every offer. Shapes (offers,)."""
+    """The price of one unit of every offer, and how much it can be relied on. Shapes (offers,).
 
-    def __init__(self, columns: Columns, table: PriceTable, book: PriceBook | None) -> None:
-        listed = columns.price_key.numbers(_listed(table, *key) for key in columns.price_key.values)
-        dearest = max(table.values(), default=0)
-        self._owned = columns.owned
-        self._idle_ppm = book.idle_owned_ppm if book else 0
-        self.known = (listed != UNKNOWN) | columns.owned
-        self._unit = np.where(listed != UNKNOWN, listed, np.where(columns.owned, 0, dearest))
+    It follows from the offers and the tariff alone, so that it can be kept as long as both stand.
+    """
 
-    def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> tuple[Numbers, Numbers]:
-        """Compute and idle for so many copies on so many units of each offer, `each` of which go on an empty one."""
-        owned, price = self._owned[offers], self._unit[offers]
+    def __init__(self, columns: Columns, tariff: Tariff) -> None:
+        key = columns.price_key
+        units = [Unit(*value) for value in key.values]
+        listed = key.numbers(tariff.hourly(unit) for unit in units)
+        self.owned: Mask = columns.owned
+        self.idle_ppm = tariff.idle_owned_ppm
+        self.known: Mask = (listed != UNKNOWN) | self.owned
+        dearest = key.numbers(tariff.dearest(unit) for unit in units)
+        self.unit: Numbers = np.where(listed != UNKNOWN, listed, np.where(self.owned, 0, dearest))
+        found = [tariff.availability(unit) for unit in units]
+        self.interruptions: Numbers = key.numbers(one.interruptions_ppm_per_hour for one in found)
+        self.restart_ms: Numbers = key.numbers(one.restart_ms for one in found)
+        self.lost_work_ms: Numbers = key.numbers(one.lost_work_ms for one in found)
+        absent = (min(max(one.available_ppm, 1), MILLION) for one in found)
+        self.absent_ppm: Numbers = key.numbers(
+            min(-(-(MILLION - there) * MILLION // there), MOST_LOST_PPM) for there in absent
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What copies cost where they would stand, before egress and uplift. Each of one shape, offers or sites."""
+
+    compute: Numbers
+    idle: Numbers
+    spot_loss: Numbers
+    availability: Numbers
+    interruptions: Numbers
+    """Expected interruptions an hour of all units together, in millionths."""
+    stalls_ppm: Numbers
+    """Expected hours lost in an hour, in millionths, by whatever stands still: summed over units where all do."""
+
+    @classmethod
+    def nothing(cls, size: int) -> "Charge":
+        """No cost, for so many rows."""
+        return cls(*(np.zeros(size, dtype=np.int64) for _ in PARTS))
+
+    @property
+    def total(self) -> Numbers:
+        """What copies are ranked by within a site."""
+        return self.compute + self.idle + self.spot_loss + self.availability
+
+    def put(self, rows: Numbers, other: "Charge", picked: Numbers) -> None:
+        """The other's picked rows, in these rows."""
+        for name in PARTS:
+            getattr(self, name)[rows] = getattr(other, name)[picked]
+
+
+PARTS = tuple(field.name for field in fields(Charge))
+
+
+class Charges:
+    """What one workload is charged on every offer."""
+
+    def __init__(self, prices: Prices, workload: Workload) -> None:
+        self._prices = prices
+        self._gang = workload.training is not None
+        lost = prices.restart_ms
+        if workload.training is not None:
+            saved = workload.training.checkpoint_every_ms
+            lost = lost + (-(-saved // 2) if saved else prices.lost_work_ms)
+        self._loss_ppm: Numbers = np.minimum(-(-prices.interruptions * lost // MS_PER_HOUR), MOST_LOST_PPM)
+
+    def known(self, offers: Numbers) -> Mask:
+        """Whether each offer has a price."""
+        known: Mask = self._prices.known[offers]
+        return known
+
+    def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> Charge:
+        """For so many copies on so many units of each offer, `each` of which go on an empty one."""
+        prices = self._prices
+        owned, price = prices.owned[offers], prices.unit[offers]
         compute = np.where(owned, 0, price * units)
-        idle = np.where(owned, -(-(price * copies * self._idle_ppm) // (each * MILLION)), 0)
-        return compute, idle
+        whole, rest = np.divmod(price * copies, each * MILLION)
+        idle = np.where(owned, whole * prices.idle_ppm - (-rest * prices.idle_ppm // (each * MILLION)), 0)
+        stalls = self._loss_ppm[offers] * (units if self._gang else 1)
+        paid = compute + idle
+        return Charge(
+            compute,
+            idle,
+            share(paid, stalls),
+            share(paid, prices.absent_ppm[offers]),
+            prices.interruptions[offers] * units,
+            np.minimum(stalls, MOST_LOST_PPM),
+        )
+
+    def together(self, parts: Charge) -> Charge:
+        """One row for parts on several offers of a site. A gang stands still whole, whichever part is taken away."""
+        compute, idle, spot_loss, availability, interruptions, stalls = (
+            getattr(parts, name).sum(keepdims=True) for name in PARTS
+        )
+        if self._gang:
+            spot_loss = share(compute + idle, stalls)
+        return Charge(compute, idle, spot_loss, availability, interruptions, stalls)
 
     def per_copy(self, offers: Numbers, each: Numbers) -> Numbers:
         """What one copy costs on a unit that is full of copies."""
-        owned, price = self._owned[offers], self._unit[offers]
-        return np.where(owned, -(-(price * self._idle_ppm) // (each * MILLION)), -(-price // each))
+        one = np.ones(len(offers), dtype=np.int64)
+        return -(-self.charge(offers, each, one, each).total // each)
 
 
-def _listed(table: PriceTable, instance_type: str, region: str, pricing: Pricing) -> int:
-    """The most particular price: the region's before everybody's; owned before on demand."""
-    for kind in (pricing, Pricing.ON_DEMAND) if pricing is Pricing.OWNED else (pricing,):
-        for where in (region, ""):
-            if (instance_type, where, kind) in table:
-                return table[instance_type, where, kind]
-    return UNKNOWN
+def share(amount: Numbers, ppm: Numbers) -> Numbers:
+    """So many millionths of each amount, rounded up; never more than `MOST_LOST_PPM` of it."""
+    ppm = np.minimum(ppm, MOST_LOST_PPM)
+    whole, rest = np.divmod(amount, MILLION)
+    return whole * ppm - (-rest * ppm // MILLION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,46 +154,49 @@ class Costs:
     egress: Numbers
     uplift: Numbers
     idle: Numbers
+    spot_loss: Numbers
+    availability: Numbers
+    interruptions: Numbers
+    """Expected interruptions an hour, in millionths; no cause of cost by itself."""
 
     @property
     def total(self) -> Numbers:
         """All causes."""
-        return self.compute + self.egress + self.uplift + self.idle
+        return self.compute + self.egress + self.uplift + self.idle + self.spot_loss + self.availability
 
     def of(self, site: int) -> Cost:
         """One site's, as a noun."""
-        return Cost(int(self.compute[site]), int(self.egress[site]), int(self.uplift[site]), int(self.idle[site]))
+        return Cost(
+            compute=int(self.compute[site]),
+            egress=int(self.egress[site]),
+            uplift=int(self.uplift[site]),
+            idle=int(self.idle[site]),
+            spot_loss=int(self.spot_loss[site]),
+            availability=int(self.availability[site]),
+        )
 
 
-def costs(
-    workload: Workload, columns: Columns, book: PriceBook | None, compute: Numbers, idle: Numbers, source: str
-) -> Costs:
+def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, source: str) -> Costs:
     """Add egress and uplift to what the packing found. `source` is the region where the data's origin stands."""
-    ppm = columns.jurisdiction.numbers(_uplift_ppm(book, where) for where in columns.jurisdiction.values)
-    uplift = -(-((compute + idle) * ppm) // MILLION)
-    egress = columns.region.numbers(_egress(workload, book, source, region) for region in columns.region.values)
+    classes = workload.data.classes
+    ppm = columns.jurisdiction.numbers(tariff.uplift_ppm(where, classes) for where in columns.jurisdiction.values)
+    egress = columns.region.numbers(_egress(workload, tariff, source, region) for region in columns.region.values)
     there = columns.location.where(where == workload.data.origin for where in columns.location.values)
-    return Costs(compute, np.where(there, 0, egress), uplift, idle)
+    return Costs(
+        charge.compute,
+        np.where(there, 0, egress),
+        share(charge.compute + charge.idle, ppm),
+        charge.idle,
+        charge.spot_loss,
+        charge.availability,
+        charge.interruptions,
+    )
 
 
-def _egress(workload: Workload, book: PriceBook | None, source: str, destination: str) -> int:
+def _egress(workload: Workload, tariff: Tariff, source: str, destination: str) -> int:
     data = workload.data
     moved = data.bytes_per_day + data.size_bytes
-    if book is None or not data.origin or not moved or (source and source == destination):
+    if not data.origin or not moved or (source and source == destination):
         return 0
-    listed = {(price.source, price.destination): price.micros_per_gib for price in book.egress}
-    start = source or data.origin
-    for pair in ((start, destination), (start, ""), ("", destination), ("", "")):
-        if pair in listed:
-            return -(-moved * listed[pair] // (GIB * HOURS_PER_DAY))
-    return 0
-
-
-def _uplift_ppm(book: PriceBook | None, jurisdiction: str) -> int:
-    if book is None:
-        return 0
-    return sum(
-        uplift.ppm
-        for uplift in book.uplifts
-        if uplift.jurisdiction == jurisdiction or jurisdiction in GROUPS.get(uplift.jurisdiction, ())
-    )
+    micros, per_bytes = tariff.egress(source or data.origin, destination)
+    return -(-moved * micros // (per_bytes * HOURS_PER_DAY))

@@ -31,7 +31,7 @@ def test_the_auditor_agrees_with_the_engine(workload: Workload, world: World, la
 @settings(max_examples=150, deadline=None)
 @given(workloads(), worlds(), laws())
 def test_the_order_in_which_facts_came_decides_nothing(workload: Workload, world: World, law: Law) -> None:
-    backwards = Law(law.policies[::-1], law.price_book, law.teams)
+    backwards = Law(law.policies[::-1], law.price_book, law.teams, law.books[::-1])
     first = decided(workload, world.fleet(), law)
     assert first == decided(workload, world.fleet(backwards=True), backwards)
     assert first == decided(workload, world.fleet(), law)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from placement.fleet import Fleet
 from placement.law import Law
-from tidegate.model.money import EgressPrice, Price, PriceBook, Team, Uplift
+from tidegate.model.money import Availability, EgressPrice, Ownership, Price, PriceBook, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, Offer, Pricing, Reach, Site, Tier
@@ -28,6 +28,12 @@ ORIGINS = ("plant", "branch")
 CLASSES = ("pii", "phi", "public", "unknown")
 COUNTRIES = ("DE", "US", "CH", "NO")
 TYPES = ("small", "large", "unlisted")
+AVAILABILITY = (
+    Availability(interruptions_ppm_per_hour=20_001, restart_ms=300_001, lost_work_ms=1_800_000),
+    Availability(instance_type="small", interruptions_ppm_per_hour=900_000, restart_ms=3_600_000),
+    Availability(Pricing.OWNED, region="r1", available_ppm=990_000),
+    Availability(Pricing.ON_DEMAND, "small", "r1", available_ppm=999_999, interruptions_ppm_per_hour=1, restart_ms=1),
+)
 
 resources = st.builds(
     Resources,
@@ -123,6 +129,7 @@ def laws(draw: st.DrawFn) -> Law:
     )
     book = PriceBook(
         "book",
+        availability=draw(st.sampled_from(((), AVAILABILITY))),
         prices=(
             Price("small", 300_000),
             Price("small", 100_001, region="r1", pricing=Pricing.SPOT),
@@ -130,10 +137,30 @@ def laws(draw: st.DrawFn) -> Law:
             Price("large", 5_000_000, pricing=Pricing.RESERVED),
         ),
         egress=(EgressPrice("r1", "", 90_000), EgressPrice("", "", 20_000)),
-        uplifts=(Uplift("EU", 30_000), Uplift("US", 10_000)),
+        uplifts=(Uplift("EU", 30_000), Uplift("US", 10_000), Uplift("", 7_000, data_class="phi")),
+    )
+    newer = PriceBook(
+        "book",
+        2,
+        effective_from=draw(st.sampled_from((0, 5, 6))),
+        prices=(Price("small", 300_001), Price("large", micros_per_month=100_000_000, region="r1")),
+    )
+    other = PriceBook(
+        "other",
+        effective_from=draw(st.sampled_from((0, 4))),
+        precedence=draw(st.sampled_from((0, 1))),
+        prices=(
+            Price("small", pricing=Pricing.OWNED, owned=Ownership(9_000_000_007, 43_800, 700, 120_001, 1_300, 1)),
+            Price(gpu_model="l4", micros_per_hour=800_001, pricing=draw(st.sampled_from(tuple(Pricing)))),
+        ),
+        egress=(EgressPrice("r1", "", micros_per_gb=80_001), EgressPrice("", "r2", 1)),
+        uplifts=(Uplift("US", 12_001), Uplift("DE", 1)),
+        idle_owned_ppm=70_000,
     )
     limit = draw(st.sampled_from((None, Resources(gpus=1), Resources(cpus_milli=3000))))
-    return Law(policies, draw(st.sampled_from((None, book, book))), (Team("vision", limit=limit),))
+    teams = (Team("vision", limit=limit),)
+    books = draw(st.sampled_from(((), (book,), (book, newer), (other, newer, book))))
+    return Law(policies, draw(st.sampled_from((None, book, book))), teams, books)
 
 
 @st.composite
@@ -169,7 +196,11 @@ def workloads(draw: st.DrawFn) -> Workload:
         latency=Latency(latency, origins, draw(st.sampled_from((0, 6_000)))) if latency else None,
         prefer=Prefer(draw(st.sampled_from(((), (Tier.EDGE,)))), draw(st.sampled_from(((), ("s1",))))),
         max_cost_micros_per_hour=draw(st.sampled_from((0, 0, 50_000, 2_000_000))),
-        training=Training("python train.py", workers=copies) if training else None,
+        training=Training(
+            "python train.py", workers=copies, checkpoint_every_ms=draw(st.sampled_from((0, 0, 1_199_999)))
+        )
+        if training
+        else None,
         inference=None if training else Inference("models:/m@latest", replicas=Replicas(copies, copies, spread)),
         labels=draw(st.sampled_from(({}, {"risk": "high"}))),
     )
