@@ -33,6 +33,7 @@ from broker.core.records import (
 from placement.facts import Holding
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.money.books import standing
 from tidegate.model import event as happened
 from tidegate.model.assignment import Assignment, Phase
 from tidegate.model.decision import Decision, Outcome
@@ -68,7 +69,8 @@ class State:
     """What waits for room, in the order in which it began to, with the offset at which it did."""
     policies: dict[str, Policy] = field(default_factory=dict)
     teams: dict[str, Team] = field(default_factory=dict)
-    books: dict[str, PriceBook] = field(default_factory=dict)
+    books: dict[str, tuple[PriceBook, ...]] = field(default_factory=dict)
+    """By name, the versions that hold or will hold, the highest last."""
     models: dict[str, tuple[ModelVersion, ...]] = field(default_factory=dict)
     """By name, version 1 first."""
     links: dict[str, dict[str, MeasuredLink]] = field(default_factory=dict)
@@ -128,8 +130,8 @@ class State:
         self._declared(event.key, f"team/{event.team.name}", offset)
 
     def _book_applied(self, event: happened.PriceBookApplied, offset: int) -> None:
-        self.books.pop(event.book.name, None)  # the last one stands last: that one is in force
-        self.books[event.book.name] = event.book
+        others = (book for book in self.books.get(event.book.name, ()) if book.version != event.book.version)
+        self.books[event.book.name] = standing((*others, event.book), event.at)
         self._declared(event.key, f"price_book/{event.book.name}", offset)
 
     def _declared(self, key: str, about: str, offset: int) -> None:
@@ -137,8 +139,8 @@ class State:
         self._answer(key, "apply", about, offset)
 
     def _enact(self) -> None:
-        book = next(reversed(self.books.values()), None)
-        self.law = Law(tuple(self.policies.values()), book, tuple(self.teams.values()))
+        books = tuple(book for versions in self.books.values() for book in versions)
+        self.law = Law(tuple(self.policies.values()), None, tuple(self.teams.values()), books)
 
     # Sites
 

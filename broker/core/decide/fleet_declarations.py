@@ -1,7 +1,8 @@
 """Applying declarations: sites, policies, teams, price books. All of them or none; unchanged ones leave no event.
 
-Everything is checked before the first event, so a mistake in the last document refuses the first as well. A policy of a
-lower or equal version with other content is refused: what decisions cite as `name@version` means one thing for ever.
+Everything is checked before the first event, so a mistake in the last document refuses the first as well. A policy or a
+price book of a lower or equal version with other content is refused: what decisions cite as `name@version` means one
+thing for ever.
 
 A new law is held against all standing work in the same turn. What it forbids is raised, never silently moved.
 """
@@ -12,6 +13,7 @@ from broker.core.decide.placing import Deciding, Watch, outlaws
 from broker.core.replies import Application, Declared
 from broker.core.state import State
 from placement.law import check_policy
+from placement.money.books import check_book
 from tidegate.model.errors import Conflict, Refused
 from tidegate.model.event import (
     AssignmentOutlawed,
@@ -77,7 +79,7 @@ def _standing(state: State, noun: Declaration) -> Declaration | None:
         case Team():
             return state.teams.get(noun.name)
         case PriceBook():
-            return state.books.get(noun.name)
+            return next(reversed(state.books.get(noun.name, ())), None)
 
 
 def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
@@ -89,20 +91,31 @@ def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
             except Refused as wrong:
                 where = f"policy {noun.name}: {wrong.field}"
                 raise Refused(wrong.message, field=where, found=wrong.found, wanted=wrong.wanted) from wrong
-            if isinstance(standing, Policy) and standing != noun and noun.version <= standing.version:
-                raise Conflict(
-                    f"{standing.ref} is in force with other content",
-                    field=f"{field}.version",
-                    found=noun.version,
-                    wanted=f"{standing.version + 1} or later",
-                )
+            if isinstance(standing, Policy):
+                _check_version(noun, standing, field)
         case Site():
             _check_site(noun, field)
         case PriceBook():
-            if noun.version < 1:
-                raise Refused("counts from 1", field=f"{field}.version", found=noun.version)
+            try:
+                check_book(noun)
+            except Refused as wrong:
+                where = f"price book {noun.name}: {wrong.field}"
+                raise Refused(wrong.message, field=where, found=wrong.found, wanted=wrong.wanted) from wrong
+            if isinstance(standing, PriceBook):
+                _check_version(noun, standing, field)
         case Team():
             pass
+
+
+def _check_version(noun: Policy | PriceBook, standing: Policy | PriceBook, field: str) -> None:
+    """What a decision cites as `name@version` never changes."""
+    if standing != noun and noun.version <= standing.version:
+        raise Conflict(
+            f"{standing.ref} was declared with other content",
+            field=f"{field}.version",
+            found=noun.version,
+            wanted=f"{standing.version + 1} or later",
+        )
 
 
 def _check_site(site: Site, field: str) -> None:

@@ -40,6 +40,7 @@ from tidegate.model.event import (
     WorkloadProgressed,
     WorkloadSubmitted,
 )
+from tidegate.model.money import Price
 from tidegate.model.registry import Artifact
 from tidegate.model.session import Hello, Probed
 from tidegate.model.workload import Disconnect, OnDisconnect, Reconcile
@@ -91,6 +92,29 @@ def test_a_policy_version_means_one_thing_for_ever():
         >> ApplyDeclarations(6, (stay_home(2, "US"),))
         << PolicyApplied
     )
+
+
+def test_a_price_book_version_means_one_thing_and_holds_from_its_moment_on():
+    dearer = book(version=2, effective_from=50, prices=(Price("m5", 300_000, "us-east-1"),))
+    play = (
+        fleet()
+        >> ApplyDeclarations(4, (book(idle_owned_ppm=1),))
+        << Conflict
+        >> ApplyDeclarations(5, (book(currency="EUR", version=2),))
+        << Refused
+        >> ApplyDeclarations(6, (dearer,))
+        << PriceBookApplied
+        >> ApplyDeclarations(7, (dearer,))
+        << NOTHING
+        >> SubmitWorkload(49, job())
+        << WorkloadSubmitted
+        << WorkloadDecided
+    )
+    assert (play.reply.decision.price_book, play.reply.decision.cost.compute) == ("list@1", 200_000)
+    play = play >> SubmitWorkload(50, job("later")) << WorkloadSubmitted << WorkloadDecided
+    assert (play.reply.decision.price_book, play.reply.decision.cost.compute) == ("list@2", 300_000)
+    play = play >> ApplyDeclarations(51, (replace(dearer, version=3),)) << PriceBookApplied
+    assert [one.ref for one in play.state.books["list"]] == ["list@3"]
 
 
 def test_a_job_is_submitted_once_however_often_it_is_sent():
