@@ -13,10 +13,9 @@ What it holds a decision to:
 What it does not judge: which of a site's offers should hold the copies, and the relaxations and rule prices, which
 advise and bind nobody.
 
-Limits: sites excluded by the caller are not known here, so a miss that says `excluded` is believed; so is one that says
-`max-cost` where the copies would have to stand on several offers. It is linear in sites and some ten times slower than
-the engine. The file is longer than most because a judge that is read in one place is easier to trust; what things cost
-it works out in `audit_money`.
+Limits: sites excluded by the caller are not known here, so a miss that says `excluded` is believed. It is linear in
+sites and many times slower than the engine. The file is longer than most because a judge that is read in one place is
+easier to trust; what things cost it works out in `audit_money`.
 """
 
 from collections import Counter
@@ -83,7 +82,8 @@ class _Audit:
         self.bill = Bill(law, decision.decided_at, workload)
         standing = [facts.site.region for facts in self.facts.values() if facts.site.location == workload.data.origin]
         self.origin_region = standing[0] if standing else ""
-        self.ranked = {one.site: one for one in decision.ranked}
+        self.all_ranked: tuple[Ranked, ...] = ()
+        self.ranked: dict[str, Ranked] = {}
         self.misses: tuple[Miss, ...] = ()
         self.missed: set[tuple[str, str]] = set()
         resources = workload.demand.resources
@@ -96,8 +96,10 @@ class _Audit:
         names = tuple(sorted(self.facts))
         try:
             self.misses = self.decision.misses
-        except (IndexError, ValueError) as error:
-            return [f"misses: cannot be read: {error}"]
+            self.all_ranked = self.decision.ranked
+        except (IndexError, TypeError, ValueError) as error:
+            return [f"the matrix or the ranking cannot be read: {error}"]
+        self.ranked = {one.site: one for one in self.all_ranked}
         self.missed = {(miss.rule, miss.site) for miss in self.misses}
         if self.decision.candidates != names:
             return ["candidates: not every site by name"]
@@ -321,7 +323,7 @@ class _Audit:
 
     def check_ranked(self, allowed: set[str]) -> list[str]:
         found: list[str] = []
-        ranked = self.decision.ranked
+        ranked = self.all_ranked
         if len(ranked) != len({one.site for one in ranked}) or {one.site for one in ranked} != allowed:
             found.append(f"ranked: {sorted({one.site for one in ranked} ^ allowed)} should not differ")
         for one in ranked:
@@ -394,11 +396,31 @@ class _Audit:
         if choices:
             total, _, _, known = min(choices)
             return known and total * share <= most
-        ranked = self.ranked.get(site.name)
-        if ranked is not None and {slot.offer for slot in ranked.slots} <= by_name.keys():
-            cost, known = self.cost(site, ranked.slots, by_name, wanted)
-            return known and cost.total * share <= most
-        return ("max-cost", site.name) not in self.missed
+        cost, known = self.cost(site, self.filled(site, offers, wanted), by_name, wanted)
+        return known and cost.total * share <= most
+
+    def filled(self, site: Site, offers: list[_Offer], wanted: _Wanted) -> tuple[Slot, ...]:
+        """The slots where no single offer has room for all copies: the cheapest per copy are filled first."""
+        left, spread = self.copies, self.workload.spread.value
+        by_price: list[tuple[int, int]] = []
+        for index, o in enumerate(offers):
+            each = _times(_amounts(o.offer.resources), wanted.amounts)
+            if each:
+                full, _ = self.bill.cost(site, [Standing(o.offer, each, 1, each)], self.origin_region)
+                by_price.append((_up(full.total - full.egress - full.uplift, each), index))
+        slots: list[Slot] = []
+        zones: set[str] = set()
+        for _, index in sorted(by_price):
+            copies, units = self.room(offers[index], wanted)
+            offer = offers[index].offer
+            count = min(left, units if spread == "node" else copies)
+            if spread == "zone":
+                count = min(count, 0 if offer.zone in zones else 1)
+            if count > 0:
+                slots.append(Slot(site.name, offer.name, count))
+                zones.add(offer.zone)
+                left -= count
+        return tuple(slots)
 
     def stranded(self, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted) -> int:
         """GPUs left over beside the copies on the units they stand on."""
@@ -416,15 +438,15 @@ class _Audit:
         leans = bool(prefer.tiers or prefer.sites)
         liked = site.tier in prefer.tiers or site.name in prefer.sites
         left = self.stranded(slots, offers, wanted)
-        digest = blake2b(self.workload.name.encode() + b"\0" + site.name.encode(), digest_size=8).hexdigest()
-        return Score(0, int(leans and not liked), cost.total, left, int(digest, 16) // 2**11)
+        return Score(0, int(leans and not liked), cost.total, left, _tie(self.workload.name, site.name))
 
     # 4: what was chosen.
 
     def check_outcome(self) -> list[str]:
-        ranked, wanted = self.decision.ranked, self.workload.copies if self.by_site else 1
+        ranked, wanted = self.all_ranked, self.workload.copies if self.by_site else 1
         if self.decision.outcome is Outcome.REFUSED:
-            found = ["refused, yet with slots"] if self.decision.slots else []
+            told = (self.decision.slots, self.decision.runner_up, self.decision.margin_micros_per_hour)
+            found = ["refused, yet with slots or a runner-up"] if told != ((), "", 0) else []
             return found + (["refused, though enough sites are allowed"] if len(ranked) >= wanted else [])
         best = ranked[:wanted]
         found = []
@@ -432,6 +454,11 @@ class _Audit:
             found.append("slots: not those of the best")
         if self.decision.cost.total != sum(one.cost.total for one in best):
             found.append("cost: not that of the slots")
+        other = ranked[wanted] if len(ranked) > wanted else None
+        margin = other.cost.total - best[-1].cost.total if other and best else 0
+        next_best = (self.decision.runner_up, self.decision.margin_micros_per_hour)
+        if next_best != (other.site if other else "", margin):
+            found.append(f"runner-up: {other.site if other else 'nobody'} by {margin}, said {next_best}")
         return found
 
 
@@ -446,6 +473,15 @@ def _units(o: _Offer) -> list[Amounts]:
 
 def _times(have: Amounts, wanted: Amounts) -> int:
     return max(0, min((h // w for h, w in zip(have, wanted, strict=True) if w), default=1_000_000))
+
+
+def _tie(workload: str, site: str) -> int:
+    """SplitMix64's finaliser over 64 bits of each name, the upper half."""
+    first, second = (int(blake2b(name.encode(), digest_size=8).hexdigest(), 16) for name in (workload, site))
+    mixed = first ^ second
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ mixed >> shift) * factor % 2**64
+    return (mixed ^ mixed >> 31) >> 32
 
 
 def _up(numerator: int, denominator: int) -> int:

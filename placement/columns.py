@@ -9,12 +9,14 @@ Not a store: every array follows from the facts of a `Fleet`, which alone change
 """
 
 from collections.abc import Hashable, Iterable, Mapping
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placement.facts import Measurement, SiteFacts
+from placement.scoring.tie import Seeds, seeds
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, Offer, Pricing, Site, Tier
 
@@ -83,6 +85,11 @@ class Columns:
             column = self._attributes[key] = Words(rows)
         return column
 
+    @cached_property
+    def seeds(self) -> Seeds:
+        """Shape (sites,): what ties are broken by."""
+        return seeds(self.names)
+
     def region_of_location(self, location: str) -> str:
         """The region of the first site that stands at a location; empty where none does."""
         return next((site.region for site in self.sites if site.location == location), "")
@@ -139,6 +146,7 @@ class Columns:
         self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in self.offers], dtype=np.bool_)
         self.gpu_model: Words[str] = Words(o.gpu_model for o in self.offers)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
+        self.offer_name: Words[str] = Words(o.name for o in self.offers)
         self.zone: Words[str] = Words(o.zone for o in self.offers)
         self.price_key: Words[tuple[str, str, Pricing, str, int]] = Words(
             (

@@ -15,16 +15,14 @@ Time is linear in sites. On one core, two offers a site and six policy rules: 0.
 at 1,000 and 210 ms at 10,000, of which the rules take 3 ms and the record of 35,000 misses and 2,600 scores the rest.
 """
 
-import numpy as np
-
+from placement.columns import Numbers
 from placement.explain import matrix
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.ranking import order, record
 from placement.relax import relaxations, rule_prices
-from placement.scoring.prefer import dispreferred
-from placement.scoring.tie import tie
-from placement.verdicts import Question, Verdicts, Watch, judge, silent
-from tidegate.model.decision import Cost, Decision, Outcome, Ranked, Score, Slot
+from placement.verdicts import Question, Watch, judge, silent
+from tidegate.model.decision import Cost, Decision, Outcome
 from tidegate.model.errors import Refused
 from tidegate.model.workload import Spread, Workload, WorkloadKind
 
@@ -54,22 +52,28 @@ def decide(
     watch("admit", {"sites": len(fleet.columns)})
     question = Question(law, model_digest, exclude)
     verdicts = judge(workload, fleet, question, watch)
-    ranked = rank(verdicts, workload, fleet)
-    slots, cost = _choose(ranked, workload)
-    watch("choose", {"allowed": len(ranked), "candidates": len(fleet.columns)})
+    standing = order(verdicts, workload, fleet)
+    wanted = workload.copies if workload.spread is Spread.SITE else 1
+    best = standing.best(wanted + 1)
+    chosen = best[:wanted] if len(best) >= wanted else []
+    other = best[len(chosen)] if chosen and len(best) > wanted else None
+    cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
+    watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
     decision = Decision(
-        outcome=Outcome.PLACED if slots else Outcome.REFUSED,
+        outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
         columns=matrix(verdicts, workload, fleet),
-        ranked=ranked,
-        slots=slots,
+        ranking=record(standing, verdicts, fleet),
+        slots=tuple(slot for row in chosen for slot in verdicts.packing.slots(row)),
         cost=cost,
-        relaxations=() if slots else relaxations(verdicts, workload, fleet, question),
-        rule_prices=rule_prices(verdicts, workload, fleet, question, cost) if slots else (),
+        relaxations=() if chosen else relaxations(verdicts, workload, fleet, question),
+        rule_prices=rule_prices(verdicts, workload, fleet, question, cost) if chosen else (),
         policies=law.policy_refs,
         price_book=law.price_book_ref,
         decided_at=now,
         revision=revision,
+        runner_up="" if other is None else fleet.columns.names[other],
+        margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
     )
     watch("explain", {"misses": sum(verdicts.counts.values()), "relaxations": len(decision.relaxations)})
     return decision
@@ -90,33 +94,5 @@ def admit(workload: Workload) -> None:
         raise Refused("a demand is negative", field="demand.resources", found=resources, wanted="0 or more of each")
 
 
-def rank(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> tuple[Ranked, ...]:
-    """Every site that all enforced rules allow, best first."""
-    columns, packing, total = fleet.columns, verdicts.packing, verdicts.costs.total
-    rows = np.flatnonzero(verdicts.allowed)
-    leaning = dispreferred(workload, columns)
-    ties = np.array([tie(workload.name, columns.names[row]) for row in rows], dtype=np.int64)
-    order = np.lexsort((rows, ties, packing.fragmentation[rows], total[rows], leaning[rows]))
-    return tuple(
-        Ranked(
-            site=columns.names[row],
-            slots=packing.slots(row),
-            cost=verdicts.costs.of(row),
-            score=Score(
-                dispreferred=int(leaning[row]),
-                cost_micros_per_hour=int(total[row]),
-                fragmentation=int(packing.fragmentation[row]),
-                tie=int(ties[index]),
-            ),
-        )
-        for index, row in ((int(index), int(rows[index])) for index in order)
-    )
-
-
-def _choose(ranked: tuple[Ranked, ...], workload: Workload) -> tuple[tuple[Slot, ...], Cost]:
-    """The best site for all copies or, spread by site, the best sites for one copy each."""
-    wanted = workload.copies if workload.spread is Spread.SITE else 1
-    if len(ranked) < wanted:
-        return (), Cost()
-    chosen = ranked[:wanted]
-    return tuple(slot for one in chosen for slot in one.slots), sum((one.cost for one in chosen), Cost())
+def _margin(total: Numbers, last: int, other: int) -> int:
+    return int(total[other]) - int(total[last])

@@ -96,6 +96,22 @@ class Packing:
         chosen = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
         return tuple(Slot(name, self._columns.offers[offer].name, count) for offer, count in chosen)
 
+    def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """For sites that fit: the offer and the copies of each slot, site by site, and how many slots beyond the first.
+
+        Shapes (slots,), (slots,), (sites,).
+        """
+        more = np.zeros(len(sites), dtype=np.int64)
+        if not self._several:
+            return self._chosen[sites], np.full(len(sites), self.wanted, dtype=np.int64), more
+        pairs: list[tuple[int, int]] = []
+        for place, site in enumerate(sites.tolist()):
+            slots = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
+            pairs.extend(slots)
+            more[place] = len(slots) - 1
+        both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        return both[:, 0], both[:, 1], more
+
     def _pack(self, room: Room) -> None:
         columns = self._columns
         self.copies = np.maximum(self.copies, columns.site_sum(room.copies))

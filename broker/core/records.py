@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from tidegate.model.assignment import Assignment, Phase, Status
-from tidegate.model.decision import Decision
+from tidegate.model.decision import Brief
 from tidegate.model.event import SiteView, WorkloadView
 from tidegate.model.registry import ModelVersion
 from tidegate.model.site import Offer, Site
@@ -88,7 +88,8 @@ class WorkloadRecord:
     phase: Phase | None = None
     """None between the submission and its first decision, which stand in the same run of events."""
     detail: str = ""
-    decision: Decision | None = None
+    decision: Brief | None = None
+    """The one in force, in brief; the log has its matrix at `decided_offset`."""
     decided_offset: int = 0
     statuses: dict[str, Status] = field(default_factory=dict)
     """The newest of each site that has it now or had it."""
@@ -124,7 +125,7 @@ class WorkloadRecord:
             id=self.id,
             workload=self.workload,
             phase=str(self.phase or ""),
-            decision=self.decision,
+            brief=self.decision,
             submitted_at=self.submitted_at,
             detail=self.detail,
             statuses=self.statuses,

@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
-from tidegate.model.decision import Decision
+from tidegate.model.decision import Brief, Decision
 from tidegate.model.registry import ModelVersion
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A workload that is recorded, with its decision. `repeated` where an earlier call was answered again."""
+    """A workload that is recorded, with its decision. `repeated` where an earlier call was answered again.
+
+    Then `decision` is None: the state keeps no matrix, the log has the whole at `offset`.
+    """
 
     workload_id: str
-    decision: Decision
+    brief: Brief
     offset: int
+    """Of the decision in the log."""
+    decision: Decision | None = None
     repeated: bool = False
 
 

@@ -215,7 +215,7 @@ class State:
             record,
             phase=phase,
             detail=event.because,
-            decision=event.decision,
+            decision=event.decision.brief,
             decided_offset=offset,
             sites=sites,
             leaving=tuple(site for site in dict.fromkeys(standing) if site not in sites),
@@ -247,7 +247,7 @@ class State:
             record,
             phase=self._step(record, Phase.WAITING),
             detail=event.because,
-            decision=event.decision,
+            decision=event.decision.brief,
             decided_offset=offset,
             queued_at=record.queued_at if again else event.at,
         )

@@ -56,7 +56,7 @@ class Steps:
             {
                 "tidegate.outcome": str(decision.outcome),
                 "tidegate.candidates": len(decision.candidates),
-                "tidegate.allowed": len(decision.ranked),
+                "tidegate.allowed": decision.allowed,
                 "tidegate.sites": list(decision.sites),
                 "tidegate.cost_micros_per_hour": decision.cost.total,
                 "tidegate.revision": decision.revision,

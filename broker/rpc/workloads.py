@@ -16,8 +16,8 @@ from broker.runtime.history import rows_after, to_recorded
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
 from tidegate.model.decision import Decision, Outcome
-from tidegate.model.errors import NotFound, Refused
-from tidegate.model.event import WorkloadDecided, WorkloadView
+from tidegate.model.errors import Broken, NotFound, Refused
+from tidegate.model.event import WorkloadDecided, WorkloadQueued, WorkloadView
 from tidegate.model.workload import Workload
 from tidegate.v1 import decision_pb2
 from tidegate.v1 import workloads_pb2 as wire
@@ -65,10 +65,10 @@ class Workloads(WorkloadsServicer):
 
     async def Submit(self, request: Any, context: Any) -> Any:
         """Records and decides; answers after both are durable."""
-        submission = await self._submit(request, context)
+        submission, decision = await self._submit(request, context)
         return wire.SubmitResponse(
             workload_id=submission.workload_id,
-            decision=to_message(submission.decision),
+            decision=to_message(decision),
             offset=submission.offset,
             repeated=submission.repeated,
         )
@@ -83,14 +83,15 @@ class Workloads(WorkloadsServicer):
             offset = await self._loop.read(lambda state, at: state.offset)
             yield wire.SubmitStreamResponse(results=results, offset=offset)
 
-    async def _submit(self, request: Any, context: Any) -> Submission:
+    async def _submit(self, request: Any, context: Any) -> tuple[Submission, Decision]:
         workload = _workload(request)
         with self._tracing.call("tidegate.submit", context) as steps:
             command = SubmitWorkload(0, workload, request.idempotency_key, steps.traceparent, request.if_revision)
             submission: Submission = await self._loop.ask(command, steps.watch)
             steps.about(name=workload.name, workload=submission.workload_id)
-            steps.decided(submission.decision)
-        return submission
+            decision = submission.decision or await self._recorded(submission.offset)
+            steps.decided(decision)
+        return submission, decision
 
     async def _submitted(self, request: Any) -> Any:
         """One of many. Its refusal is its own; the stream goes on."""
@@ -99,11 +100,11 @@ class Workloads(WorkloadsServicer):
             submission: Submission = await self._loop.ask(command)
         except Refused as error:
             return wire.Submitted(error=str(error))
-        placed = submission.decision.outcome is Outcome.PLACED
+        placed = submission.brief.outcome is Outcome.PLACED
         return wire.Submitted(
             workload_id=submission.workload_id,
             outcome=decision_pb2.OUTCOME_PLACED if placed else decision_pb2.OUTCOME_REFUSED,
-            sites=submission.decision.sites,
+            sites=submission.brief.sites,
         )
 
     async def Get(self, request: Any, context: Any) -> Any:
@@ -141,33 +142,42 @@ class Workloads(WorkloadsServicer):
     async def Explain(self, request: Any, context: Any) -> Any:
         """The decision in force, or the one that was in force at an offset."""
 
-        def ask(state: State, at: int) -> tuple[WorkloadView, Decision | None, int]:
+        def ask(state: State, at: int) -> tuple[WorkloadView, int]:
             record = found(state, request.workload)
-            return record.view(state.sites), record.decision, record.decided_offset
+            return record.view(state.sites), record.decided_offset
 
-        view, decision, offset = await self._loop.read(ask)
+        view, offset = await self._loop.read(ask)
         if request.at_offset and request.at_offset < offset:
-            decision, offset = await self._older(view.id, request.at_offset)
-        if decision is None:
+            offset = await self._older(view.id, request.at_offset)
+        if not offset:
             raise NotFound("was not decided then", field="at_offset", found=request.at_offset)
+        decision = await self._recorded(offset)
         return wire.ExplainResponse(view=to_message(view), decision=to_message(decision), offset=offset)
 
-    async def _older(self, workload_id: str, at_offset: int) -> tuple[Decision | None, int]:
-        """Read from the log: the state keeps only the decision in force."""
-        newest: tuple[Decision | None, int] = (None, 0)
+    async def _recorded(self, offset: int) -> Decision:
+        """The whole decision that stands at an offset. The state keeps it in brief only."""
+        async for row in rows_after(self._log, offset - 1, offset):
+            event = to_recorded(row).event
+            if isinstance(event, WorkloadDecided | WorkloadQueued):
+                return event.decision
+        raise Broken("the log has no decision where the state says that one stands", field="offset", found=offset)
+
+    async def _older(self, workload_id: str, at_offset: int) -> int:
+        """The offset of the workload's newest decision up to another offset; 0 where there was none."""
+        newest = 0
         async for row in rows_after(self._log, int(workload_id[1:]), at_offset):
-            if row.kind == "workload_decided":
+            if row.kind in ("workload_decided", "workload_queued"):
                 event = to_recorded(row).event
-                if isinstance(event, WorkloadDecided) and event.workload_id == workload_id:
-                    newest = (event.decision, row.offset)
+                if isinstance(event, WorkloadDecided | WorkloadQueued) and event.workload_id == workload_id:
+                    newest = row.offset
         return newest
 
     async def Logs(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """Relayed from the agent of its first site; with `follow`, asked again until the agent says it is complete."""
         view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, request.workload))
-        if view.decision is None or not view.decision.sites:
+        if view.brief is None or not view.brief.sites:
             raise NotFound("was placed nowhere, so it has no log", field="workload", found=request.workload)
-        offset, site = request.offset, view.decision.sites[0]
+        offset, site = request.offset, view.brief.sites[0]
         while True:
             try:
                 lines = await self._sessions.logs(site, view.id, offset)

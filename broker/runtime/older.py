@@ -1,12 +1,12 @@
 """Old rows of the log, raised to what this code reads: one step for each change of an event's encoding.
 
-workload_decided 1 -> 2: a decision's misses were objects of their own, and `allowed` had a byte for each candidate. Now
-every column holds both, packed. What kind a rule is was not written; it follows from its name.
+workload_decided 1 -> 2: a decision's misses and ranked candidates were objects of their own, and `allowed` had a byte
+for each candidate. Now all of it is packed. What kind a rule is was not written; it follows from its name.
 """
 
 from google.protobuf.message import DecodeError
 
-from tidegate.model.decision import Kind, Lack, Miss, RuleColumn
+from tidegate.model.decision import Cost, Kind, Lack, Miss, Ranked, Ranking, RuleColumn, Score
 from tidegate.model.packed import pack_bits, pack_numbers
 from tidegate.v1 import decision_pb2, event_pb2, older_pb2
 from tidegate.wire.codec import from_message, to_message
@@ -32,8 +32,15 @@ def pack_misses(payload: bytes) -> tuple[str, int, bytes]:
     for miss in older.misses:
         by_rule.setdefault(miss.rule, []).append(from_message(Miss, miss))
     del decision.columns[:]
+    ranked = [from_message(Ranked, one) for one in older.ranked]
     decision.DiscardUnknownFields()
     decision.columns.extend(_column(column, by_rule.get(column.rule, [])) for column in older.columns)
+    if ranked:
+        decision.ranking.CopyFrom(to_message(_ranking(ranked, tuple(decision.candidates))))
+    others = [one for one in ranked if one.site not in {slot.site for slot in decision.slots}]
+    if others and decision.slots:
+        decision.runner_up = others[0].site
+        decision.margin_micros_per_hour = others[0].cost.total - ranked[len(ranked) - len(others) - 1].cost.total
     return "workload_decided", 2, event.SerializeToString(deterministic=True)
 
 
@@ -59,6 +66,24 @@ def _column(older: older_pb2.RuleColumnVersion1, misses: list[Miss]) -> decision
     )
     message: decision_pb2.RuleColumn = to_message(column)
     return message
+
+
+def _ranking(ranked: list[Ranked], candidates: tuple[str, ...]) -> Ranking:
+    """The best-first list as columns in the candidates' order."""
+    by_site = {one.site: one for one in ranked}
+    each = [by_site[name] for name in candidates if name in by_site]
+    slots = [slot for one in each for slot in one.slots]
+    offers = {name: code for code, name in enumerate(dict.fromkeys(slot.offer for slot in slots))}
+    scores = [name for name in Score.__match_args__ if name != "cost_micros_per_hour"]
+    return Ranking(
+        bits=pack_bits([name in by_site for name in candidates]),
+        costs=tuple(pack_numbers([getattr(one.cost, name) for one in each]) for name in Cost.__match_args__),
+        scores=tuple(pack_numbers([getattr(one.score, name) for one in each]) for name in scores),
+        offers=tuple(offers),
+        offer_codes=pack_numbers([offers[slot.offer] for slot in slots]),
+        copies=pack_numbers([slot.count for slot in slots]),
+        more_slots=pack_numbers([len(one.slots) - 1 for one in each]),
+    )
 
 
 def _lack(miss: Miss) -> Lack:

@@ -146,6 +146,9 @@ def share(amount: Numbers, ppm: Numbers) -> Numbers:
     return whole * ppm - (-rest * ppm // MILLION)
 
 
+CAUSES = tuple(field.name for field in fields(Cost))
+
+
 @dataclass(frozen=True, slots=True)
 class Costs:
     """The cost of every candidate by cause. Shapes (sites,)."""
@@ -163,6 +166,11 @@ class Costs:
     def total(self) -> Numbers:
         """All causes."""
         return self.compute + self.egress + self.uplift + self.idle + self.spot_loss + self.availability
+
+    @property
+    def columns(self) -> tuple[Numbers, ...]:
+        """In the order of `Cost`'s fields."""
+        return tuple(getattr(self, name) for name in CAUSES)
 
     def of(self, site: int) -> Cost:
         """One site's, as a noun."""

@@ -11,7 +11,7 @@ from placement.fleet import Fleet
 from placement.law import Law
 from tests.properties.worlds import World, laws, workloads, worlds
 from tidegate.model.decision import Decision, Outcome, Unit
-from tidegate.model.packed import pack_bits
+from tidegate.model.packed import pack_bits, pack_numbers, unpack_numbers
 from tidegate.model.workload import Workload
 
 MODEL = "m"
@@ -103,16 +103,24 @@ def mutants(decision: Decision) -> list[tuple[str, Decision]]:
             columns[index] = replace(column, lacks=satisfied)
             if any(lack.unit is not Unit.WORDS and not lack.found for lack in column.lacks):
                 wrong.append(("a miss that is none", replace(decision, columns=tuple(columns))))
-    if len(decision.ranked) > 1:
-        wrong.append(("ranked backwards", replace(decision, ranked=decision.ranked[::-1])))
-        wrong.append(("runner-up chosen", replace(decision, slots=decision.ranked[1].slots)))
-    if decision.ranked:
-        best, rest = decision.ranked[0], decision.ranked[1:]
-        dearer = replace(best, cost=replace(best.cost, compute=best.cost.compute + 1))
-        wrong.append(("dearer", replace(decision, ranked=(dearer, *rest))))
-        more = replace(best, slots=tuple(replace(slot, count=slot.count + 1) for slot in best.slots))
-        wrong.append(("too many copies", replace(decision, ranked=(more, *rest), slots=more.slots)))
-        wrong.append(("one missed", replace(decision, ranked=rest)))
+    ranked, candidates = decision.ranked, len(decision.candidates)
+    if len(ranked) > 1 and decision.slots:
+        wrong.append(("runner-up chosen", replace(decision, slots=ranked[1].slots)))
+        wrong.append(("another margin", replace(decision, margin_micros_per_hour=decision.margin_micros_per_hour + 1)))
+    if decision.ranking:
+        ranking, count = decision.ranking, len(ranked)
+        for index, column in enumerate((*ranking.costs, *ranking.scores)):
+            more = pack_numbers([number + 1 for number in unpack_numbers(column, count)])
+            columns = [*ranking.costs, *ranking.scores]
+            columns[index] = more
+            costs, scores = tuple(columns[: len(ranking.costs)]), tuple(columns[len(ranking.costs) :])
+            wrong.append(("dearer", replace(decision, ranking=replace(ranking, costs=costs, scores=scores))))
+        slots = count + sum(unpack_numbers(ranking.more_slots, count))
+        copies = pack_numbers([number + 1 for number in unpack_numbers(ranking.copies, slots)])
+        wrong.append(("too many copies", replace(decision, ranking=replace(ranking, copies=copies))))
+        bits = pack_bits([False] * candidates)
+        wrong.append(("one missed", replace(decision, ranking=replace(ranking, bits=bits))))
+        wrong.append(("all missed", replace(decision, ranking=None)))
     if decision.outcome is Outcome.PLACED:
         wrong.append(("refused anyway", replace(decision, outcome=Outcome.REFUSED, slots=())))
     else:

@@ -51,7 +51,7 @@ def _headline(name: str, decision: Decision, offset: int) -> Text:
     law = f" under {', '.join(decision.policies)}" if decision.policies else ""
     record = f", recorded at {offset}" if offset else ""
     text.append(f"  (decided on revision {decision.revision}{law}{record})", style="dim")
-    text.append(f"  {len(decision.ranked)} of {len(decision.candidates)} candidates")
+    text.append(f"  {decision.allowed} of {len(decision.candidates)} candidates")
     return text
 
 
@@ -73,9 +73,9 @@ def _show_ranking(decision: Decision) -> None:
         ],
         right=["compute", "egress", "uplift", "idle", "total"],
     )
-    if len(decision.ranked) > 1:
+    if decision.runner_up:
         margin = amounts.dollars_per_month(decision.margin_micros_per_hour)
-        render.line(f"the runner-up {decision.ranked[1].site} lost by {margin}", "dim")
+        render.line(f"the runner-up {decision.runner_up} lost by {margin}", "dim")
 
 
 def _show_refusals(decision: Decision) -> None:

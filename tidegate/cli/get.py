@@ -53,9 +53,9 @@ def command(
 
 def sites_of(view: WorkloadView) -> str:
     """The sites it is placed at; `?` marks one that cannot be reached."""
-    if view.decision is None:
+    if view.brief is None:
         return ""
-    return ", ".join(site + ("?" if view.site_states.get(site) == "unknown" else "") for site in view.decision.sites)
+    return ", ".join(site + ("?" if view.site_states.get(site) == "unknown" else "") for site in view.brief.sites)
 
 
 def detail(view: WorkloadView) -> None:

@@ -1,6 +1,7 @@
 """Nouns as plain data for `-o json` and `-o yaml`: the nouns' own field names, enums as their words.
 
-A decision's matrix unpacks to `{rule: {candidate: allowed}}`, since packed bytes mean nothing to a reader.
+A decision's matrix unpacks to `{rule: {candidate: allowed}}`, its misses and its ranking to records, since packed
+bytes mean nothing to a reader.
 """
 
 import dataclasses
@@ -38,7 +39,7 @@ def _decision(decision: Decision) -> dict[str, Any]:
     shown = {
         field.name: plain(getattr(decision, field.name))
         for field in dataclasses.fields(decision)
-        if field.name != "columns"
+        if field.name not in ("columns", "ranking")
     }
     shown["matrix"] = [
         {
@@ -51,5 +52,5 @@ def _decision(decision: Decision) -> dict[str, Any]:
         for column in decision.columns
     ]
     shown["misses"] = plain(decision.misses)
-    shown["margin_micros_per_hour"] = decision.margin_micros_per_hour
+    shown["ranked"] = plain(decision.ranked)
     return shown

@@ -6,6 +6,7 @@ some kilobytes, and no object is made for a "no" until somebody asks for it (`De
 
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from tidegate.model.packed import count_zeros, unpack_bits, unpack_numbers, zeros
 
@@ -212,6 +213,77 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """Every candidate that all enforced rules allow, with price and score, packed as the matrix is.
+
+    `costs`, `scores` and `more_slots` hold one number for each ranked candidate, in the candidates' order and not in
+    that of the scores; `offer_codes` and `copies` hold one for each slot, candidate by candidate.
+    """
+
+    bits: bytes
+    """1 where the candidate is ranked."""
+    costs: tuple[bytes, ...] = ()
+    """A column for each field of `Cost`, in their order."""
+    scores: tuple[bytes, ...] = ()
+    """A column for each field of `Score`, in their order, the cost left out: it is the sum of `costs`."""
+    offers: tuple[str, ...] = ()
+    """Names of the offers that the slots are on, each once."""
+    offer_codes: bytes = b""
+    """Which of `offers`."""
+    copies: bytes = b""
+    more_slots: bytes = b""
+    """How many slots a candidate has beyond the first."""
+
+    def count(self, candidates: int) -> int:
+        """How many of so many candidates are ranked."""
+        return candidates - count_zeros(self.bits, candidates)
+
+    def ranked(self, candidates: tuple[str, ...]) -> tuple[Ranked, ...]:
+        """The nouns, best first. ValueError where a column has not one number for each candidate."""
+        sites = [name for name, truth in zip(candidates, unpack_bits(self.bits, len(candidates)), strict=True) if truth]
+        costs = [Cost(*row) for row in zip(*(unpack_numbers(one, len(sites)) for one in self.costs), strict=True)]
+        marks = zip(*(unpack_numbers(one, len(sites)) for one in self.scores), strict=True)
+        scores = [Score(*(*mark[:_COST], cost.total, *mark[_COST:])) for mark, cost in zip(marks, costs, strict=True)]
+        each = zip(sites, self._slots(sites), costs, scores, strict=True)
+        return tuple(sorted((Ranked(*one) for one in each), key=lambda one: one.score))
+
+    def _slots(self, sites: list[str]) -> list[tuple[Slot, ...]]:
+        counts = [1 + more for more in unpack_numbers(self.more_slots, len(sites))]
+        offers = unpack_numbers(self.offer_codes, sum(counts))
+        copies = unpack_numbers(self.copies, sum(counts))
+        each = iter([(self.offers[offer], count) for offer, count in zip(offers, copies, strict=True)])
+        return [
+            tuple(Slot(site, *slot) for slot in islice(each, count)) for site, count in zip(sites, counts, strict=True)
+        ]
+
+
+_COST = Score.__match_args__.index("cost_micros_per_hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A decision without its matrix: what the broker's state keeps of it. The log keeps the whole."""
+
+    outcome: Outcome
+    slots: tuple[Slot, ...] = ()
+    cost: Cost = Cost()
+    candidates: int = 0
+    allowed: int = 0
+    """How many candidates all enforced rules allowed."""
+    runner_up: str = ""
+    margin_micros_per_hour: int = 0
+    policies: tuple[str, ...] = ()
+    price_book: str = ""
+    decided_at: int = 0
+    revision: int = 0
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The chosen sites, in order, each once."""
+        return tuple(dict.fromkeys(slot.site for slot in self.slots))
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One thing to give way in: a field of the workload, from one value to another."""
 
@@ -293,8 +365,8 @@ class Decision:
     outcome: Outcome
     candidates: tuple[str, ...]
     columns: tuple[RuleColumn, ...]
-    ranked: tuple[Ranked, ...]
-    """Every candidate that all rules allow, best first; the first is the winner, the second the runner-up."""
+    ranking: Ranking | None = None
+    """Every candidate that all enforced rules allow; None where none is."""
     slots: tuple[Slot, ...] = ()
     cost: Cost = Cost()
     relaxations: tuple[Relaxation, ...] = ()
@@ -311,6 +383,37 @@ class Decision:
     victims: tuple[Victim, ...] = ()
     """Who makes room, least loss first: every one of them is needed."""
     monthly: MonthlyRange = MonthlyRange()
+    runner_up: str = ""
+    """The best of those that were not chosen; empty where there is none."""
+    margin_micros_per_hour: int = 0
+    """By how much the runner-up lost to the last one chosen, in money; below 0 where money did not decide."""
+
+    @property
+    def ranked(self) -> tuple[Ranked, ...]:
+        """Every candidate that all enforced rules allow, best first: the winner, the runner-up, the rest. Made anew."""
+        return self.ranking.ranked(self.candidates) if self.ranking else ()
+
+    @property
+    def allowed(self) -> int:
+        """How many candidates all enforced rules allow."""
+        return self.ranking.count(len(self.candidates)) if self.ranking else 0
+
+    @property
+    def brief(self) -> Brief:
+        """What is left without the matrix."""
+        return Brief(
+            outcome=self.outcome,
+            slots=self.slots,
+            cost=self.cost,
+            candidates=len(self.candidates),
+            allowed=self.allowed,
+            runner_up=self.runner_up,
+            margin_micros_per_hour=self.margin_micros_per_hour,
+            policies=self.policies,
+            price_book=self.price_book,
+            decided_at=self.decided_at,
+            revision=self.revision,
+        )
 
     @property
     def misses(self) -> tuple[Miss, ...]:
@@ -321,10 +424,3 @@ class Decision:
     def sites(self) -> tuple[str, ...]:
         """The chosen sites, in order, each once."""
         return tuple(dict.fromkeys(slot.site for slot in self.slots))
-
-    @property
-    def margin_micros_per_hour(self) -> int:
-        """By how much the runner-up lost, in money; 0 where there is none."""
-        if len(self.ranked) < 2:
-            return 0
-        return self.ranked[1].cost.total - self.ranked[0].cost.total

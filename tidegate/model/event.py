@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tidegate.model.assignment import Status
-from tidegate.model.decision import Decision, Relaxation, Victim
+from tidegate.model.decision import Brief, Decision, Relaxation, Victim
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.plan import Plan
 from tidegate.model.policy import Policy
@@ -297,7 +297,8 @@ class WorkloadView:
     id: str
     workload: Workload
     phase: str
-    decision: Decision | None = None
+    brief: Brief | None = None
+    """Of the decision in force; `explain` tells the whole."""
     submitted_at: int = 0
     detail: str = ""
     statuses: dict[str, Status] = field(default_factory=dict)

@@ -421,6 +421,115 @@ class Ranked(_message.Message):
 Global___Ranked: _TypeAlias = Ranked  # noqa: Y015
 
 @_typing.final
+class Ranking(_message.Message):
+    """Every candidate that all enforced rules allow, with price and score, packed as the matrix is. `costs`, `scores` and
+    `more_slots` hold one number for each ranked candidate, in the candidates' order and not in that of the scores;
+    `offer_codes` and `copies` hold one for each slot, candidate by candidate.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BITS_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    OFFERS_FIELD_NUMBER: _builtins.int
+    OFFER_CODES_FIELD_NUMBER: _builtins.int
+    COPIES_FIELD_NUMBER: _builtins.int
+    MORE_SLOTS_FIELD_NUMBER: _builtins.int
+    bits: _builtins.bytes
+    """1 where the candidate is ranked."""
+    offer_codes: _builtins.bytes
+    """Which of `offers`."""
+    copies: _builtins.bytes
+    more_slots: _builtins.bytes
+    """How many slots a candidate has beyond the first."""
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """A column for each field of `Cost`, in their order."""
+
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """A column for each field of `Score`, in their order, the cost left out: it is the sum of `costs`."""
+
+    @_builtins.property
+    def offers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the offers that the slots are on, each once."""
+
+    def __init__(
+        self,
+        *,
+        bits: _builtins.bytes = ...,
+        costs: _abc.Iterable[_builtins.bytes] | None = ...,
+        scores: _abc.Iterable[_builtins.bytes] | None = ...,
+        offers: _abc.Iterable[_builtins.str] | None = ...,
+        offer_codes: _builtins.bytes = ...,
+        copies: _builtins.bytes = ...,
+        more_slots: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bits", b"bits", "copies", b"copies", "costs", b"costs", "more_slots", b"more_slots", "offer_codes", b"offer_codes", "offers", b"offers", "scores", b"scores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Ranking: _TypeAlias = Ranking  # noqa: Y015
+
+@_typing.final
+class Brief(_message.Message):
+    """A decision without its matrix: what the broker's state keeps of it. The log keeps the whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    RUNNER_UP_FIELD_NUMBER: _builtins.int
+    MARGIN_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    PRICE_BOOK_FIELD_NUMBER: _builtins.int
+    DECIDED_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    outcome: Global___Outcome.ValueType
+    candidates: _builtins.int
+    allowed: _builtins.int
+    """How many candidates all enforced rules allowed."""
+    runner_up: _builtins.str
+    margin_micros_per_hour: _builtins.int
+    price_book: _builtins.str
+    decided_at: _builtins.int
+    revision: _builtins.int
+    @_builtins.property
+    def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]: ...
+    @_builtins.property
+    def cost(self) -> Global___Cost: ...
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome.ValueType = ...,
+        slots: _abc.Iterable[Global___Slot] | None = ...,
+        cost: Global___Cost | None = ...,
+        candidates: _builtins.int = ...,
+        allowed: _builtins.int = ...,
+        runner_up: _builtins.str = ...,
+        margin_micros_per_hour: _builtins.int = ...,
+        policies: _abc.Iterable[_builtins.str] | None = ...,
+        price_book: _builtins.str = ...,
+        decided_at: _builtins.int = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "candidates", b"candidates", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "revision", b"revision", "runner_up", b"runner_up", "slots", b"slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Brief: _TypeAlias = Brief  # noqa: Y015
+
+@_typing.final
 class Change(_message.Message):
     """One thing to give way in: a field of the workload, from one value to another."""
 
@@ -629,7 +738,7 @@ class Decision(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
-    RANKED_FIELD_NUMBER: _builtins.int
+    RANKING_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     RELAXATIONS_FIELD_NUMBER: _builtins.int
@@ -641,19 +750,25 @@ class Decision(_message.Message):
     SEATS_FIELD_NUMBER: _builtins.int
     VICTIMS_FIELD_NUMBER: _builtins.int
     MONTHLY_FIELD_NUMBER: _builtins.int
+    RUNNER_UP_FIELD_NUMBER: _builtins.int
+    MARGIN_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     price_book: _builtins.str
     decided_at: _builtins.int
     """Moment, ms since the epoch, as given to the engine."""
     revision: _builtins.int
     """The log offset whose fold it was decided against."""
+    runner_up: _builtins.str
+    """The best of those that were not chosen; empty where there is none."""
+    margin_micros_per_hour: _builtins.int
+    """By how much the runner-up lost to the last one chosen, in money; below 0 where money did not decide."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleColumn]: ...
     @_builtins.property
-    def ranked(self) -> _containers.RepeatedCompositeFieldContainer[Global___Ranked]:
-        """Every candidate that all rules allow, best first; the first is the winner, the second the runner-up."""
+    def ranking(self) -> Global___Ranking:
+        """Every candidate that all enforced rules allow; absent where none is."""
 
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]: ...
@@ -683,7 +798,7 @@ class Decision(_message.Message):
         outcome: Global___Outcome.ValueType = ...,
         candidates: _abc.Iterable[_builtins.str] | None = ...,
         columns: _abc.Iterable[Global___RuleColumn] | None = ...,
-        ranked: _abc.Iterable[Global___Ranked] | None = ...,
+        ranking: Global___Ranking | None = ...,
         slots: _abc.Iterable[Global___Slot] | None = ...,
         cost: Global___Cost | None = ...,
         relaxations: _abc.Iterable[Global___Relaxation] | None = ...,
@@ -695,10 +810,12 @@ class Decision(_message.Message):
         seats: _abc.Iterable[Global___Seat] | None = ...,
         victims: _abc.Iterable[Global___Victim] | None = ...,
         monthly: Global___MonthlyRange | None = ...,
+        runner_up: _builtins.str = ...,
+        margin_micros_per_hour: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "monthly", b"monthly"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "monthly", b"monthly", "ranking", b"ranking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranked", b"ranked", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranking", b"ranking", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "runner_up", b"runner_up", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -804,7 +804,7 @@ class WorkloadView(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     WORKLOAD_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
-    DECISION_FIELD_NUMBER: _builtins.int
+    BRIEF_FIELD_NUMBER: _builtins.int
     SUBMITTED_AT_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
@@ -821,7 +821,7 @@ class WorkloadView(_message.Message):
     @_builtins.property
     def workload(self) -> _workload_pb2.Workload: ...
     @_builtins.property
-    def decision(self) -> _decision_pb2.Decision: ...
+    def brief(self) -> _decision_pb2.Brief: ...
     @_builtins.property
     def statuses(self) -> _containers.MessageMap[_builtins.str, _assignment_pb2.Status]:
         """By site."""
@@ -842,7 +842,7 @@ class WorkloadView(_message.Message):
         id: _builtins.str = ...,
         workload: _workload_pb2.Workload | None = ...,
         phase: _builtins.str = ...,
-        decision: _decision_pb2.Decision | None = ...,
+        brief: _decision_pb2.Brief | None = ...,
         submitted_at: _builtins.int = ...,
         detail: _builtins.str = ...,
         statuses: _abc.Mapping[_builtins.str, _assignment_pb2.Status] | None = ...,
@@ -852,9 +852,9 @@ class WorkloadView(_message.Message):
         site_states: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         waiting: Global___Waiting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "model", b"model", "waiting", b"waiting", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "model", b"model", "waiting", b"waiting", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "detail", b"detail", "id", b"id", "model", b"model", "outlawed_by", b"outlawed_by", "phase", b"phase", "site_states", b"site_states", "statuses", b"statuses", "submitted_at", b"submitted_at", "traceparent", b"traceparent", "waiting", b"waiting", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brief", b"brief", "detail", b"detail", "id", b"id", "model", b"model", "outlawed_by", b"outlawed_by", "phase", b"phase", "site_states", b"site_states", "statuses", b"statuses", "submitted_at", b"submitted_at", "traceparent", b"traceparent", "waiting", b"waiting", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from tidegate.v1 import decision_pb2 as tidegate_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/older.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\"g\n\x10\x44\x65\x63isionVersion1\x12\x30\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1f.tidegate.v1.RuleColumnVersion1\x12!\n\x06misses\x18\x04 \x03(\x0b\x32\x11.tidegate.v1.Miss\"V\n\x12RuleColumnVersion1\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x03 \x01(\x0c\x12\x10\n\x08\x65nforced\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/older.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\"\x8c\x01\n\x10\x44\x65\x63isionVersion1\x12\x30\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1f.tidegate.v1.RuleColumnVersion1\x12!\n\x06misses\x18\x04 \x03(\x0b\x32\x11.tidegate.v1.Miss\x12#\n\x06ranked\x18\x05 \x03(\x0b\x32\x13.tidegate.v1.Ranked\"V\n\x12RuleColumnVersion1\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x0f\n\x07\x61llowed\x18\x03 \x01(\x0c\x12\x10\n\x08\x65nforced\x18\x04 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.older_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECISIONVERSION1']._serialized_start=68
-  _globals['_DECISIONVERSION1']._serialized_end=171
-  _globals['_RULECOLUMNVERSION1']._serialized_start=173
-  _globals['_RULECOLUMNVERSION1']._serialized_end=259
+  _globals['_DECISIONVERSION1']._serialized_start=69
+  _globals['_DECISIONVERSION1']._serialized_end=209
+  _globals['_RULECOLUMNVERSION1']._serialized_start=211
+  _globals['_RULECOLUMNVERSION1']._serialized_end=297
 # @@protoc_insertion_point(module_scope)

@@ -23,25 +23,31 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class DecisionVersion1(_message.Message):
-    """The part of a decision that `workload_decided` version 1 wrote otherwise: an object for every miss."""
+    """The part of a decision that `workload_decided` version 1 wrote otherwise: an object for every miss and every candidate."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     COLUMNS_FIELD_NUMBER: _builtins.int
     MISSES_FIELD_NUMBER: _builtins.int
+    RANKED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleColumnVersion1]: ...
     @_builtins.property
     def misses(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Miss]: ...
+    @_builtins.property
+    def ranked(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Ranked]:
+        """Best first."""
+
     def __init__(
         self,
         *,
         columns: _abc.Iterable[Global___RuleColumnVersion1] | None = ...,
         misses: _abc.Iterable[_decision_pb2.Miss] | None = ...,
+        ranked: _abc.Iterable[_decision_pb2.Ranked] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "misses", b"misses"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "misses", b"misses", "ranked", b"ranked"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

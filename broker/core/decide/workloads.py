@@ -52,7 +52,7 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
     if old is not None and instead:
         yield WorkloadCancelled(command.at, old.id, f"superseded by {workload_id}")
     yield WorkloadDecided(command.at, workload_id, decision)
-    return Submission(workload_id, decision, state.offset)
+    return Submission(workload_id, decision.brief, state.offset, decision)
 
 
 def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) -> Decision:

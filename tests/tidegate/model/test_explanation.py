@@ -30,7 +30,6 @@ DECISION = Decision(
             measured_at=pack_numbers((7, 0, 0)),
         ),
     ),
-    ranked=(),
 )
 
 

@@ -1,0 +1,79 @@
+"""Ranking: which of the sites that every enforced rule allows is better. Columns of numbers; nouns on demand.
+
+The score is an ordered record, lower wins (`placement.scoring`). Nothing is sorted to find the best: each field narrows
+down those that are least in the fields before it. What is recorded are the fields of every allowed site, from which a
+reader makes the order again (`tidegate.model.decision.Ranking`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement.columns import Numbers
+from placement.explain import pack_bits, pack_numbers
+from placement.fleet import Fleet
+from placement.scoring.prefer import dispreferred
+from placement.scoring.tie import ties
+from placement.verdicts import Verdicts
+from tidegate.model.decision import Ranking
+from tidegate.model.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The allowed sites and their scores. Shapes (allowed,)."""
+
+    rows: Numbers
+    """Rows of the fleet, ascending."""
+    fields: tuple[Numbers, ...]
+    """The fields of `Score`, in their order."""
+
+    def best(self, count: int) -> list[int]:
+        """The rows of the best `count`, best first; fewer where there are not so many."""
+        if count > 4:
+            return [int(self.rows[place]) for place in np.lexsort((self.rows, *self.fields[::-1]))[:count]]
+        left = np.arange(len(self.rows))
+        found: list[int] = []
+        while len(found) < count and len(left):
+            place = self._least(left)
+            found.append(int(self.rows[place]))
+            left = left[left != place]
+        return found
+
+    def _least(self, among: Numbers) -> int:
+        for field in self.fields:
+            numbers = field[among]
+            among = among[numbers == numbers.min()]
+            if len(among) == 1:
+                break
+        return int(among[0])
+
+
+def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
+    """Every site that all enforced rules allow, with its score. The engine displaces nothing."""
+    rows = np.flatnonzero(verdicts.allowed)
+    leaning = dispreferred(workload, fleet.columns)[rows]
+    tie = ties(workload.name, fleet.columns.seeds[rows])
+    none = np.zeros(len(rows), dtype=np.int64)
+    return Order(rows, (none, leaning, verdicts.costs.total[rows], verdicts.packing.fragmentation[rows], tie))
+
+
+def record(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
+    """The columns as a decision keeps them; None where no site is allowed."""
+    if len(order.rows) == 0:
+        return None
+    offers, copies, more = verdicts.packing.slot_columns(order.rows)
+    named = fleet.columns.offer_name
+    used = np.flatnonzero(np.bincount(named.codes[offers], minlength=len(named.values)))
+    code = np.zeros(len(named.values), dtype=np.int64)
+    code[used] = np.arange(len(used))
+    displaced, leaning, _, fragmentation, tie = order.fields
+    return Ranking(
+        bits=pack_bits(verdicts.allowed),
+        costs=tuple(pack_numbers(column[order.rows]) for column in verdicts.costs.columns),
+        scores=tuple(pack_numbers(field) for field in (displaced, leaning, fragmentation, tie)),
+        offers=tuple(named.values[value] for value in used.tolist()),
+        offer_codes=pack_numbers(code[named.codes[offers]]),
+        copies=pack_numbers(copies),
+        more_slots=pack_numbers(more),
+    )
