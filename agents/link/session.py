@@ -22,13 +22,15 @@ import grpc
 from agents.clock import Clock
 from agents.core.backoff import DIAL_FIRST_MS, DIAL_LONGEST_MS, delay_ms
 from agents.link.fault import fault_of
-from agents.link.probe import round_trip
+from agents.link.probe import round_trips
 from agents.link.telemetry import drain
+from agents.link.window import Window
 from agents.runtime.site import Site
 from agents.spool import SpoolReader
 from tidegate.model import session as says
 from tidegate.model.errors import Conflict, Refused, TidegateError, Unavailable
 from tidegate.model.site import Offer
+from tidegate.model.sketch import NEEDED_FOR_P99
 from tidegate.v1 import agents_pb2, agents_pb2_grpc
 from tidegate.wire.channel import CLIENT_OPTIONS
 from tidegate.wire.codec import union_from_message, union_to_message
@@ -38,6 +40,12 @@ log = logging.getLogger(__name__)
 MISSED_BEATS = 3
 FIRST_WORD_SECONDS = 15.0
 PROBE_SECONDS = 15.0
+FIRST_PROBES_SECONDS = 3.0
+"""Between rounds while some window is too small to bound its 99th percentile."""
+NO_TARGETS_SECONDS = 0.5
+PROBES_AT_ONCE = 16
+LINKS_A_WORD = 100
+"""A word to the broker stays below a megabyte: a sketch has some 20 bytes to a bucket."""
 MOST_LOG_REQUESTS = 16
 
 
@@ -89,6 +97,7 @@ class Link:
         self._share = share
         self._whole = False
         self._targets: tuple[says.ProbeTarget, ...] = ()
+        self._windows: dict[str, Window] = {}
         self._granted = 0
 
     async def run(self) -> None:
@@ -215,15 +224,25 @@ class Link:
             await self._site.news.wait()
 
     async def _measure(self, say: Callable[[says.AgentSays], Any]) -> None:
+        """Probe every target, tell what the last minutes say of each, rest; quicker while there is little to say."""
+        probing = asyncio.Semaphore(PROBES_AT_ONCE)
+
+        async def probe(target: says.ProbeTarget) -> None:
+            async with probing:
+                times = await round_trips(target.address, self._clock)
+            if times:
+                window = self._windows.setdefault(target.site, Window())
+                window.add(times, self._clock.monotonic_us())
+
         while True:
-            links = []
-            for target in self._targets:
-                rtt_us, samples = await round_trip(target.address, self._clock)
-                if samples:
-                    links.append(says.Probed(self._identity.location, target.site, rtt_us, samples))
-            if links:
-                await say(says.Measured(tuple(links)))
-            await asyncio.sleep(PROBE_SECONDS if self._targets else 0.5)
+            targets = self._targets if self._identity.location else ()
+            self._windows = {t.site: self._windows[t.site] for t in targets if t.site in self._windows}
+            await asyncio.gather(*(probe(target) for target in targets))
+            told = [window.told(self._identity.location, site) for site, window in self._windows.items()]
+            for start in range(0, len(told), LINKS_A_WORD):
+                await say(says.Measured(tuple(told[start : start + LINKS_A_WORD])))
+            little = any(window.samples < NEEDED_FOR_P99 for window in self._windows.values())
+            await asyncio.sleep(FIRST_PROBES_SECONDS if little else PROBE_SECONDS if targets else NO_TARGETS_SECONDS)
 
     def _hello(self) -> says.Hello:
         held = self._site.held

@@ -11,9 +11,7 @@ import grpc
 import pytest
 
 from agents.cache import ContentCache
-from agents.clock import SystemClock
 from agents.link.artifacts import fetch, push
-from agents.link.probe import responder, round_trip
 from tests.support.broker_stub import BrokerStub
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.v1 import artifacts_pb2
@@ -157,17 +155,6 @@ def test_a_short_disk_refuses_and_two_files_of_a_name_are_kept(tmp_path: Path) -
     assert [cache.has(digest) for digest in digests] == [False, True, True]
     with pytest.raises(Refused):
         cache.path("../../etc/passwd")
-
-
-async def test_a_round_trip_is_measured_and_silence_is_no_measurement() -> None:
-    server = await responder("127.0.0.1")
-    port = server.sockets[0].getsockname()[1]
-    rtt_us, samples = await round_trip(f"127.0.0.1:{port}", SystemClock())
-    assert rtt_us > 0
-    assert samples > 0
-    server.close()
-    await server.wait_closed()
-    assert await round_trip(f"127.0.0.1:{port}", SystemClock()) == (0, 0)
 
 
 def test_a_damaged_list_of_names_costs_no_file(tmp_path: Path) -> None:
