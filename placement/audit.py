@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from placement.audit_money import Bill, Standing
-from placement.facts import SiteFacts
+from placement.facts import Measurement, SiteFacts
 from placement.fleet import Fleet
 from placement.jurisdictions import GROUPS
 from placement.law import Law
@@ -273,16 +273,27 @@ class _Audit:
         trips: list[int] = []
         for origin in latency.origins:
             declared = [reach.rtt_us for reach in site.reach if reach.origin == origin]
-            if (origin, site.name) in self.links:
-                trips.append(self.links[origin, site.name].us)
-            elif declared:
-                trips.append(declared[-1])
-            elif site.location == origin:
-                trips.append(0)
-            else:
+            if not declared and site.location == origin:
+                declared = [0]
+            trip = self.counted(self.links.get((origin, site.name)), declared[-1] if declared else None)
+            if trip is None:
                 return None
-        measured = self.service_times.get((self.digest, offer.device_class))
-        return max(trips, default=0) + (measured.us if measured else latency.service_time_us)
+            trips.append(trip)
+        measured = self.service_times.get((self.digest, offer.device_class)) if offer.device_class else None
+        return max(trips, default=0) + (self.counted(measured, latency.service_time_us) or 0)
+
+    def counted(self, measured: Measurement | None, declared: int | None) -> int | None:
+        """What a time counts for at the moment of the decision: the older and the rarer, the less is believed of it."""
+        if measured is None:
+            return declared
+        age_ms, minute = self.decision.decided_at - measured.measured_at, 60_000
+        old = age_ms > 30 * minute
+        if age_ms > 24 * 60 * minute:
+            return declared
+        us = -(-measured.us * 3 // 2) if old else measured.us
+        if declared is not None and declared > us and (old or measured.samples < 20):
+            return declared
+        return us
 
     def soon_enough(self, site: Site, offers: list[_Offer]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placement.facts import Measurement, SiteFacts
+from placement.reach import Times
 from placement.scoring.tie import Seeds, seeds
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, Offer, Pricing, Site, Tier
@@ -72,7 +73,7 @@ class Columns:
         )
         self._put_offers(facts)
         self._open(units)
-        self._round_trips: dict[str, tuple[Numbers, Numbers]] = {}
+        self._round_trips: dict[str, Times] = {}
         self._links = links
 
     def __len__(self) -> int:
@@ -94,35 +95,36 @@ class Columns:
         """The region of the first site that stands at a location; empty where none does."""
         return next((site.region for site in self.sites if site.location == location), "")
 
-    # Round trips, one pair of columns for each origin that was ever asked about.
+    # Round trips, columns of their own for each origin that was ever asked about.
 
-    def round_trips(self, origin: str) -> tuple[Numbers, Numbers]:
-        """Microseconds from an origin to every site, and when measured (0: declared); `UNKNOWN` where not known.
+    def round_trips(self, origin: str) -> Times:
+        """Round trips from an origin to every site.
 
-        A measured round trip outranks a declared one, and that the fact that the origin stands at the site.
+        What is declared for the site stands for a declaration, or else 0 where the origin stands there.
         """
         known = self._round_trips.get(origin)
         if known is None:
-            rtt = np.full(len(self), UNKNOWN, dtype=np.int64)
-            measured_at = np.zeros(len(self), dtype=np.int64)
+            declared = np.full(len(self), UNKNOWN, dtype=np.int64)
             for row, site in enumerate(self.sites):
                 if site.location == origin:
-                    rtt[row] = 0
+                    declared[row] = 0
                 for reach in site.reach:
                     if reach.origin == origin:
-                        rtt[row] = reach.rtt_us
-            known = self._round_trips[origin] = (rtt, measured_at)
-            for (source, name), seen in self._links.items():
-                if source == origin and name in self.row_of:
-                    rtt[self.row_of[name]], measured_at[self.row_of[name]] = seen.us, seen.measured_at
+                        declared[row] = reach.rtt_us
+            measured = (
+                (self.row_of[name], seen)
+                for (source, name), seen in self._links.items()
+                if source == origin and name in self.row_of
+            )
+            known = self._round_trips[origin] = Times(declared, measured)
         return known
 
-    def put_link(self, origin: str, site: str, rtt_us: int, measured_at: int) -> None:
+    def put_link(self, origin: str, site: str, measurement: Measurement) -> None:
         """A new measurement: one row of the origin's columns, where anybody asked for them before."""
         known = self._round_trips.get(origin)
         row = self.row_of.get(site)
         if known is not None and row is not None:
-            known[0][row], known[1][row] = rtt_us, measured_at
+            known.put(row, measurement)
 
     def put_state(self, site: str, reachable: bool, cordoned: bool) -> None:
         """A site that came, went or was cordoned: one row."""

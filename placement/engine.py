@@ -50,7 +50,7 @@ def decide(
     admit(workload)
     law = law.at(now)
     watch("admit", {"sites": len(fleet.columns)})
-    question = Question(law, model_digest, exclude)
+    question = Question(law, model_digest, exclude, now)
     verdicts = judge(workload, fleet, question, watch)
     standing = order(verdicts, workload, fleet)
     wanted = workload.copies if workload.spread is Spread.SITE else 1

@@ -39,6 +39,9 @@ def record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         offers=offers,
         offer_codes=offer_codes,
         measured_at=b"" if found.measured_at is None else pack_numbers(found.measured_at),
+        samples=b"" if found.samples is None else pack_numbers(found.samples),
+        likely=b"" if found.likely is None else pack_numbers(found.likely),
+        parts=b"" if found.parts is None else pack_numbers(found.parts),
     )
 
 

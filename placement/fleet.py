@@ -94,9 +94,10 @@ class Fleet:
 
     def put_link(self, origin: str, site: str, us: int, measured_at: int, samples: int = 1, p99_us: int = 0) -> None:
         """The newest measured round trip between an origin and a site, as in `Measurement`."""
-        self._links[origin, site] = Measurement(us, measured_at, samples, p99_us)
+        measurement = Measurement(us, measured_at, samples, p99_us)
+        self._links[origin, site] = measurement
         if self._columns is not None:
-            self._columns.put_link(origin, site, us, measured_at)
+            self._columns.put_link(origin, site, measurement)
 
     def put_service_time(
         self, model_digest: str, device_class: str, us: int, measured_at: int, samples: int = 1, p99_us: int = 0

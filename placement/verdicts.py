@@ -19,7 +19,7 @@ from placement.rules.engine import EngineRule
 from placement.rules.gpu_memory import GpuMemory
 from placement.rules.gpu_model import GpuModel
 from placement.rules.gpus import Gpus
-from placement.rules.latency import LatencyRule, in_time
+from placement.rules.latency import AnswerTimes, LatencyRule
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory
 from placement.rules.rule import Rule
@@ -80,6 +80,8 @@ class Question:
     law: Law
     model_digest: str = ""
     exclude: frozenset[str] = frozenset()
+    now: int = 0
+    """The moment of the decision, ms since the epoch: how old measurements are."""
     source_region: str | None = None
     """Where the data's origin stands, for a fleet that does not have the site that would say so."""
 
@@ -91,11 +93,12 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     legal = _ask(law.rules, workload, fleet)
     watch("law", _counts(legal))
 
-    reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(digest), Volume()), workload, fleet)
+    times = AnswerTimes(workload, fleet, digest, question.now)
+    reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(times), Volume()), workload, fleet)
     watch("reach", _counts(reach))
 
     prices = law.prices(columns)
-    packing = Packing(workload, columns, prices, in_time(workload, fleet, digest))
+    packing = Packing(workload, columns, prices, times.in_time)
     one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
     beside = tuple(column.rule for column in (reach[2], *one_copy))
     room = _ask((Copies(packing, beside), TeamLimit(law.team(workload.team))), workload, fleet)

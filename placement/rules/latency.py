@@ -1,53 +1,67 @@
 """Latency: round trip from the workload's clients and service time on the device, against the 99th percentile.
 
-The round trip is the worst of the workload's origins: the measured one, else the declared one, else nothing where the
-origin stands at the site. The service time is the one measured for this model on the offer's class of device, else
-what the workload declares. A round trip that nobody knows is a "no": a promise cannot rest on it.
+The round trip is that of the worst of the workload's origins; the service time is that of this model on the offer's
+class of device. `placement.reach` says what a measured time counts for, and when a declared one does. A round trip that
+nobody knows is a "no": a promise cannot rest on it.
 """
 
 import numpy as np
 
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
+from placement.reach import Worth, of_classes
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
 
-def round_trip(workload: Workload, columns: Columns) -> tuple[Numbers, Numbers]:
-    """Shapes (sites,): the worst round trip in microseconds (`UNKNOWN` where any is) and when it was measured."""
-    worst = np.zeros(len(columns), dtype=np.int64)
-    measured_at = np.zeros(len(columns), dtype=np.int64)
-    unknown = np.zeros(len(columns), dtype=np.bool_)
-    for origin in workload.latency.origins if workload.latency else ():
-        rtt, at = columns.round_trips(origin)
-        unknown |= rtt == UNKNOWN
-        measured_at = np.where(rtt >= worst, at, measured_at)
-        worst = np.maximum(worst, rtt)
-    return np.where(unknown, UNKNOWN, worst), measured_at
+class AnswerTimes:
+    """How long an answer takes, for one workload at one moment. Worked out once, for the rule and for the packing.
 
+    Where the workload asks for nothing, everything is `in_time` and no other attribute means anything.
+    """
 
-def answer_time(workload: Workload, fleet: Fleet, model_digest: str) -> Numbers:
-    """Shape (offers,): microseconds to an answer from each offer, `UNKNOWN` where the round trip is."""
-    columns = fleet.columns
-    rtt, _ = round_trip(workload, columns)
-    declared = workload.latency.service_time_us if workload.latency else 0
-    measured = fleet.service_times
-    classes = columns.device_class
-    service = classes.numbers(
-        measured[model_digest, name].us if (model_digest, name) in measured else declared for name in classes.values
-    )
-    there = rtt[columns.offer_site]
-    return np.where(there == UNKNOWN, UNKNOWN, there + service)
+    def __init__(self, workload: Workload, fleet: Fleet, model_digest: str, now: int) -> None:
+        """`now`: ms since the epoch; `model_digest` finds the measured service times."""
+        columns = fleet.columns
+        self.latency = workload.latency
+        self.in_time: Mask = np.ones(len(columns.offers), dtype=np.bool_)
+        """Shape (offers,): True where the offer answers soon enough."""
+        if self.latency is None:
+            return
+        self.declared_us = self.latency.service_time_us
+        self.origin: Numbers = np.zeros(len(columns), dtype=np.int64)
+        """Shape (sites,): which of the workload's origins is the worst, or the first that nobody knows the way from."""
+        self.network = self._worst(columns, now)
+        """Shapes (sites,)."""
+        classes = columns.device_class
+        by_class = of_classes(fleet.service_times, model_digest, classes.values, self.declared_us).at(now)
+        codes = classes.codes
+        self.service = Worth(
+            by_class.us[codes], by_class.measured_at[codes], by_class.samples[codes], by_class.likely_us[codes]
+        )
+        """Shapes (offers,)."""
+        there = self.network.us[columns.offer_site]
+        self.us: Numbers = np.where(there == UNKNOWN, UNKNOWN, there + self.service.us)
+        """Shape (offers,): microseconds to an answer, `UNKNOWN` where the round trip is."""
+        self.in_time = (self.us != UNKNOWN) & (self.us <= self.latency.p99_us)
 
-
-def in_time(workload: Workload, fleet: Fleet, model_digest: str) -> Mask:
-    """Shape (offers,): True where the offer answers soon enough, or nothing is asked."""
-    if workload.latency is None:
-        return np.ones(len(fleet.columns.offers), dtype=np.bool_)
-    times = answer_time(workload, fleet, model_digest)
-    soon: Mask = (times != UNKNOWN) & (times <= workload.latency.p99_us)
-    return soon
+    def _worst(self, columns: Columns, now: int) -> Worth:
+        nothing = np.zeros(len(columns), dtype=np.int64)
+        worst = Worth(nothing, nothing, nothing, nothing)
+        assert self.latency is not None
+        for index, origin in enumerate(self.latency.origins):
+            trip = columns.round_trips(origin).at(now)
+            # The first unknown one stays: a site that is not known from everywhere is not known.
+            worse = (worst.us != UNKNOWN) & ((trip.us == UNKNOWN) | (trip.us > worst.us) | (index == 0))
+            self.origin = np.where(worse, index, self.origin)
+            worst = Worth(
+                np.where(worse, trip.us, worst.us),
+                np.where(worse, trip.measured_at, worst.measured_at),
+                np.where(worse, trip.samples, worst.samples),
+                np.where(worse, trip.likely_us, worst.likely_us),
+            )
+        return worst
 
 
 class LatencyRule(Plain):
@@ -59,41 +73,45 @@ class LatencyRule(Plain):
     name = "latency"
     kind = Kind.REACH
 
-    def __init__(self, model_digest: str) -> None:
-        self._model_digest = model_digest
-        self._times: Numbers
-        self._round_trip: tuple[Numbers, Numbers]
+    def __init__(self, times: AnswerTimes) -> None:
+        self._times = times
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where an offer answers soon enough. All True where the workload asks for nothing."""
-        columns = fleet.columns
-        if workload.latency is None:
+        columns, times = fleet.columns, self._times
+        if times.latency is None:
             return np.ones(len(columns), dtype=np.bool_)
-        self._round_trip = round_trip(workload, columns)
-        self._times = answer_time(workload, fleet, self._model_digest)
-        rtt = self._round_trip[0]
+        there = times.network.us
         bare = ~columns.site_any(np.ones(len(columns.offers), dtype=np.bool_))
-        near = bare & (rtt != UNKNOWN) & (rtt + workload.latency.service_time_us <= workload.latency.p99_us)
-        soon: Mask = near | columns.site_any(in_time(workload, fleet, self._model_digest))
+        near = bare & (there != UNKNOWN) & (there + times.declared_us <= times.latency.p99_us)
+        soon: Mask = near | columns.site_any(times.in_time)
         return soon
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
-        """The fastest offer's time; `found` says `unknown` where no round trip is known."""
-        assert workload.latency is not None
-        columns = fleet.columns
-        (rtt, measured_at), times = self._round_trip, self._times  # as `allows` found them for this fleet
-        fastest = columns.first_offer(times == columns.site_min(times)[columns.offer_site])[refused]
-        known = rtt[refused] != UNKNOWN
-        declared = rtt[refused] + workload.latency.service_time_us
-        found = np.where(fastest == UNKNOWN, declared, times[fastest] if len(times) else declared)
-        key, wanted, most = "latency.p99", workload.latency.origins, workload.latency.p99_us
+        """The fastest offer's time and what it is made of; `found` says `unknown` where no round trip is known."""
+        columns, times = fleet.columns, self._times
+        assert times.latency is not None
+        fastest = columns.first_offer(times.us == columns.site_min(times.us)[columns.offer_site])[refused]
+        bare = fastest == UNKNOWN
+        service_us, service_likely = (
+            np.where(bare, times.declared_us, column[fastest] if len(column) else times.declared_us)
+            for column in (times.service.us, times.service.likely_us)
+        )
+        there = times.network
+        known = there.us[refused] != UNKNOWN
+        origins, most = times.latency.origins, times.latency.p99_us
+        lacks = tuple(
+            Lack("latency.p99", "Le", wanted, found, most, Unit.MICROSECONDS)
+            for wanted in [origins[index : index + 1] for index in range(max(len(origins), 1))]
+            for found in ((), ("unknown",))
+        )
         return Findings(
-            lacks=(
-                Lack(key, "Le", wanted, (), most, Unit.MICROSECONDS),
-                Lack(key, "Le", wanted, ("unknown",), most, Unit.MICROSECONDS),
-            ),
-            codes=(~known).astype(np.int64),
-            numbers=np.where(known, found, 0),
+            lacks=lacks,
+            codes=2 * times.origin[refused] + ~known,
+            numbers=np.where(known, there.us[refused] + service_us, 0),
             offers=fastest,
-            measured_at=np.where(known, measured_at[refused], 0),
+            measured_at=np.where(known, there.measured_at[refused], 0),
+            samples=np.where(known, there.samples[refused], 0),
+            likely=np.where(known, there.likely_us[refused] + service_likely, 0),
+            parts=np.where(known, service_us, 0),
         )

@@ -23,6 +23,12 @@ class Findings:
     """The row of the nearest offer, `UNKNOWN` where there is none; None where the rule speaks of no offers."""
     measured_at: Numbers | None = None
     """When the number was measured, ms since the epoch; 0 where it was declared."""
+    samples: Numbers | None = None
+    """How many samples the number rests on; 0 where it was declared."""
+    likely: Numbers | None = None
+    """The number as it was estimated, where what was found counts its uncertainty too."""
+    parts: Numbers | None = None
+    """The part of the number that is not the distance's: of an answer's time, the service's own."""
 
 
 class Rule(Protocol):

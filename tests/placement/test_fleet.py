@@ -24,12 +24,13 @@ def test_what_came_and_went_changes_rows_and_not_arrays() -> None:
     columns = places.columns
     columns.round_trips("plant")
     places.put_site(HALL, reachable=False, cordoned=True)
-    places.put_link("plant", "hall", 900, 5)
+    places.put_link("plant", "hall", 900, 5, samples=300)
     places.take("w1", (Slot("hall", "node", 1),), service(gpus=1).demand)
     assert places.columns is columns
     row = columns.row_of["hall"]
     assert (columns.reachable[row], columns.cordoned[row]) == (False, True)
-    assert [int(numbers[row]) for numbers in columns.round_trips("plant")] == [900, 5]
+    worth = columns.round_trips("plant").at(6)
+    assert (int(worth.us[row]), int(worth.measured_at[row])) == (900, 5)
     assert columns.unit_gpus.tolist() == [1]
 
 

@@ -9,16 +9,14 @@ from placement.audit import audit
 from placement.engine import decide
 from placement.fleet import Fleet
 from placement.law import Law
-from tests.properties.worlds import World, laws, workloads, worlds
+from tests.properties.worlds import MODEL, NOW, World, laws, workloads, worlds
 from tidegate.model.decision import Decision, Outcome, Unit
 from tidegate.model.packed import pack_bits, pack_numbers, unpack_numbers
 from tidegate.model.workload import Workload
 
-MODEL = "m"
-
 
 def decided(workload: Workload, fleet: Fleet, law: Law) -> Decision:
-    return decide(workload, fleet, law, now=5, revision=9, model_digest=MODEL)
+    return decide(workload, fleet, law, now=NOW, revision=9, model_digest=MODEL)
 
 
 @settings(max_examples=400, deadline=None)

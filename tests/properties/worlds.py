@@ -27,6 +27,7 @@ GIB = 2**30
 ORIGINS = ("plant", "branch")
 CLASSES = ("pii", "phi", "public", "unknown")
 COUNTRIES = ("DE", "US", "CH", "NO")
+NOW, MODEL = 5, "m"
 TYPES = ("small", "large", "unlisted")
 AVAILABILITY = (
     Availability(interruptions_ppm_per_hour=20_001, restart_ms=300_001, lost_work_ms=1_800_000),
@@ -57,7 +58,7 @@ def offers(draw: st.DrawFn) -> tuple[Offer, ...]:
             pricing=draw(pricing),
             instance_type=draw(st.sampled_from(TYPES)),
             gpu_model=draw(st.sampled_from(("", "l4", "a10"))),
-            device_class=draw(st.sampled_from(("cpu", "gpu"))),
+            device_class=draw(st.sampled_from(("cpu", "gpu", ""))),
             zone=draw(st.sampled_from(("", "a", "b"))),
         )
         for number in range(draw(st.integers(0, 3)))
@@ -211,8 +212,8 @@ class World:
     """What puts a fleet together, so that it can be put together again in another order."""
 
     sites: tuple[tuple[Site, bool, bool], ...]
-    links: tuple[tuple[str, str, int, int], ...]
-    service_times: tuple[tuple[str, str, int, int], ...]
+    links: tuple[tuple[str, str, int, int, int], ...]
+    service_times: tuple[tuple[str, str, int, int, int], ...]
 
     def fleet(self, *, backwards: bool = False) -> Fleet:
         """The fleet, from facts put in order or in reverse."""
@@ -227,6 +228,10 @@ class World:
         return fleet
 
 
+measured = st.tuples(st.sampled_from((9, NOW - 1_800_001, NOW - 86_400_001)), st.sampled_from((1, 20, 400)))
+"""When something was measured (new, old, too old) and with how many samples."""
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """None to five sites; some links and service times were measured."""
@@ -236,5 +241,8 @@ def worlds(draw: st.DrawFn) -> World:
         for name in names
     )
     pairs = [(origin, name) for origin in ORIGINS for name in names if draw(st.booleans())]
-    links = tuple((origin, name, draw(st.sampled_from((1_000, 58_000))), 7) for origin, name in pairs)
-    return World(known, links, draw(st.sampled_from(((), (("m", "gpu", 2_000, 9),)))))
+    links = tuple((origin, name, draw(st.sampled_from((1_000, 58_000))), *draw(measured)) for origin, name in pairs)
+    service_times = tuple(
+        (MODEL, device_class, 2_001, *draw(measured)) for device_class in ("gpu", "cpu") if draw(st.booleans())
+    )
+    return World(known, links, service_times)

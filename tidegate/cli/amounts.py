@@ -63,7 +63,29 @@ def found(miss: Miss) -> str:
     """What a miss found instead; words (`unknown`) stand for a number that is not there."""
     if miss.unit is Unit.WORDS or miss.found:
         return ", ".join(miss.found) or "nothing"
+    if miss.unit is Unit.MICROSECONDS:
+        return _answer_time(miss)
     return number(miss.found_number, miss.unit)
+
+
+def _answer_time(miss: Miss) -> str:
+    """The percentile as it was estimated, from where, what it counts for, and how much of it is the service's own."""
+    likely = miss.likely_number or miss.found_number
+    words = f"p99 {number(likely, miss.unit)}" + (f" from {', '.join(miss.wanted)}" if miss.wanted else "")
+    notes = []
+    if miss.found_number != likely:
+        notes.append(f"counted as {number(miss.found_number, miss.unit)}")
+    if miss.part_number:
+        notes.append(f"{number(miss.part_number, miss.unit)} of it the service")
+    return f"{words} ({', '.join(notes)})" if notes else words
+
+
+def basis(miss: Miss, decided_at: int) -> str:
+    """What a miss's number rests on: how long ago it was measured, on how many samples, or that it was declared."""
+    if not miss.measured_at:
+        return "declared" if miss.unit is Unit.MICROSECONDS and not miss.found else ""
+    samples = f" ({miss.samples} sample{'' if miss.samples == 1 else 's'})" if miss.samples else ""
+    return age(miss.measured_at, decided_at) + samples
 
 
 def age(measured_at: int, decided_at: int) -> str:

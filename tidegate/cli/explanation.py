@@ -82,9 +82,9 @@ def _show_refusals(decision: Decision) -> None:
     rows: list[tuple[object, ...]] = []
     for summary in summarise(decision):
         miss = summary.nearest
-        age = amounts.age(miss.measured_at, decision.decided_at)
+        basis = amounts.basis(miss, decision.decided_at)
         where = f"{miss.site}/{miss.offer}" if miss.offer else miss.site
-        nearest = f"{amounts.found(miss)}, {where}" + (f" ({age})" if age else "")
+        nearest = f"{amounts.found(miss)}, {where}" + (f", {basis}" if basis else "")
         rule = summary.rule if summary.enforced else f"{summary.rule} (warns)"
         rows.append((summary.refused, rule, amounts.wanted(miss), nearest))
     render.table("refusals", ["candidates", "rule", "wanted", "nearest"], rows, right=["candidates"])

@@ -69,6 +69,12 @@ class Miss:
     """The nearest offer, where the rule speaks of offers."""
     measured_at: int = 0
     """When `found` was measured, ms since the epoch; 0 where it was declared."""
+    samples: int = 0
+    """How many samples `found_number` rests on; 0 where it was declared."""
+    likely_number: int = 0
+    """`found_number` as it was estimated, before anything was added for want of samples or for age."""
+    part_number: int = 0
+    """Of `found_number`, what is not the distance's: of an answer's time, the service's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,8 @@ class Lack:
 class RuleColumn:
     """One rule's verdicts on all candidates, packed, with what it wanted and found at those that it refused.
 
-    `codes`, `numbers`, `offer_codes` and `measured_at` hold one number for each refused candidate, in the candidates'
-    order. See `tidegate.model.packed` for the bytes.
+    `codes`, `numbers`, `offer_codes` and those after them hold one number for each refused candidate, in the
+    candidates' order. See `tidegate.model.packed` for the bytes.
     """
 
     rule: str
@@ -108,6 +114,12 @@ class RuleColumn:
     """Which of `offers`."""
     measured_at: bytes = b""
     """When `found_number` was measured, ms since the epoch; 0 where it was declared."""
+    samples: bytes = b""
+    """How many samples `found_number` rests on; 0 where it was declared."""
+    likely: bytes = b""
+    """`likely_number`."""
+    parts: bytes = b""
+    """`part_number`."""
 
     def allowed(self, candidates: int) -> tuple[bool, ...]:
         """The verdict on each of so many candidates."""
@@ -120,7 +132,15 @@ class RuleColumn:
     def misses(self, candidates: tuple[str, ...]) -> tuple[Miss, ...]:
         """A miss for every "no", in the candidates' order."""
         rows = zeros(self.bits, len(candidates))
-        parts = (self.codes, self.numbers, self.offer_codes, self.measured_at)
+        parts = (
+            self.codes,
+            self.numbers,
+            self.offer_codes,
+            self.measured_at,
+            self.samples,
+            self.likely,
+            self.parts,
+        )
         columns = zip(rows, *(unpack_numbers(part, len(rows)) for part in parts), strict=True)
         return tuple(
             Miss(
@@ -135,8 +155,11 @@ class RuleColumn:
                 unit=lack.unit,
                 offer=self.offers[offer] if self.offers else "",
                 measured_at=measured_at,
+                samples=samples,
+                likely_number=likely,
+                part_number=part,
             )
-            for row, code, number, offer, measured_at in columns
+            for row, code, number, offer, measured_at, samples, likely, part in columns
         )
 
 

@@ -214,6 +214,9 @@ class RuleColumn(_message.Message):
     OFFERS_FIELD_NUMBER: _builtins.int
     OFFER_CODES_FIELD_NUMBER: _builtins.int
     MEASURED_AT_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    LIKELY_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     because: _builtins.str
     enforced: _builtins.bool
@@ -228,6 +231,12 @@ class RuleColumn(_message.Message):
     """Which of `offers`."""
     measured_at: _builtins.bytes
     """When the number was measured, ms since the epoch; 0 where it was declared."""
+    samples: _builtins.bytes
+    """How many samples the number rests on; 0 where it was declared."""
+    likely: _builtins.bytes
+    """The number as it was estimated, before anything was added for want of samples or for age."""
+    parts: _builtins.bytes
+    """The part of the number that is not the distance's: of an answer's time, the service's own."""
     @_builtins.property
     def lacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lack]: ...
     @_builtins.property
@@ -248,10 +257,13 @@ class RuleColumn(_message.Message):
         offers: _abc.Iterable[_builtins.str] | None = ...,
         offer_codes: _builtins.bytes = ...,
         measured_at: _builtins.bytes = ...,
+        samples: _builtins.bytes = ...,
+        likely: _builtins.bytes = ...,
+        parts: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "rule", b"rule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "likely", b"likely", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "parts", b"parts", "rule", b"rule", "samples", b"samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,39 @@
+"""What was found, as people read it."""
+
+from dataclasses import replace
+
+from tidegate.cli import amounts
+from tidegate.model.decision import Miss, Unit
+
+LATE = Miss(
+    "latency",
+    "hall",
+    "latency.p99",
+    "Le",
+    ("plant-7",),
+    wanted_number=25_000,
+    found_number=38_000,
+    unit=Unit.MICROSECONDS,
+    offer="node",
+    measured_at=100_000,
+    samples=240,
+    likely_number=38_000,
+)
+
+
+def test_a_measured_answer_time_says_from_where_how_old_and_on_how_many_samples() -> None:
+    assert amounts.found(LATE) == "p99 38 ms from plant-7"
+    assert amounts.basis(LATE, 112_000) == "measured 12 s before (240 samples)"
+    assert amounts.wanted(LATE) == "latency.p99 <= 25 ms"
+
+
+def test_what_is_added_for_doubt_and_what_is_the_service_s_are_told_apart() -> None:
+    doubtful = replace(LATE, found_number=44_500, part_number=3_000)
+    assert amounts.found(doubtful) == "p99 38 ms from plant-7 (counted as 44.5 ms, 3 ms of it the service)"
+
+
+def test_a_declared_time_is_marked_so_and_an_unknown_one_is_neither() -> None:
+    declared = replace(LATE, measured_at=0, samples=0)
+    assert amounts.basis(declared, 112_000) == "declared"
+    unknown = replace(declared, found=("unknown",), found_number=0, likely_number=0)
+    assert (amounts.found(unknown), amounts.basis(unknown, 112_000)) == ("unknown", "")
