@@ -116,6 +116,9 @@ class Miss(_message.Message):
     UNIT_FIELD_NUMBER: _builtins.int
     OFFER_FIELD_NUMBER: _builtins.int
     MEASURED_AT_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    LIKELY_NUMBER_FIELD_NUMBER: _builtins.int
+    PART_NUMBER_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     """`policy/rule` for law, a plain name for what the engine itself checks (`latency`, `gpu-memory`, ...)."""
     site: _builtins.str
@@ -128,6 +131,12 @@ class Miss(_message.Message):
     """The nearest offer, where the rule speaks of offers."""
     measured_at: _builtins.int
     """When `found` was measured, ms since the epoch; 0 where it was declared."""
+    samples: _builtins.int
+    """How many samples `found_number` rests on; 0 where it was declared."""
+    likely_number: _builtins.int
+    """`found_number` as it was estimated, before anything was added for want of samples or for age."""
+    part_number: _builtins.int
+    """Of `found_number`, what is not the distance's: of an answer's time, the service's own."""
     @_builtins.property
     def wanted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -146,10 +155,13 @@ class Miss(_message.Message):
         unit: Global___Unit.ValueType = ...,
         offer: _builtins.str = ...,
         measured_at: _builtins.int = ...,
+        samples: _builtins.int = ...,
+        likely_number: _builtins.int = ...,
+        part_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "found_number", b"found_number", "key", b"key", "measured_at", b"measured_at", "offer", b"offer", "operator", b"operator", "rule", b"rule", "site", b"site", "unit", b"unit", "wanted", b"wanted", "wanted_number", b"wanted_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["found", b"found", "found_number", b"found_number", "key", b"key", "likely_number", b"likely_number", "measured_at", b"measured_at", "offer", b"offer", "operator", b"operator", "part_number", b"part_number", "rule", b"rule", "samples", b"samples", "site", b"site", "unit", b"unit", "wanted", b"wanted", "wanted_number", b"wanted_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
