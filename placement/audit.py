@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from placement.audit_money import Bill, Standing
-from placement.facts import Measurement, SiteFacts
+from placement.audit_reach import Reach
+from placement.facts import SiteFacts
 from placement.fleet import Fleet
 from placement.jurisdictions import GROUPS
 from placement.law import Law
@@ -68,7 +69,7 @@ class _Audit:
     def __init__(self, workload: Workload, decision: Decision, fleet: Fleet, law: Law, digest: str) -> None:
         self.workload, self.decision, self.law, self.digest = workload, decision, law, digest
         self.facts = dict(sorted(fleet.sites.items()))
-        self.links, self.service_times = fleet.links, fleet.service_times
+        self.reach = Reach(workload, fleet, digest, decision.decided_at)
         self.held = fleet.used_by_team(workload.team)
         self.by_site = workload.spread.value == "site"
         self.copies = 1 if self.by_site else workload.copies
@@ -263,37 +264,7 @@ class _Audit:
         used = {unit: a for unit, a in self.used.get((site.name, offer.name), {}).items() if unit < offer.count}
         whole = _amounts(offer.resources)
         left = tuple((whole[0] - a[0], whole[1] - a[1], whole[2] - a[2]) for a in used.values())
-        return _Offer(offer, left, offer.count - len(used), self.answers_in_us(site, offer))
-
-    def answers_in_us(self, site: Site, offer: Offer) -> int | None:
-        """Round trip and service time; None where the round trip is not known."""
-        latency = self.workload.latency
-        if latency is None:
-            return 0
-        trips: list[int] = []
-        for origin in latency.origins:
-            declared = [reach.rtt_us for reach in site.reach if reach.origin == origin]
-            if not declared and site.location == origin:
-                declared = [0]
-            trip = self.counted(self.links.get((origin, site.name)), declared[-1] if declared else None)
-            if trip is None:
-                return None
-            trips.append(trip)
-        measured = self.service_times.get((self.digest, offer.device_class)) if offer.device_class else None
-        return max(trips, default=0) + (self.counted(measured, latency.service_time_us) or 0)
-
-    def counted(self, measured: Measurement | None, declared: int | None) -> int | None:
-        """What a time counts for at the moment of the decision: the older and the rarer, the less is believed of it."""
-        if measured is None:
-            return declared
-        age_ms, minute = self.decision.decided_at - measured.measured_at, 60_000
-        old = age_ms > 30 * minute
-        if age_ms > 24 * 60 * minute:
-            return declared
-        us = -(-measured.us * 3 // 2) if old else measured.us
-        if declared is not None and declared > us and (old or measured.samples < 20):
-            return declared
-        return us
+        return _Offer(offer, left, offer.count - len(used), self.reach.answers_in_us(site, offer))
 
     def soon_enough(self, site: Site, offers: list[_Offer]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
