@@ -1,0 +1,88 @@
+"""The index gives the seats that looking at every node gives, over anything that can happen to a pool."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from placement.pool import indexed
+from placement.pool.exhaustive import Exhaustive
+from placement.pool.indexed import Indexed
+from placement.pool.nouns import Ask, Seat, Shape, mix_of
+from placement.pool.scoring import fgd, house
+from tests.bench.trace import draw, load
+from tests.placement.pool.work import asks
+
+KINDS = (
+    Shape(4000, 2**33, 0),
+    Shape(8000, 2**34, 1, "T4"),
+    Shape(16000, 2**34, 2, "T4"),
+    Shape(32000, 2**35, 4, "V100"),
+    Shape(96000, 2**36, 8, "A100"),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(asks, st.integers(1, 50), min_size=1, max_size=10),
+    st.lists(st.integers(0, len(KINDS) - 1), min_size=1, max_size=70),
+    st.sampled_from((1, 1000, 15_000, 200_000)),
+    st.booleans(),
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=120),
+)
+def test_placed_released_and_changed_nodes_never_part_them(
+    counts: dict[Ask, int], order: list[int], band: int, published: bool, steps: list[tuple[int, int]]
+) -> None:
+    mix, known = mix_of(counts), list(counts)
+    worths = {ask: ask.gpu_milli * 900 + ask.cpus_milli * 7 for ask in known}
+    scoring = fgd(mix, KINDS) if published else house(mix, KINDS, worths, band_micros=band)
+    scan, index = Exhaustive(order, scoring), Indexed(order, scoring)
+    held: list[tuple[Ask, Seat]] = []
+    for step, pick in steps:
+        if step < 70 or not held:
+            ask = known[pick % len(known)]
+            seat = scan.place(ask)
+            assert index.place(ask) == seat
+            held += [(ask, seat)] if seat else []
+        elif step < 95:
+            ask, seat = held.pop(pick % len(held))
+            scan.release(ask, seat)
+            index.release(ask, seat)
+        else:
+            node, kind = pick % len(order), KINDS[step % len(KINDS)]
+            try:
+                scan.update(node, kind)
+            except ValueError:
+                continue  # it would take GPUs from under work
+            index.update(node, kind)
+    assert (scan.nodes.gpus == index.nodes.gpus).all()
+
+
+def test_the_same_seats_on_a_slice_of_the_trace() -> None:
+    trace = load()
+    drawn = draw(trace, 42)
+    order, arrivals = drawn.order[:60].tolist(), drawn.arrivals[:600]
+    worths = {wanted.ask: wanted.ask.gpu_milli * 1000 for wanted in trace.mix}
+    for scoring in (fgd(trace.mix, trace.kinds), house(trace.mix, trace.kinds, worths)):
+        scan, index = Exhaustive(order, scoring), Indexed(order, scoring)
+        work = [trace.mix[task].ask for task in arrivals]
+        assert index.place_all(work) == [scan.place(ask) for ask in work]
+
+
+def test_a_class_that_was_forgotten_is_looked_at_anew(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(indexed, "MOST_CLASSES", 3)
+    monkeypatch.setattr(indexed, "FIRST_CLASSES", 1)
+    scoring = house(mix_of({Ask(1000, 0, 1): 1}), KINDS)
+    scan, index = Exhaustive([1, 2, 3], scoring), Indexed([1, 2, 3], scoring)
+    for round_ in range(5):
+        for cpus in range(1000, 7000, 1000):
+            ask = Ask(cpus, 0, 1, 100 + round_)
+            assert index.place(ask) == scan.place(ask)
+
+
+def test_more_nodes_than_the_tiers_hold_are_refused() -> None:
+    try:
+        Indexed(np.zeros(indexed.MOST_NODES + 1, dtype=int).tolist(), house((), KINDS))
+    except ValueError as error:
+        assert "262144" in str(error)
+    else:
+        raise AssertionError
