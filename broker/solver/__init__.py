@@ -1,0 +1,1 @@
+"""Solvers, and nothing else: linear programmes in, prices and plans out, as data."""
