@@ -1,0 +1,136 @@
+"""Packing a pool of GPU nodes: how much stays unallocated, and how fast a stream of work is placed.
+
+    python -m tests.bench packing                      the default trace, ten seeds; the stream
+    python -m tests.bench packing --all-variants       all seventeen mixes, ten seeds each (minutes)
+    python -m tests.bench packing --pods FILE          a list of tasks of your own, in the trace's format
+
+Every quality row is ten seeds of the published protocol (`trace`), each policy on the same arrivals and the same order
+of nodes; the ranking is tuned beforehand on draws of its own, from the mix that FGD too is told. FGD here is the
+published rule, rounding and tie order (`placement.pool.gradient`), so its figures must lie near the published ones
+printed beside; seeds cannot match one to one, since the generator is another.
+"""
+
+import csv
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from broker.solver.bid_prices import GENTLE, STEEP, Steps, bid_prices
+from placement.pool.exhaustive import Exhaustive
+from placement.pool.indexed import Indexed
+from placement.pool.rollout import race
+from placement.pool.scoring import Scoring, fgd, house
+from tests.bench.measure import Row, quantile
+from tests.bench.trace import DATA, SEEDS, Trace, draw, load, unallocated
+from tests.bench.variants import NAMES, variant
+
+STEPS: tuple[Steps, ...] = (GENTLE, STEEP)
+LEANS_MILLI = (50, 100, 150)
+BANDS_MICROS = (10_000, 15_000, 20_000)
+TUNING_SEED = 7
+"""Of the arrivals that rankings are tuned on; their generator is another than the protocol's."""
+COPIES = 8
+SCANNED = 200
+"""Decisions of the exhaustive scan that are timed, and compared."""
+
+
+def rows(options: Sequence[str] = ()) -> list[Row]:
+    """The table; see the module for options."""
+    if "--pods" in options:
+        path = Path(options[list(options).index("--pods") + 1])
+        return [*quality(path.name, load(path))]
+    if "--all-variants" in options:
+        return [row for name in NAMES for row in quality(name, variant(name))]
+    return [*quality("default", load()), *stream(1), *stream(COPIES)]
+
+
+def tuned(trace: Trace) -> Scoring:
+    """The ranking for this mix: prices solved, candidates raced; FGD where none is better."""
+    worths = [bid_prices(trace.mix, trace.fleet, steps).worths for steps in STEPS]
+    candidates = [fgd(trace.mix, trace.kinds)]
+    candidates += [
+        house(trace.mix, trace.kinds, worth, lean_milli=lean, band_micros=band)
+        for worth in worths
+        for lean in LEANS_MILLI
+        for band in BANDS_MICROS
+    ]
+    order = np.random.default_rng(TUNING_SEED).permutation(trace.order)
+    return candidates[race(candidates, order.tolist(), trace.mix, seed=TUNING_SEED).candidate]
+
+
+def figures(trace: Trace, scoring: Scoring, seeds: Sequence[int] = SEEDS) -> NDArray[np.float64]:
+    """Per cent unallocated; shape (seeds, 2): at 100 % and at 130 % of arrivals."""
+    found = []
+    for seed in seeds:
+        drawn = draw(trace, seed)
+        pool = Indexed(drawn.order.tolist(), scoring)
+        classes = np.array([pool.class_of(wanted.ask) for wanted in trace.mix])
+        seats = pool.place_classes(classes[drawn.arrivals])
+        found.append(unallocated(trace, drawn.arrivals, seats[:, 0] >= 0))
+    return np.array(found)
+
+
+def quality(name: str, trace: Trace) -> list[Row]:
+    """One row: FGD and the house's ranking on the same ten draws."""
+    began = time.perf_counter()
+    ours = tuned(trace)
+    took = time.perf_counter() - began
+    theirs = figures(trace, fgd(trace.mix, trace.kinds))
+    found = figures(trace, ours)
+    wins = int((found[:, 0] < theirs[:, 0]).sum())
+    beside = f"FGD here {_pair(theirs)}, {wins} wins of {len(SEEDS)}, worst seed {(found - theirs)[:, 0].max():+.2f}"
+    known = published().get(name)
+    if known:
+        beside += f"; published FGD {known['fgd_100']} / {known['fgd_130']}, BestFit {known['bestfit_100']} / "
+        beside += f"{known['bestfit_130']}, DotProd {known['dotprod_100']} / {known['dotprod_130']}; "
+        beside += f"proven bound {known['bound_100']}"
+    chosen = "FGD itself" if ours.published else f"lean {ours.lean_milli}, band {ours.band_micros // 1000}"
+    return [
+        Row(f"packing {name}: % of GPUs unallocated at 100 / 130 % arrivals", _pair(found), beside),
+        Row("  tuned beforehand", f"{took:.0f} s", chosen),
+    ]
+
+
+def stream(copies: int) -> list[Row]:
+    """The trace over so many times its nodes, placed one after another on one core."""
+    trace = load().times(copies)
+    drawn = draw(trace, SEEDS[0])
+    scoring = house(trace.mix, trace.kinds, bid_prices(trace.mix, trace.fleet).worths)
+    asks = [trace.mix[task].ask for task in drawn.arrivals]
+    Indexed(drawn.order.tolist(), scoring).place(asks[0])  # compiled, or read from disk
+    whole = Indexed(drawn.order.tolist(), scoring)
+    classes = np.array([whole.class_of(wanted.ask) for wanted in trace.mix])
+    began = time.process_time()
+    whole.place_classes(classes[drawn.arrivals])
+    per_second = len(asks) / (time.process_time() - began)
+    single = Indexed(drawn.order.tolist(), scoring)
+    taken, seats = [], []
+    for ask in asks:
+        began_ns = time.perf_counter_ns()
+        seats.append(single.place(ask))
+        taken.append((time.perf_counter_ns() - began_ns) / 1000)
+    scan = Exhaustive(drawn.order.tolist(), scoring)
+    began = time.process_time()
+    differ = sum(scan.place(ask) != seat for ask, seat in zip(asks[:SCANNED], seats, strict=False))
+    scanned = SCANNED / (time.process_time() - began)
+    return [
+        Row(
+            f"stream over {len(trace.order):,} nodes, {len(asks):,} decisions, one core",
+            f"{per_second:,.0f}/s; one by one p50 {quantile(taken, 0.5):.0f} us, p99 {quantile(taken, 0.99):.0f} us",
+            f"exhaustive scan {scanned:,.0f}/s, {differ} of {SCANNED} placements differ",
+        )
+    ]
+
+
+def published() -> dict[str, dict[str, str]]:
+    """The published means by trace, and the bound."""
+    with (DATA / "published.csv").open() as file:
+        return {row["trace"]: row for row in csv.DictReader(file)}
+
+
+def _pair(found: NDArray[np.float64]) -> str:
+    mean, deviation = found.mean(axis=0), found.std(axis=0, ddof=1)
+    return " / ".join(f"{m:.2f} (sd {d:.2f})" for m, d in zip(mean, deviation, strict=True))
