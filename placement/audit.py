@@ -106,6 +106,7 @@ class _Audit:
             return ["candidates: not every site by name"]
         if self.decision.policies != tuple(policy.ref for policy in self.law.policies):
             found.append("policies: not those in force")
+        found += self.bill.findings(self.decision)
         verdicts = {name: self.verdicts(self.facts[name]) for name in names}
         self.spread_over_sites(verdicts)
         found += self.check_matrix(verdicts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from placement.jurisdictions import GROUPS
 from placement.law import Law
-from tidegate.model.decision import Cost
+from tidegate.model.decision import Cost, Decision
 from tidegate.model.money import Availability, Price, PriceBook
 from tidegate.model.site import Offer, Pricing, Site
 from tidegate.model.workload import Workload
@@ -45,6 +45,21 @@ class Bill:
         held = {book.name: book for book in begun if book.version == top[book.name]}
         by_name = sorted(held.values(), key=lambda book: book.name)
         return sorted(by_name, key=lambda book: (book.precedence, book.effective_from), reverse=True)
+
+    def findings(self, decision: Decision) -> list[str]:
+        """What is wrong with the books that are cited and with the month's range."""
+        found: list[str] = []
+        if decision.price_book != ", ".join(book.ref for book in self.books):
+            found.append("price book: not those in force")
+        month, hour = decision.monthly, decision.cost
+        causes = ("compute", "uplift", "idle", "spot_loss", "availability", "egress")
+        for cause in causes if decision.slots else ():
+            range_ = getattr(month, cause)
+            if not 0 <= range_.low <= range_.point <= range_.high:
+                found.append(f"month: {cause} is out of order")
+            if self.workload.training is None and cause != "egress" and range_.point != getattr(hour, cause) * 730:
+                found.append(f"month: {cause} is not 730 hours of what an hour costs")
+        return found
 
     def cost(self, site: Site, standing: list[Standing], origin_region: str) -> tuple[Cost, bool]:
         """The cost of what stands at a site, and whether every bought unit in it has a listed price."""

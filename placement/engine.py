@@ -19,10 +19,11 @@ from placement.columns import Numbers
 from placement.explain import matrix
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.money.range import monthly
 from placement.ranking import order, record
 from placement.relax import relaxations, rule_prices
 from placement.verdicts import Question, Watch, judge, silent
-from tidegate.model.decision import Cost, Decision, Outcome
+from tidegate.model.decision import Cost, Decision, MonthlyRange, Outcome
 from tidegate.model.errors import Refused
 from tidegate.model.workload import Spread, Workload, WorkloadKind
 
@@ -73,6 +74,7 @@ def decide(
         decided_at=now,
         revision=revision,
         runner_up="" if other is None else fleet.columns.names[other],
+        monthly=monthly(workload, cost, int(verdicts.costs.interruptions[chosen].sum())) if chosen else MonthlyRange(),
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
     )
     watch("explain", {"misses": sum(verdicts.counts.values()), "relaxations": len(decision.relaxations)})

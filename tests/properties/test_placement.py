@@ -10,7 +10,7 @@ from placement.engine import decide
 from placement.fleet import Fleet
 from placement.law import Law
 from tests.properties.worlds import MODEL, NOW, World, laws, workloads, worlds
-from tidegate.model.decision import Decision, Outcome, Unit
+from tidegate.model.decision import Decision, Estimate, Outcome, Unit
 from tidegate.model.packed import pack_bits, pack_numbers, unpack_numbers
 from tidegate.model.workload import Workload
 
@@ -121,7 +121,10 @@ def mutants(decision: Decision) -> list[tuple[str, Decision]]:
         bits = pack_bits([False] * candidates)
         wrong.append(("one missed", replace(decision, ranking=replace(ranking, bits=bits))))
         wrong.append(("all missed", replace(decision, ranking=None)))
+    wrong.append(("another price book", replace(decision, price_book="another@1")))
     if decision.outcome is Outcome.PLACED:
+        upside_down = replace(decision.monthly, compute=Estimate(low=1, point=0, high=0))
+        wrong.append(("a month upside down", replace(decision, monthly=upside_down)))
         wrong.append(("refused anyway", replace(decision, outcome=Outcome.REFUSED, slots=())))
     else:
         wrong.append(("placed nowhere", replace(decision, outcome=Outcome.PLACED)))

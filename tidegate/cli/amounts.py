@@ -10,6 +10,14 @@ def dollars_per_month(micros_per_hour: int) -> str:
     return f"${dollars:,.2f}/month" if abs(dollars) < 100 else f"${dollars:,.0f}/month"
 
 
+def dollars(micros: int) -> str:
+    """An amount: to the cent below $100, in whole dollars above; what is less than a cent shows its first digits."""
+    amount = micros / MICROS_PER_DOLLAR
+    if 0 < abs(amount) < 0.01:
+        return f"${amount:.2g}"
+    return f"${amount:,.2f}" if abs(amount) < 100 else f"${amount:,.0f}"
+
+
 def number(value: int, unit: Unit) -> str:
     """`value` in its unit."""
     if unit is Unit.BYTES:

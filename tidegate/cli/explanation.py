@@ -1,11 +1,23 @@
 """A decision as people read it: where and why, what was refused and how narrowly, what would help, what law costs."""
 
+from collections.abc import Callable
+
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.cli import amounts, render
-from tidegate.model.decision import Decision, Outcome, Relaxation
+from tidegate.cli import amounts, month, render
+from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
 from tidegate.model.explanation import summarise
+
+CAUSES: dict[str, Callable[[Cost], int]] = {
+    "compute": lambda cost: cost.compute,
+    "egress": lambda cost: cost.egress,
+    "uplift": lambda cost: cost.uplift,
+    "idle": lambda cost: cost.idle,
+    "spot loss": lambda cost: cost.spot_loss,
+    "availability": lambda cost: cost.availability,
+    "total": lambda cost: cost.total,
+}
 
 
 def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0) -> None:
@@ -13,6 +25,7 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
     render.line(_headline(name, decision, offset))
     if decision.outcome is Outcome.PLACED:
         _show_ranking(decision)
+        month.show(decision.monthly)
     if any(column.bits for column in decision.columns):
         render.line("")
         _show_refusals(decision)
@@ -57,21 +70,20 @@ def _headline(name: str, decision: Decision, offset: int) -> Text:
 
 def _show_ranking(decision: Decision) -> None:
     render.line("")
+    ranked = decision.ranked
+    causes = {
+        name: cause
+        for name, cause in CAUSES.items()
+        if name not in month.RARE or any(cause(one.cost) for one in ranked)
+    }
     render.table(
         "candidates",
-        ["", "candidate", "compute", "egress", "uplift", "idle", "total"],
+        ["", "candidate", *causes],
         [
-            (
-                index + 1,
-                ranked.site,
-                *map(
-                    amounts.dollars_per_month,
-                    (ranked.cost.compute, ranked.cost.egress, ranked.cost.uplift, ranked.cost.idle, ranked.cost.total),
-                ),
-            )
-            for index, ranked in enumerate(decision.ranked)
+            (index + 1, one.site, *(amounts.dollars_per_month(cause(one.cost)) for cause in causes.values()))
+            for index, one in enumerate(ranked)
         ],
-        right=["compute", "egress", "uplift", "idle", "total"],
+        right=list(causes),
     )
     if decision.runner_up:
         margin = amounts.dollars_per_month(decision.margin_micros_per_hour)

@@ -1,0 +1,41 @@
+"""How a month's cost is shown: by cause, what is rare left out, runs beside it."""
+
+import pytest
+
+from tidegate.cli import amounts, month
+from tidegate.model.decision import Estimate, MonthlyRange
+
+
+def flat(micros: int) -> Estimate:
+    return Estimate(micros, micros, micros)
+
+
+def test_a_month_is_shown_by_cause(capsys: pytest.CaptureFixture[str]):
+    month.show(
+        MonthlyRange(compute=Estimate(0, 48_000_000_000, 52_000_000_000), runs_milli=4_000, per_run=flat(10**10))
+    )
+    shown = capsys.readouterr().out
+    assert [line.split() for line in shown.splitlines()][1:3] == [
+        ["A", "MONTH", "LOW", "EXPECTED", "HIGH"],
+        ["compute", "$0.00", "$48,000", "$52,000"],
+    ]
+    assert "4 runs a month, $10,000 each" in shown
+    assert "spot loss" not in shown and "availability" not in shown
+
+
+def test_what_is_rare_is_shown_where_it_costs(capsys: pytest.CaptureFixture[str]):
+    month.show(MonthlyRange(spot_loss=Estimate(0, 1, 2_000_000)))
+    assert "spot loss" in capsys.readouterr().out
+
+
+def test_nothing_is_shown_where_nothing_costs(capsys: pytest.CaptureFixture[str]):
+    month.show(MonthlyRange())
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("micros", "shown"),
+    [(0, "$0.00"), (9, "$9e-06"), (10_000, "$0.01"), (99_000_000, "$99.00"), (57_000_000_000, "$57,000")],
+)
+def test_money_keeps_the_digits_that_matter(micros: int, shown: str):
+    assert amounts.dollars(micros) == shown
