@@ -24,13 +24,13 @@ from agents.core.backoff import DIAL_FIRST_MS, DIAL_LONGEST_MS, delay_ms
 from agents.link.fault import fault_of
 from agents.link.probe import round_trips
 from agents.link.telemetry import drain
-from agents.link.window import Window
 from agents.runtime.site import Site
 from agents.spool import SpoolReader
 from tidegate.model import session as says
 from tidegate.model.errors import Conflict, Refused, TidegateError, Unavailable
 from tidegate.model.site import Offer
 from tidegate.model.sketch import NEEDED_FOR_P99
+from tidegate.model.window import Window
 from tidegate.v1 import agents_pb2, agents_pb2_grpc
 from tidegate.wire.channel import CLIENT_OPTIONS
 from tidegate.wire.codec import union_from_message, union_to_message
@@ -231,14 +231,14 @@ class Link:
             async with probing:
                 times = await round_trips(target.address, self._clock)
             if times:
-                window = self._windows.setdefault(target.site, Window())
-                window.add(times, self._clock.monotonic_us())
+                window = self._windows.get(target.site, Window())
+                self._windows[target.site] = window.after(times, self._clock.monotonic_us() // 1_000)
 
         while True:
             targets = self._targets if self._identity.location else ()
             self._windows = {t.site: self._windows[t.site] for t in targets if t.site in self._windows}
             await asyncio.gather(*(probe(target) for target in targets))
-            told = [window.told(self._identity.location, site) for site, window in self._windows.items()]
+            told = [window.probed(self._identity.location, site) for site, window in self._windows.items()]
             for start in range(0, len(told), LINKS_A_WORD):
                 await say(says.Measured(tuple(told[start : start + LINKS_A_WORD])))
             little = any(window.samples < NEEDED_FOR_P99 for window in self._windows.values())

@@ -130,6 +130,27 @@ class RecordLinks:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """How long a model took on a class of device, as its predictions tell."""
+
+    model_digest: str
+    device_class: str
+    p99_us: int
+    samples: int
+    p50_us: int
+    bound_us: int
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordServiceTimes:
+    """Service times as they were learned from telemetry."""
+
+    at: int
+    times: tuple[Served, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: do what is due (replace services of sites that have been silent for as long as they allow)."""
 
@@ -148,5 +169,6 @@ Command = (
     | SiteSilent
     | ReportStatuses
     | RecordLinks
+    | RecordServiceTimes
     | Tick
 )

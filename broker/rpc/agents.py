@@ -1,6 +1,7 @@
 """The Agents service: the one stream that an agent dials out, and its telemetry."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,9 +9,10 @@ from broker.core.commands import RecordLinks, ReportStatuses
 from broker.runtime.clock import Clock
 from broker.runtime.gathered import RoundTrips
 from broker.runtime.loop import Loop
+from broker.runtime.service_times import ServiceTimes
 from broker.runtime.sessions import Session, Sessions
 from broker.telemetry.embedded import Telemetry
-from tidegate.model.errors import Refused
+from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.session import (
     AgentSays,
     BrokerSays,
@@ -37,6 +39,7 @@ class Agents(AgentsServicer):
     ) -> None:
         self._loop = loop
         self._round_trips = round_trips
+        self._service_times = ServiceTimes(loop, clock)
         self._sessions = sessions
         self._telemetry = telemetry
         self._clock = clock
@@ -95,6 +98,8 @@ class Agents(AgentsServicer):
             chunks = [from_message(Chunk, chunk) for chunk in request.chunks]
             receipt = await self._telemetry.receive(request.site, request.stream, chunks)
             yield wire.SyncTelemetryResponse(stream=request.stream, receipt=to_message(receipt))
+            with contextlib.suppress(Unavailable):  # what is learned here is learned again
+                await self._service_times.heard(request.site, chunks[receipt.duplicates :])
 
 
 def _response(word: BrokerSays) -> Any:

@@ -27,6 +27,7 @@ from broker.core.commands import (
     CordonSite,
     DrainSite,
     RecordLinks,
+    RecordServiceTimes,
     RegisterModel,
     ReportStatuses,
     SiteAttached,
@@ -50,6 +51,7 @@ _BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
     SiteSilent: sites.silent,
     ReportStatuses: sites.report,
     RecordLinks: sites.record_links,
+    RecordServiceTimes: sites.record_service_times,
     Tick: sites.tick,
 }
 

@@ -17,6 +17,7 @@ from broker.core.commands import (
     CordonSite,
     DrainSite,
     RecordLinks,
+    RecordServiceTimes,
     ReportStatuses,
     SiteAttached,
     SiteSilent,
@@ -135,19 +136,53 @@ def _consequences(state: State, before: WorkloadRecord, site: str, status: Statu
 def _service_time(
     state: State, record: WorkloadRecord, site: str, status: Status, at: int
 ) -> ServiceTimeMeasured | None:
+    """What a model server measured when it warmed up: the first word, until predictions have told more."""
     text = status.metrics.get("service_time_p99_us", "")
-    assignment = state.sites[site].desired.get(record.id)
     plain = text.isdecimal() and len(text) <= DIGITS and int(text) > 0
-    if not plain or record.model is None or assignment is None:
+    if not plain or record.model is None or record.id not in state.sites[site].desired:
         return None
-    offer = state.sites[site].effective.offer(assignment.offer)
     digest, p99_us = record.model.artifact.digest, int(text)
-    if offer is None or not offer.device_class:
+    device_class = device_class_of(state, site, digest)
+    before = state.service_times.get(digest, {}).get(device_class)
+    if not device_class or (before is not None and before.samples > 1):
         return None
-    before = state.service_times.get(digest, {}).get(offer.device_class)
-    if before is not None and (before.samples > 1 or not _moved(before.p99_us, before.at, p99_us, at)):
-        return None  # what predictions have told outranks a warm-up
-    return ServiceTimeMeasured(at, digest, offer.device_class, p99_us)
+    if before is not None and not _moved(before.p99_us, before.at, p99_us, at):
+        return None
+    return ServiceTimeMeasured(at, digest, device_class, p99_us)
+
+
+def device_class_of(state: State, site: str, digest: str) -> str:
+    """The class of device on which a model serves at a site; empty where it is not one class that somebody named."""
+    record = state.sites.get(site)
+    if record is None:
+        return ""
+    offers = {offer.name: offer.device_class for offer in record.effective.offers}
+    serving = (each for each in record.desired.values() if each.model and each.model.artifact.digest == digest)
+    holdings = (state.fleet.holdings.get(f"{each.workload_id}@{site}") for each in serving)
+    classes = {offers.get(copy.offer, "") for holding in holdings if holding for copy in holding.copies}
+    return classes.pop() if len(classes) == 1 else ""
+
+
+def record_service_times(state: State, command: RecordServiceTimes, watch: Watch) -> Deciding[Done]:
+    """Service times that are news. Times that nobody can have measured are passed over."""
+    for served in command.times:
+        sound = 0 < served.p99_us <= served.bound_us <= 2 * SLOWEST_US and 0 < served.samples <= MOST_SAMPLES
+        if not sound or not served.device_class or not served.model_digest:
+            continue
+        before = state.service_times.get(served.model_digest, {}).get(served.device_class)
+        learned = before is not None and before.samples == 1  # a warm-up's word gives way at once
+        if before is None or learned or _moved(before.bound_us, before.at, served.bound_us, command.at):
+            yield ServiceTimeMeasured(
+                command.at,
+                served.model_digest,
+                served.device_class,
+                served.p99_us,
+                served.samples,
+                served.p50_us,
+                served.bound_us,
+                served.window_ms,
+            )
+    return Done()
 
 
 def record_links(state: State, command: RecordLinks, watch: Watch) -> Deciding[Done]:

@@ -11,15 +11,17 @@ from broker.core.commands import (
     CordonSite,
     DrainSite,
     RecordLinks,
+    RecordServiceTimes,
     RegisterModel,
     ReportStatuses,
+    Served,
     SiteAttached,
     SiteSilent,
     SubmitWorkload,
     Tick,
 )
 from broker.core.decide.workloads import plan
-from tests.support.builders import book, cloud, job, model, press, rack, service, stay_home
+from tests.support.builders import DIGEST, book, cloud, job, model, press, rack, service, stay_home
 from tests.support.playbook import NOTHING, Playbook, like
 from tidegate.model.assignment import Phase, Status
 from tidegate.model.decision import Outcome
@@ -31,6 +33,7 @@ from tidegate.model.event import (
     PolicyApplied,
     PriceBookApplied,
     Recorded,
+    ServiceTimeMeasured,
     SiteApplied,
     SiteCordoned,
     SiteJoined,
@@ -408,6 +411,36 @@ def test_an_event_of_before_there_were_bounds_is_read_and_widened():
     play.state.apply(old)
     play.recorded.append(old)
     assert play.state.fleet.links["plant", "rack-de"].us == 9_000 + 4_425
+    assert play
+
+
+def test_a_warm_up_is_the_first_word_on_a_service_time_and_predictions_are_the_last():
+    def served(p99_us: int, device_class: str = "cpu") -> RecordServiceTimes:
+        return RecordServiceTimes(0, (Served(DIGEST, device_class, p99_us, 400, 900, p99_us, 60_000),))
+
+    play = fleet()
+    workload_id = play.ask(SubmitWorkload(4, service())).workload_id
+    (site,) = play.state.workloads[workload_id].sites
+    warm = Status(workload_id, 1, Phase.RUNNING, metrics={"service_time_p99_us": "3000"})
+    play = (
+        play
+        >> ReportStatuses(5, site, (warm,))
+        << WorkloadProgressed
+        << like(ServiceTimeMeasured, p99_us=3_000, samples=1, device_class="cpu")
+        >> replace(served(3_100), at=6)
+        << like(ServiceTimeMeasured, p99_us=3_100, samples=400, bound_us=3_100, p50_us=900)
+        >> replace(served(3_200), at=60_000)
+        << NOTHING
+        >> replace(served(9_000), at=60_001)
+        << ServiceTimeMeasured
+        >> ReportStatuses(60_002, site, (replace(warm, metrics={"service_time_p99_us": "1"}),))
+        << WorkloadProgressed
+        >> replace(served(9_000, device_class=""), at=90_000)
+        << NOTHING
+        >> replace(served(2**62), at=90_000)
+        << NOTHING
+    )
+    assert play.state.fleet.service_times[DIGEST, "cpu"].us == 9_000
     assert play
 
 
