@@ -1,7 +1,7 @@
 """The auditor: an independent judge of one decision, from the nouns alone.
 
 It shares no code with the engine, the rules, the packing or the scoring: plain loops over plain facts, one site at a
-time, written to be read beside the design rather than to be fast. (The table of jurisdictions is shared, as a fact.)
+time, written to be read beside the design rather than to be fast. What a rule of the law means stands in `audit_law`.
 It runs in tests and before a decision is adopted; a finding refuses the decision and raises an alarm.
 
 What it holds a decision to:
@@ -22,14 +22,14 @@ from collections import Counter
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from placement import audit_law
 from placement.audit_money import Bill, Standing
 from placement.audit_reach import Reach
 from placement.facts import SiteFacts
 from placement.fleet import Fleet
-from placement.jurisdictions import GROUPS
 from placement.law import Law
 from tidegate.model.decision import Cost, Decision, Miss, Outcome, Ranked, Score, Slot
-from tidegate.model.policy import Effect, Expression, Rule
+from tidegate.model.policy import Effect
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
 from tidegate.model.workload import Workload
@@ -54,6 +54,7 @@ class _Offer:
     used_units: tuple[Amounts, ...]
     empty: int
     answers_in_us: int | None
+    lawful: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,9 @@ class _Audit:
         self.held = fleet.used_by_team(workload.team)
         self.by_site = workload.spread.value == "site"
         self.copies = 1 if self.by_site else workload.copies
-        self.warns = {f"{p.name}/{r.name}" for p in law.policies for r in p.rules if r.effect is Effect.WARN}
+        self.rules = {f"{policy.name}/{rule.name}": rule for policy in law.policies for rule in policy.rules}
+        self.advises = {name for name, rule in self.rules.items() if rule.effect is not Effect.ENFORCE}
+        self.team = next((team for team in law.teams if team.name == workload.team), None)
         self.used: dict[tuple[str, str], dict[int, list[int]]] = {}
         for holding in fleet.holdings.values():
             for copy in holding.copies:
@@ -110,7 +113,7 @@ class _Audit:
         verdicts = {name: self.verdicts(self.facts[name]) for name in names}
         self.spread_over_sites(verdicts)
         found += self.check_matrix(verdicts)
-        allowed = {name for name in names if all(ok or rule in self.warns for rule, ok in verdicts[name].items())}
+        allowed = {name for name in names if all(ok or rule in self.advises for rule, ok in verdicts[name].items())}
         found += self.check_ranked(allowed)
         found += self.check_outcome()
         return found
@@ -152,9 +155,7 @@ class _Audit:
         moved = work.data.bytes_per_day if work.data.origin and work.data.origin != site.location else 0
         engines = {"ray"} if work.training else {"process", "kubernetes"}
         answer: dict[str, bool] = {
-            f"{policy.name}/{rule.name}": self.lawful(rule, site)
-            for policy in self.law.policies
-            for rule in policy.rules
+            name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.rules.items()
         }
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
@@ -168,7 +169,8 @@ class _Audit:
         cpus, memory = demand.resources.cpus_milli, demand.resources.memory_bytes
         answer["cpus"] = cpus == 0 or any(u[1] >= cpus for o in offers for u in _units(o))
         answer["memory"] = memory == 0 or any(u[2] >= memory for o in offers for u in _units(o))
-        one_copy = all(answer[r] for r in ("latency", "gpus", "gpu-model", "gpu-memory", "cpus", "memory"))
+        binding = [n for n, r in self.rules.items() if n not in self.advises and audit_law.speaks_of_offers(r)]
+        one_copy = all(answer[r] for r in (*binding, "latency", "gpus", "gpu-model", "gpu-memory", "cpus", "memory"))
         together = max(sum(self.room(o, w)[0] for o in offers) for w in self.wanted)
         apart = max(self.apart(offers, w) for w in self.wanted)
         answer["copies"] = not one_copy or together >= self.copies
@@ -186,86 +188,40 @@ class _Audit:
             name
             for name, verdict in verdicts.items()
             if name not in excluded
-            and all(ok or rule in self.warns or rule == "spread" for rule, ok in verdict.items())
+            and all(ok or rule in self.advises or rule == "spread" for rule, ok in verdict.items())
         ]
         if len(others) < self.workload.copies:
             for verdict in verdicts.values():
                 verdict["spread"] = False
 
-    # The law.
+    # The law, as `audit_law` reads it.
 
-    def lawful(self, rule: Rule, site: Site) -> bool:
-        if not all(self.holds(e, site, required=False) for e in rule.when):
-            return True
-        if not all(self.holds(e, site, required=True) for e in rule.require):
-            return False
-        ways = [all(self.holds(e, site, required=True) for e in way.expressions) for way in rule.require_any]
-        return not ways or any(ways)
+    def lawful_offer(self, site: Site, offer: Offer) -> bool:
+        """Whether no enforced rule that speaks of offers refuses this one."""
+        return all(
+            audit_law.lawful_at(rule, self.workload, site, offer, self.team)
+            for rule in self.rules.values()
+            if rule.effect is Effect.ENFORCE and audit_law.speaks_of_offers(rule)
+        )
 
-    def holds(self, e: Expression, site: Site, *, required: bool) -> bool:
-        found = self.value(e.key, site)
-        if e.key == "data.classes" and "unknown" in found and "unknown" not in e.values:
-            return not required
-        values, have = set(e.values), set(found)
-        if e.key in ("site.jurisdiction", "site.operatorJurisdiction", "data.subjects"):
-            values |= {country for name in e.values for country in GROUPS.get(name, ())}
-        if e.key == "data.subjects":
-            have |= {country for name in found for country in GROUPS.get(name, ())}
-        number = int(found[0]) if found and found[0].lstrip("-").isdigit() and found[0].isascii() else None
-        bound = int(e.values[0]) if e.operator.value in ("Gt", "Ge", "Lt", "Le") else 0
-        answers = {
-            "In": len(have) > 0 and have.issubset(values),
-            "NotIn": have.isdisjoint(values),
-            "Exists": len(have) > 0,
-            "DoesNotExist": len(have) == 0,
-            "ContainsAny": not have.isdisjoint(values),
-            "ContainsAll": have.issuperset(e.values),
-            "Gt": number is not None and number > bound,
-            "Ge": number is not None and number >= bound,
-            "Lt": number is not None and number < bound,
-            "Le": number is not None and number <= bound,
-        }
-        return answers[e.operator.value]
-
-    def value(self, key: str, site: Site) -> tuple[str, ...]:
-        work, data = self.workload, self.workload.data
-        if key.startswith("site.labels."):
-            label = site.labels.get(key[len("site.labels.") :])
-            return () if label is None else (label,)
-        if key.startswith("labels."):
-            label = work.labels.get(key[len("labels.") :])
-            return () if label is None else (label,)
-        if key in ("site.agreements", "site.certifications", "data.classes", "data.subjects"):
-            noun, field = key.split(".")
-            values: tuple[str, ...] = getattr(site if noun == "site" else data, field)
-            return values
-        word = {
-            "site.name": site.name,
-            "site.tier": site.tier.value,
-            "site.operator": site.operator,
-            "site.operatorJurisdiction": site.operator_jurisdiction or site.jurisdiction,
-            "site.jurisdiction": site.jurisdiction,
-            "site.region": site.region,
-            "site.location": site.location,
-            "data.deidentified": "true" if data.deidentified else "false",
-            "data.attestation": data.attestation,
-            "data.origin": data.origin,
-            "data.ref": data.ref,
-            "data.bytesPerDay": str(data.bytes_per_day),
-            "data.sizeBytes": str(data.size_bytes),
-            "workload.kind": work.kind.value,
-            "workload.name": work.name,
-            "team": work.team,
-        }[key]
-        return (word,) if word or key in ("site.name", "workload.name") else ()
+    def penalty(self, site: Site, chosen: list[Offer]) -> int:
+        """What rules that prefer other places add to a candidate."""
+        total = 0
+        for rule in self.rules.values():
+            if rule.effect is Effect.PREFER:
+                offers = chosen if audit_law.speaks_of_offers(rule) else [None]
+                if not all(audit_law.lawful_at(rule, self.workload, site, offer, self.team) for offer in offers):
+                    total += rule.penalty_micros_per_hour
+        return total
 
     # Reach and room.
 
     def offer(self, site: Site, offer: Offer) -> _Offer:
+        lawful = self.lawful_offer(site, offer)
         used = {unit: a for unit, a in self.used.get((site.name, offer.name), {}).items() if unit < offer.count}
         whole = _amounts(offer.resources)
         left = tuple((whole[0] - a[0], whole[1] - a[1], whole[2] - a[2]) for a in used.values())
-        return _Offer(offer, left, offer.count - len(used), self.reach.answers_in_us(site, offer))
+        return _Offer(offer, left, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful)
 
     def soon_enough(self, site: Site, offers: list[_Offer]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
@@ -279,7 +235,12 @@ class _Audit:
     def room(self, o: _Offer, wanted: _Wanted) -> tuple[int, int]:
         """Copies that fit on an offer, and units that can take one."""
         right_model = not wanted.models or o.offer.gpu_model in wanted.models
-        if not right_model or o.offer.resources.gpu_memory_bytes < wanted.gpu_memory or not self.in_time(o):
+        if (
+            not o.lawful
+            or not right_model
+            or o.offer.resources.gpu_memory_bytes < wanted.gpu_memory
+            or not self.in_time(o)
+        ):
             return 0, 0
         each = _times(_amounts(o.offer.resources), wanted.amounts)
         on_used = [_times(unit, wanted.amounts) for unit in o.used_units]
@@ -335,7 +296,10 @@ class _Audit:
         cost = self.cost(facts.site, one.slots, offers, wanted)[0]
         if one.cost != cost:
             found.append(f"{one.site}: costs {cost}, said {one.cost}")
-        score = self.score(facts.site, cost, one.slots, offers, wanted)
+        penalty = self.penalty(facts.site, [offers[name].offer for name in names])
+        if one.penalty_micros_per_hour != penalty:
+            found.append(f"{one.site}: a penalty of {penalty}, said {one.penalty_micros_per_hour}")
+        score = self.score(facts.site, cost.total + penalty, one.slots, offers, wanted)
         if one.score != score:
             found.append(f"{one.site}: scores {score}, said {one.score}")
         return found
@@ -415,13 +379,13 @@ class _Audit:
         return left
 
     def score(
-        self, site: Site, cost: Cost, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
+        self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
     ) -> Score:
         prefer = self.workload.prefer
         leans = bool(prefer.tiers or prefer.sites)
         liked = site.tier in prefer.tiers or site.name in prefer.sites
         left = self.stranded(slots, offers, wanted)
-        return Score(0, int(leans and not liked), cost.total, left, _tie(self.workload.name, site.name))
+        return Score(0, int(leans and not liked), money, left, _tie(self.workload.name, site.name))
 
     # 4: what was chosen.
 

@@ -6,9 +6,9 @@ through the books' own lists for every question, in whole numbers of any size, a
 
 from dataclasses import dataclass
 
-from placement.jurisdictions import GROUPS
 from placement.law import Law
 from tidegate.model.decision import Cost, Decision
+from tidegate.model.jurisdiction import GROUPS
 from tidegate.model.money import Availability, Price, PriceBook
 from tidegate.model.site import Offer, Pricing, Site
 from tidegate.model.workload import Workload

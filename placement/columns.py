@@ -37,6 +37,19 @@ class Words(Generic[Value]):
         self.codes: Numbers = np.array([numbers.setdefault(row, len(numbers)) for row in rows], dtype=np.int64)
         self.values: tuple[Value, ...] = tuple(numbers)
 
+    @classmethod
+    def same(cls, value: Value, rows: int) -> "Words[Value]":
+        """A column of one value."""
+        words = cls(())
+        words.codes, words.values = np.zeros(rows, dtype=np.int64), (value,)
+        return words
+
+    def at(self, rows: Numbers) -> "Words[Value]":
+        """The column read at those rows, in their order."""
+        words = Words[Value](())
+        words.codes, words.values = self.codes[rows], self.values
+        return words
+
     def where(self, answers: Iterable[bool]) -> Mask:
         """The rows whose value has a true answer; `answers` in the order of `values`."""
         return np.fromiter(answers, dtype=np.bool_, count=len(self.values))[self.codes]

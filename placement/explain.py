@@ -23,7 +23,9 @@ def record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
     rule = column.rule
     refused = np.flatnonzero(~column.allowed)
     if len(refused) == 0:
-        return RuleColumn(rule.name, rule.because, rule.enforced, rule.kind)
+        return RuleColumn(
+            rule.name, rule.because, rule.enforced, rule.kind, penalty_micros_per_hour=rule.penalty_micros_per_hour
+        )
     found = rule.findings(workload, fleet, refused)
     lacks, codes = _used(found.lacks, found.codes)
     offers, offer_codes = _names(found.offers, fleet)
@@ -42,6 +44,7 @@ def record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         samples=b"" if found.samples is None else pack_numbers(found.samples),
         likely=b"" if found.likely is None else pack_numbers(found.likely),
         parts=b"" if found.parts is None else pack_numbers(found.parts),
+        penalty_micros_per_hour=rule.penalty_micros_per_hour,
     )
 
 

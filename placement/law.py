@@ -13,10 +13,15 @@ from functools import cached_property
 from placement.columns import Columns
 from placement.money.books import changes, in_force, merged
 from placement.money.tariff import Tariff
-from placement.rules.law import LawRule, check_rules, compile_policy
+from placement.rules.attributes import CLASSES, mistaken_class
+from placement.rules.law import LawRule, check_rules, classes_named, compile_policy
 from placement.scoring.cost import Prices
+from tidegate.model.errors import Refused
+from tidegate.model.jurisdiction import COUNTRIES, country_of, is_known, is_region, nearest
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.policy import Policy
+from tidegate.model.site import Site
+from tidegate.model.workload import STRICTEST, Data
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,13 @@ class Law:
     @cached_property
     def rules(self) -> tuple[LawRule, ...]:
         """Every rule of every policy, compiled, in the order of policy and rule. Refused as `check_policy` says."""
-        return tuple(rule for policy in self.policies for rule in compile_policy(policy))
+        teams = {team.name: team for team in self.teams}
+        return tuple(rule for policy in self.policies for rule in compile_policy(policy, teams))
+
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        """The classes of data that the law knows: those of the packs and those that a policy in force names."""
+        return frozenset(CLASSES).union(*(classes_named(policy) for policy in self.policies))
 
     def at(self, now: int) -> "Law":
         """The law with the prices that hold at a moment; itself where there are no books to choose from."""
@@ -85,11 +96,45 @@ class Law:
         return next((team for team in self.teams if team.name == name), None)
 
 
+def check_data(data: Data, law: Law, field: str) -> None:
+    """Raise Refused where the data is said to be what it hardly can be; what slips past here slips past every rule.
+
+    Refused are: subjects that are no jurisdiction, and a class that looks like a known one written otherwise (`PHI`,
+    `trade_secret`). Any other class is the user's own; a policy that names a class makes it known.
+    """
+    for index, subject in enumerate(data.subjects):
+        if not is_known(subject) and subject != STRICTEST:
+            close = nearest(subject)
+            wanted = (
+                f"{close} (did you mean that?)" if close else "a country such as DE, a region such as US-CA, or EEA"
+            )
+            raise Refused("no such jurisdiction", field=f"{field}.subjects[{index}]", found=subject, wanted=wanted)
+    for index, name in enumerate(data.classes):
+        if close := mistaken_class(name, law.classes):
+            wanted = f"{close} (did you mean that?), or a class that a policy in force names"
+            raise Refused("looks like a slip", field=f"{field}.classes[{index}]", found=name, wanted=wanted)
+
+
+def check_site(site: Site, field: str) -> None:
+    """Raise Refused where a site's jurisdictions are none, or its region lies in another country."""
+    for name in ("jurisdiction", "operator_jurisdiction"):
+        code = getattr(site, name)
+        if code not in COUNTRIES and (code or name == "jurisdiction"):
+            close = nearest(code, COUNTRIES)
+            wanted = f"{close} (did you mean that?)" if close else "an ISO 3166 country code such as DE"
+            raise Refused("no such country", field=f"{field}.{name}", found=code, wanted=wanted)
+    region = site.jurisdiction_region
+    if region and (not is_region(region) or country_of(region) != site.jurisdiction):
+        wanted = f"an ISO 3166-2 code of {site.jurisdiction}, such as US-CA of US"
+        raise Refused("no such region", field=f"{field}.jurisdiction_region", found=region, wanted=wanted)
+
+
 def check_policy(policy: Policy) -> None:
     """Raise Refused, naming the field, at the first rule that could not come into force.
 
     Refused are: two rules of one name, a rule that requires nothing, an unknown attribute (with the nearest known
     one), an operator that the attribute's type has no meaning for, values where none belong, none where some do,
-    and values that cannot be read as the attribute's type.
+    values that cannot be read as the attribute's type (a country that is none among them), and a penalty without
+    `prefer` or the reverse.
     """
     check_rules(policy)

@@ -69,8 +69,8 @@ class Packing:
     With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
     """
 
-    def __init__(self, workload: Workload, columns: Columns, prices: Prices, in_time: Mask) -> None:
-        """`in_time`, shape (offers,): the offers that answer soon enough."""
+    def __init__(self, workload: Workload, columns: Columns, prices: Prices, usable: Mask) -> None:
+        """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids."""
         self._columns = columns
         self._charges = Charges(prices, workload)
         self._spread = workload.spread
@@ -87,7 +87,7 @@ class Packing:
         self._chosen: Numbers = np.full(sites, UNKNOWN, dtype=np.int64)
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
         for wanted, models in _variants(workload.demand):
-            eligible = in_time & columns.gpu_model.where(not models or m in models for m in columns.gpu_model.values)
+            eligible = usable & columns.gpu_model.where(not models or m in models for m in columns.gpu_model.values)
             self._pack(room_for(columns, wanted, eligible))
 
     def slots(self, site: int) -> tuple[Slot, ...]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from placement.fleet import Fleet
-from placement.rules.law import check_rules, compile_policy
+from placement.rules.law import LawRule, check_rules, compile_policy
+from tidegate.model.money import Team
 from tidegate.model.policy import Policy, PolicyTest
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Site
@@ -19,9 +20,9 @@ class PolicyTestResult:
     wrongly_refused: tuple[tuple[str, str], ...] = ()
     """(site, rule) for every rule that refuses a site which the example says is allowed."""
     wrongly_allowed: tuple[str, ...] = ()
-    """Sites that no rule refuses, though the example says that one does."""
+    """Sites or offers that no rule refuses, though the example says that one does."""
     unknown_sites: tuple[str, ...] = ()
-    """Sites that the example names and the fleet does not have."""
+    """Sites or offers that the example names and the fleet does not have."""
 
     @property
     def passed(self) -> bool:
@@ -29,21 +30,30 @@ class PolicyTestResult:
         return not (self.wrongly_refused or self.wrongly_allowed or self.unknown_sites)
 
 
-def run(policy: Policy, sites: tuple[Site, ...]) -> tuple[PolicyTestResult, ...]:
+def run(policy: Policy, sites: tuple[Site, ...], teams: tuple[Team, ...] = ()) -> tuple[PolicyTestResult, ...]:
     """Every example of a policy, in order. Raises Refused as `placement.law.check_policy` does."""
     check_rules(policy)
+    rules = compile_policy(policy, {team.name: team for team in teams})
     fleet = Fleet()
     for site in sites:
         fleet.put_site(site, reachable=True, cordoned=False)
-    return tuple(_run(policy, test, fleet) for test in policy.tests)
+    return tuple(_run(policy, rules, test, fleet) for test in policy.tests)
 
 
-def _run(policy: Policy, test: PolicyTest, fleet: Fleet) -> PolicyTestResult:
-    workload = _workload(test)
-    refused_by: dict[str, list[str]] = {name: [] for name in fleet.columns.names}
-    for rule in compile_policy(policy):
-        if rule.enforced:
-            for name, allowed in zip(fleet.columns.names, rule.allows(workload, fleet).tolist(), strict=True):
+def _run(policy: Policy, rules: tuple[LawRule, ...], test: PolicyTest, fleet: Fleet) -> PolicyTestResult:
+    workload, columns = _workload(test), fleet.columns
+    refused_by: dict[str, list[str]] = {name: [] for name in columns.names}
+    offers = [
+        f"{columns.names[row]}/{offer.name}" for row, offer in zip(columns.offer_site, columns.offers, strict=True)
+    ]
+    refused_by |= {name: [] for name in offers}
+    for rule in rules:
+        if not rule.enforced:
+            continue
+        at_sites = rule.allows(workload, fleet)
+        at_offers = rule.offers(workload, fleet) & at_sites[columns.offer_site]
+        for names, mask in ((columns.names, at_sites), (offers, at_offers)):
+            for name, allowed in zip(names, mask.tolist(), strict=True):
                 if not allowed:
                     refused_by[name].append(rule.name)
     return PolicyTestResult(
@@ -65,6 +75,6 @@ def _workload(test: PolicyTest) -> Workload:
         team=test.team,
         data=test.data,
         training=Training(entrypoint="true") if training else None,
-        inference=None if training else Inference(model_uri="models:/example@latest"),
+        inference=None if training else Inference(model_uri="models:/example@latest", audit=test.audit),
         labels=dict(label.split("=", 1) for label in test.labels if "=" in label),
     )

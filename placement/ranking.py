@@ -12,6 +12,7 @@ import numpy as np
 from placement.columns import Numbers
 from placement.explain import pack_bits, pack_numbers
 from placement.fleet import Fleet
+from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
 from placement.scoring.tie import ties
 from placement.verdicts import Verdicts
@@ -27,6 +28,8 @@ class Order:
     """Rows of the fleet, ascending."""
     fields: tuple[Numbers, ...]
     """The fields of `Score`, in their order."""
+    penalties: Numbers
+    """What rules that prefer other places add to each."""
 
     def best(self, count: int) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
@@ -55,7 +58,9 @@ def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     leaning = dispreferred(workload, fleet.columns)[rows]
     tie = ties(workload.name, fleet.columns.seeds[rows])
     none = np.zeros(len(rows), dtype=np.int64)
-    return Order(rows, (none, leaning, verdicts.costs.total[rows], verdicts.packing.fragmentation[rows], tie))
+    penalty = penalties(verdicts, workload, fleet, rows)
+    money = verdicts.costs.total[rows] + penalty
+    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation[rows], tie), penalty)
 
 
 def record(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
@@ -76,4 +81,5 @@ def record(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
         offer_codes=pack_numbers(code[named.codes[offers]]),
         copies=pack_numbers(copies),
         more_slots=pack_numbers(more),
+        penalties=pack_numbers(order.penalties),
     )

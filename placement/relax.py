@@ -103,10 +103,11 @@ def _satisfy_law(rule: LawRule, trial: Trial, alone: Fleet) -> Trial | None:
     about_identified = any(
         condition.attribute.key == "data.deidentified" and not condition.holds(("true",)) for condition in rule.when
     )
-    if not about_identified or trial.workload.data.deidentified:
-        return None
     data = replace(trial.workload.data, deidentified=True)
-    trial = _with(trial, Change("data.deidentified", "false", "true"), workload=replace(trial.workload, data=data))
+    if not about_identified or (trial.workload.data == data and data.attestation):
+        return None
+    if not trial.workload.data.deidentified:
+        trial = _with(trial, Change("data.deidentified", "false", "true"), workload=replace(trial.workload, data=data))
     if data.attestation:
         return trial
     attested = replace(data, attestation="required")
@@ -122,9 +123,7 @@ def _lacking_agreements(rule: LawRule, trial: Trial, alone: Fleet) -> tuple[str,
     for way in ways:
         lacking: list[str] = []
         for condition in way:
-            of_site, of_workload = condition.attribute.of_site, condition.attribute.of_workload
-            found = of_site(site) if of_site else of_workload(trial.workload) if of_workload else ()
-            if condition.holds(found):
+            if all(condition.holds(rule.found(condition, each, site)) for each in rule.each(trial.workload)):
                 continue
             if condition.attribute.key != "site.agreements":
                 break
@@ -137,7 +136,7 @@ def _lacking_agreements(rule: LawRule, trial: Trial, alone: Fleet) -> tuple[str,
                     break
         else:
             enough.append(tuple(dict.fromkeys(lacking)))
-    return min(enough, key=len) if enough else None
+    return min(enough, key=len, default=()) or None
 
 
 def _with(trial: Trial, change: Change, *, workload: Workload | None = None, site: Site | None = None) -> Trial:

@@ -20,6 +20,7 @@ from placement.rules.gpu_memory import GpuMemory
 from placement.rules.gpu_model import GpuModel
 from placement.rules.gpus import Gpus
 from placement.rules.latency import AnswerTimes, LatencyRule
+from placement.rules.law import lawful_offers
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory
 from placement.rules.rule import Rule
@@ -98,9 +99,10 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     watch("reach", _counts(reach))
 
     prices = law.prices(columns)
-    packing = Packing(workload, columns, prices, times.in_time)
+    packing = Packing(workload, columns, prices, times.in_time & lawful_offers(law.rules, workload, fleet))
     one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
-    beside = tuple(column.rule for column in (reach[2], *one_copy))
+    on_offers = tuple(rule for rule in law.rules if rule.enforced and rule.of_offers)
+    beside = (*on_offers, *(column.rule for column in (reach[2], *one_copy)))
     room = _ask((Copies(packing, beside), TeamLimit(law.team(workload.team))), workload, fleet)
 
     source = question.source_region

@@ -15,7 +15,7 @@ most 730 micros over the exact amount.
 
 from dataclasses import dataclass
 
-from placement.jurisdictions import GROUPS
+from tidegate.model.jurisdiction import GROUPS
 from tidegate.model.money import Availability, PriceBook
 from tidegate.model.site import Pricing
 from tidegate.model.workload import STRICTEST

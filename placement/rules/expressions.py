@@ -4,15 +4,19 @@ A list attribute is `In` values when it is not empty and every element is among 
 `ContainsAny` and `ContainsAll` ask whether any or all of the *values* are in the list. A `NotIn` holds for an absent
 text, as in Kubernetes. A number read from a label that is no number satisfies no order.
 
-Where a data class is `unknown`, the strictest class stands in: any condition on `data.classes` in a rule's `when`
-holds, and any in what it requires fails, unless the expression itself names `unknown`.
+A jurisdiction lies within a value that is the same, its group or its country: `US-CA` is in `US`, `DE` is in `EEA`. A
+people or a place of which the country alone is told may lie in any region of it.
+
+The truth of an expression is yes, no or open. It is open where it rests on something that is not known: data of which
+nothing was said (`unknown`, unless the expression names that very word), or a region that was not told. Open is read as
+whatever is strictest: a condition that says when a rule applies holds, one that the rule requires or that would exempt
+from it (`unless`) does not.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from placement.jurisdictions import expand
 from placement.rules.attributes import (
-    LISTS,
     OPERATORS,
     ORDER,
     PRESENCE,
@@ -21,12 +25,15 @@ from placement.rules.attributes import (
     Type,
     attribute,
     nearest,
+    wanted_instead,
 )
 from tidegate.model.errors import Refused
+from tidegate.model.jurisdiction import country_of, expand, is_region
 from tidegate.model.policy import Expression, Operator
-from tidegate.model.workload import STRICTEST, Workload, WorkloadKind
+from tidegate.model.workload import STRICTEST
 
-DATA_CLASSES = "data.classes"
+OPEN_KEYS = frozenset({"data.classes", "data.subjects", "data.deidentified", "data.origin"})
+"""Attributes that may be `unknown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +43,22 @@ class Condition:
     expression: Expression
     attribute: Attribute
     values: frozenset[str]
+    """Of a jurisdiction, with the members of groups in place of them."""
     required: bool
-    """Whether the rule requires it; False where it says when the rule applies."""
-
-    def of_workload(self, workload: Workload) -> bool:
-        """The truth of a condition on the workload; meaningless for one on sites."""
-        assert self.attribute.of_workload is not None
-        return self.holds(self.attribute.of_workload(workload))
+    """Whether the rule requires it, or exempts by it; False where it says when the rule applies."""
 
     def holds(self, found: Found) -> bool:
-        """The truth for one value of the attribute."""
-        if self.attribute.key == DATA_CLASSES and STRICTEST in found and STRICTEST not in self.values:
-            return not self.required
-        have = frozenset(expand(found)) if self.attribute.key == "data.subjects" else frozenset(found)
+        """The truth for one value of the attribute, with open read as strictest."""
+        truth = self.truth(found)
+        return not self.required if truth is None else truth
+
+    def truth(self, found: Found) -> bool | None:
+        """Yes, no, or None where the value found leaves it open."""
+        if STRICTEST in found and self.attribute.key in OPEN_KEYS and STRICTEST not in self.values:
+            return None
+        if self.attribute.jurisdiction and self.expression.operator not in PRESENCE:
+            return self._among_jurisdictions(expand(found))
+        have = frozenset(found)
         match self.expression.operator:
             case Operator.IN:
                 return bool(have) and have <= self.values
@@ -61,9 +71,43 @@ class Condition:
             case Operator.CONTAINS_ANY:
                 return bool(have & self.values)
             case Operator.CONTAINS_ALL:
-                return frozenset(self.expression.values) <= have
+                return self.values <= have
             case order:
                 return _ordered(order, found, self.expression.values[0])
+
+    def _among_jurisdictions(self, found: Found) -> bool | None:
+        match self.expression.operator:
+            case Operator.IN:
+                return _all(_within(one, self.values) for one in found) if found else False
+            case Operator.NOT_IN:
+                return _not(_any(_within(one, self.values) for one in found))
+            case Operator.CONTAINS_ANY:
+                return _any(_within(one, self.values) for one in found)
+            case _:
+                each = (frozenset(expand((value,))) for value in self.expression.values)
+                return _all(_any(_within(one, members) for one in found) for members in each)
+
+
+def _within(one: str, values: frozenset[str]) -> bool | None:
+    """Whether a country or region lies within any of the values; open where only its region would tell."""
+    if one in values or country_of(one) in values:
+        return True
+    told = is_region(one) or not any(is_region(value) and country_of(value) == one for value in values)
+    return False if told else None
+
+
+def _not(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
+
+
+def _any(truths: Iterable[bool | None]) -> bool | None:
+    seen = set(truths)
+    return True if True in seen else None if None in seen else False
+
+
+def _all(truths: Iterable[bool | None]) -> bool | None:
+    seen = set(truths)
+    return False if False in seen else None if None in seen else True
 
 
 def _ordered(operator: Operator, found: Found, value: str) -> bool:
@@ -87,7 +131,7 @@ def compile_expression(expression: Expression, required: bool, field: str) -> Co
     known = attribute(expression.key)
     if known is None:
         close = nearest(expression.key)
-        wanted = f"{close} (did you mean that?)" if close else "an attribute of site, data, workload, team or labels"
+        wanted = f"{close} (did you mean that?)" if close else "an attribute of workload, data, site, offer or team"
         raise Refused("unknown attribute", field=f"{field}.key", found=expression.key, wanted=wanted)
     if expression.operator not in OPERATORS[known.type]:
         allowed = ", ".join(sorted(operator.value for operator in OPERATORS[known.type]))
@@ -98,7 +142,7 @@ def compile_expression(expression: Expression, required: bool, field: str) -> Co
             wanted=f"one of {allowed}",
         )
     _check_values(expression, known, field)
-    values = expand(expression.values) if known.groups else expression.values
+    values = expand(expression.values) if known.jurisdiction else expression.values
     return Condition(expression, known, frozenset(values), required)
 
 
@@ -116,8 +160,5 @@ def _check_values(expression: Expression, known: Attribute, field: str) -> None:
             raise Refused(f"{known.key} is true or false", field=where, found=value, wanted="true or false")
         if (known.type is Type.NUMBER or operator in ORDER) and not _is_number(value):
             raise Refused(f"{known.key} is compared as a number", field=where, found=value, wanted="a whole number")
-        enum = {"site.tier": ("edge", "on_prem", "cloud"), "workload.kind": tuple(k.value for k in WorkloadKind)}
-        if known.key in enum and operator not in LISTS and value not in enum[known.key]:
-            raise Refused(
-                f"no such {known.key}", field=where, found=value, wanted=f"one of {', '.join(enum[known.key])}"
-            )
+        if wanted := wanted_instead(known, value):
+            raise Refused(f"no such {known.key}", field=where, found=value, wanted=wanted)

@@ -50,6 +50,10 @@ class Rule(Protocol):
     def kind(self) -> Kind:
         """What the rule is about."""
 
+    @property
+    def penalty_micros_per_hour(self) -> int:
+        """Of a rule that prefers: what a refused candidate counts as costing more; else 0."""
+
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the rule has nothing against the site."""
 
@@ -67,3 +71,4 @@ class Plain:
     because = ""
     enforced = True
     kind = Kind.SHAPE
+    penalty_micros_per_hour = 0

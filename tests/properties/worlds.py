@@ -69,11 +69,13 @@ def offers(draw: st.DrawFn) -> tuple[Offer, ...]:
 def sites(draw: st.DrawFn, name: str) -> Site:
     """One site of that name."""
     reach = draw(st.lists(st.sampled_from(ORIGINS), unique=True))
+    country = draw(st.sampled_from(COUNTRIES))
     return Site(
         name=name,
         tier=draw(st.sampled_from(tuple(Tier))),
         operator=draw(st.sampled_from(("self", "aws"))),
-        jurisdiction=draw(st.sampled_from(COUNTRIES)),
+        jurisdiction=country,
+        jurisdiction_region=draw(st.sampled_from(("", f"{country}-CA"))) if country == "US" else "",
         operator_jurisdiction=draw(st.sampled_from(("", "US"))),
         region=draw(st.sampled_from(("", "r1", "r2"))),
         location=draw(st.sampled_from(("", *ORIGINS))),
@@ -103,6 +105,16 @@ EXPRESSIONS = (
     Expression("site.agreements", Operator.CONTAINS_ANY, ("baa", "scc")),
     Expression("site.labels.floor", Operator.GE, ("2",)),
     Expression("site.region", Operator.DOES_NOT_EXIST),
+    Expression("site.jurisdiction", Operator.NOT_IN, ("US-CA",)),
+    Expression("data.subjects", Operator.IN, ("DE", "US-CA")),
+    Expression("data.deidentified", Operator.IN, ("true",)),
+    Expression("data.origin", Operator.IN, ("plant",)),
+    Expression("offer.pricing", Operator.NOT_IN, ("spot",)),
+    Expression("offer.gpuModel", Operator.IN, ("l4",)),
+    Expression("offer.zone", Operator.EXISTS),
+    Expression("operator.jurisdiction", Operator.IN, ("EEA",)),
+    Expression("team.labels.unit", Operator.IN, ("research",)),
+    Expression("team.name", Operator.EXISTS),
 )
 expressions = st.lists(st.sampled_from(EXPRESSIONS), max_size=2).map(tuple)
 
@@ -112,12 +124,15 @@ def rules(draw: st.DrawFn, name: str) -> Rule:
     """One rule that requires something."""
     ways = draw(st.lists(st.lists(st.sampled_from(EXPRESSIONS), min_size=1, max_size=2).map(tuple), max_size=2))
     require = draw(expressions) or (() if ways else (EXPRESSIONS[10],))
+    effect = draw(st.sampled_from((Effect.ENFORCE, Effect.ENFORCE, Effect.WARN, Effect.PREFER)))
     return Rule(
         name=name,
         when=draw(expressions),
+        unless=draw(expressions) if draw(st.booleans()) else (),
         require=require,
         require_any=tuple(Alternative(way) for way in ways),
-        effect=draw(st.sampled_from((Effect.ENFORCE, Effect.ENFORCE, Effect.WARN))),
+        effect=effect,
+        penalty_micros_per_hour=draw(st.sampled_from((1, 250_000, 10**9))) if effect is Effect.PREFER else 0,
     )
 
 
@@ -159,7 +174,7 @@ def laws(draw: st.DrawFn) -> Law:
         idle_owned_ppm=70_000,
     )
     limit = draw(st.sampled_from((None, Resources(gpus=1), Resources(cpus_milli=3000))))
-    teams = (Team("vision", limit=limit),)
+    teams = (Team("vision", limit=limit, labels={"unit": "research"}),)
     books = draw(st.sampled_from(((), (book,), (book, newer), (other, newer, book))))
     return Law(policies, draw(st.sampled_from((None, book, book))), teams, books)
 
@@ -188,8 +203,9 @@ def workloads(draw: st.DrawFn) -> Workload:
         team=draw(st.sampled_from(("", "vision"))),
         data=Data(
             classes=(draw(st.sampled_from(CLASSES)),),
-            subjects=draw(st.sampled_from(((), ("DE",), ("EU", "US")))),
+            subjects=draw(st.sampled_from(((), ("DE",), ("EU", "US"), ("US-CA",)))),
             deidentified=draw(st.booleans()),
+            attestation=draw(st.sampled_from(("", "officer"))),
             origin=draw(st.sampled_from(("", *ORIGINS))),
             bytes_per_day=draw(st.sampled_from((0, GIB // 3, 3 * GIB))),
             size_bytes=draw(st.sampled_from((0, 7 * GIB))),
@@ -204,6 +220,7 @@ def workloads(draw: st.DrawFn) -> Workload:
         else None,
         inference=None if training else Inference("models:/m@latest", replicas=Replicas(copies, copies, spread)),
         labels=draw(st.sampled_from(({}, {"risk": "high"}))),
+        carries=draw(st.sampled_from(((), (), (Data(),), (Data(("phi",), ("US",), True, "officer", "branch"),)))),
     )
 
 

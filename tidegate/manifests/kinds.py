@@ -10,14 +10,16 @@ from typing import Any
 
 from tidegate.manifests import gpus
 from tidegate.manifests import values as v
+from tidegate.manifests.data import DATA, LABELS, NAMES, WORDS
+from tidegate.manifests.policies import POLICY
 from tidegate.manifests.prices import PRICE_BOOK, check_prices
 from tidegate.manifests.shapes import Field, Group, ListOf, MapOf, Or, Record, Through, Wrong
+from tidegate.model.jurisdiction import country_of
 from tidegate.model.money import PriceBook, Quota, Team
-from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
+from tidegate.model.policy import Policy
 from tidegate.model.site import Engine, GpuSharing, MigInstance, Offer, Pricing, Reach, Site, Tier
 from tidegate.model.workload import (
     Audit,
-    Data,
     Demand,
     Disconnect,
     Gang,
@@ -39,15 +41,7 @@ API_VERSION = "tidegate.dev/v1"
 Noun = Site | Policy | Team | PriceBook | Workload
 """What one document declares."""
 
-WORDS = ListOf(v.WORD)
-NAMES = ListOf(v.NAME)
-LABELS = MapOf(v.TEXT, "[A-Za-z0-9][-A-Za-z0-9._/]{0,62}", "a label's name: letters, digits and . _ - /, 63 at most")
 LENDING = Through(v.BOOLEAN, lambda lends: not lends, lambda lends_nothing: not lends_nothing)
-LABEL_LIST = Through(
-    LABELS,
-    lambda labels: tuple(f"{name}={value}" for name, value in labels.items()),
-    lambda pairs: dict(pair.split("=", 1) for pair in pairs),
-)
 
 
 def _check_disconnect(disconnect: Disconnect) -> Iterator[Wrong]:
@@ -72,6 +66,11 @@ def _check_job(job: Workload) -> Iterator[Wrong]:
         yield Wrong("spec.schedule.duration", "is longer than timeout", "the run would be stopped before its end")
 
 
+def _check_site(site: Site) -> Iterator[Wrong]:
+    if site.jurisdiction_region and country_of(site.jurisdiction_region) != site.jurisdiction:
+        yield Wrong("spec.jurisdictionRegion", f"is no region of {site.jurisdiction}", "it begins with the country")
+
+
 def _check_offer(offer: Offer) -> Iterator[Wrong]:
     if offer.elastic and offer.pricing is Pricing.OWNED:
         yield Wrong(
@@ -83,29 +82,6 @@ def _check_offer(offer: Offer) -> Iterator[Wrong]:
         yield from gpus.wrong_in_offer(offer)
 
 
-def _check_expression(one: Expression) -> Iterator[Wrong]:
-    if one.operator in (Operator.EXISTS, Operator.DOES_NOT_EXIST):
-        if one.values:
-            yield Wrong("values", f"excludes operator {one.operator}, which takes none")
-    elif one.operator in (Operator.GT, Operator.GE, Operator.LT, Operator.LE):
-        if len(one.values) != 1:
-            yield Wrong("values", f"must be exactly one for operator {one.operator}")
-    elif not one.values:
-        yield Wrong("values", f"must be at least one for operator {one.operator}")
-
-
-def _check_rule(rule: Rule) -> Iterator[Wrong]:
-    if not rule.require and not rule.require_any:
-        yield Wrong("require", "is missing, and requireAny too: the rule would forbid nothing")
-
-
-def _check_policy_test(test: PolicyTest) -> Iterator[Wrong]:
-    if not test.allows and not test.forbids:
-        yield Wrong("allows", "is missing, and forbids too: the test would test nothing")
-    for site in sorted(set(test.allows) & set(test.forbids)):
-        yield Wrong("forbids", f'"{site}" is in allows as well')
-
-
 RESOURCES = (
     Field("gpus", v.WHOLE_GPUS, "Whole GPUs.", "gpus"),
     Field("gpuMemory", v.BYTES, "Memory on each GPU, such as 24Gi.", "gpu_memory_bytes"),
@@ -114,29 +90,6 @@ RESOURCES = (
 )
 RESOURCES_WITHIN = tuple(Field(f.name, f.shape, f.doc, f"resources.{f.attribute}") for f in RESOURCES)
 
-DATA = Record(
-    Data,
-    (
-        Field(
-            "classes",
-            ListOf(v.WORD, least=1),
-            "Classes of the data, such as pii or phi. Left out: the strictest.",
-            "classes",
-        ),
-        Field(
-            "subjects",
-            ListOf(v.JURISDICTION),
-            "Countries, or groups such as EEA, of the people whom the data is about.",
-            "subjects",
-        ),
-        Field("deidentified", v.BOOLEAN, "Whether nobody can be recognised from it any more.", "deidentified"),
-        Field("attestation", v.TEXT, "Who says that it is de-identified, and where that is written.", "attestation"),
-        Field("origin", v.WORD, "The location where the data lies.", "origin"),
-        Field("bytesPerDay", v.BYTES, "How much of it moves each day.", "bytes_per_day"),
-        Field("size", v.BYTES, "What must be moved once, before work can start.", "size_bytes"),
-        Field("ref", v.TEXT, "A name for the data set, recorded as lineage.", "ref"),
-    ),
-)
 DEMAND = Record(
     Demand,
     (
@@ -278,6 +231,7 @@ MODEL = (
         required=True,
     ),
     Field("format", v.WORD, "The file's format.", "inference.model_format"),
+    Field("madeFrom", ListOf(DATA), "The data it was made from, where no lineage records it.", "carries"),
 )
 ROLLOUT = (
     Field(
@@ -336,6 +290,7 @@ SITE = (
     Field("operator", v.WORD, "Who runs it; self is your own organisation.", "operator", required=True),
     Field("operatorJurisdiction", v.COUNTRY, "Whose law can compel the operator.", "operator_jurisdiction"),
     Field("jurisdiction", v.COUNTRY, "Whose law binds the place.", "jurisdiction", required=True),
+    Field("jurisdictionRegion", v.REGION, "The region in it whose law binds it too.", "jurisdiction_region"),
     Field("region", v.WORD, "The region, as the price book names it.", "region"),
     Field("location", v.WORD, "The origin of requests and data that stands here.", "location"),
     Field("engines", ListOf(v.choice(Engine)), "What can run work here.", "engines"),
@@ -344,57 +299,6 @@ SITE = (
     Field("offers", ListOf(OFFER, distinct="name"), "The capacity it can give.", "offers"),
     Field("reach", ListOf(REACH, distinct="origin"), "Declared round trips, until they are measured.", "reach"),
     Field("uplinkBytesPerDay", v.BYTES, "What its link can carry a day; left out: no limit.", "uplink_bytes_per_day"),
-)
-EXPRESSIONS = ListOf(
-    Record(
-        Expression,
-        (
-            Field("key", v.TEXT, "An attribute, such as data.classes or site.jurisdiction.", "key", required=True),
-            Field("operator", v.choice(Operator), "How it is compared.", "operator", required=True),
-            Field("values", ListOf(v.PLAIN), "What it is compared with.", "values"),
-        ),
-        _check_expression,
-    ),
-    least=1,
-)
-RULE = Record(
-    Rule,
-    (
-        Field("name", v.NAME, "The rule's name, its own within the policy.", "name", required=True),
-        Field("because", v.TEXT, "The law or reason behind it.", "because"),
-        Field("when", EXPRESSIONS, "Where it applies: all must hold. Left out: always.", "when"),
-        Field("require", EXPRESSIONS, "What must all hold then.", "require"),
-        Field(
-            "requireAny",
-            ListOf(Through(EXPRESSIONS, Alternative, lambda one: one.expressions), least=1),
-            "Lists of which one must hold whole.",
-            "require_any",
-        ),
-        Field("effect", v.choice(Effect), "Whether a no forbids, or only warns.", "effect"),
-    ),
-    _check_rule,
-)
-EXAMPLE = (
-    Field("data", DATA, "What it reads.", "data", required=True),
-    Field("kind", Through(v.choice(WorkloadKind), str, str), "What it is.", "kind"),
-    Field("team", v.NAME, "Whose it is.", "team"),
-    Field("labels", LABEL_LIST, "Its labels.", "labels"),
-)
-POLICY_TEST = Record(
-    PolicyTest,
-    (
-        Field("name", v.TEXT, "What is shown, as a sentence.", "name", required=True),
-        Field("workload", Group(EXAMPLE), "The example.", required=True),
-        Field("allows", NAMES, "Sites that the policy must allow it.", "allows"),
-        Field("forbids", NAMES, "Sites that the policy must forbid it.", "forbids"),
-    ),
-    _check_policy_test,
-)
-POLICY = (
-    Field("because", v.TEXT, "The law behind it.", "because"),
-    Field("rules", ListOf(RULE, least=1, distinct="name"), "The conditions.", "rules", required=True),
-    Field("tests", ListOf(POLICY_TEST, distinct="name"), "Examples that must come out as said.", "tests"),
-    Field("sources", ListOf(v.TEXT), "Where the law is written.", "sources"),
 )
 GPU_MODELS = MapOf(v.GPUS, "[A-Za-z0-9](?:[-A-Za-z0-9 ._/:]*[A-Za-z0-9])?", "a GPU's model, such as L4")
 QUOTA = Record(
@@ -443,9 +347,9 @@ def _kind(kind: str, noun: type, metadata: tuple[Field, ...], spec: tuple[Field,
 
 
 KINDS: dict[str, Record] = {
-    "Site": _kind("Site", Site, (_LABELS,), SITE),
+    "Site": _kind("Site", Site, (_LABELS,), SITE, check=_check_site),
     "Policy": _kind("Policy", Policy, (_version(required=True),), POLICY),
-    "Team": _kind("Team", Team, (), TEAM),
+    "Team": _kind("Team", Team, (_LABELS,), TEAM),
     "PriceBook": _kind("PriceBook", PriceBook, (_version(required=False),), PRICE_BOOK, check=check_prices),
     "TrainingJob": _kind(
         "TrainingJob",

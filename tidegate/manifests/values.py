@@ -1,7 +1,7 @@
 """The scalars that manifests are made of, each with its parser, its form and its JSON Schema."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 from tidegate.manifests import quantities as q
 from tidegate.manifests.shapes import Schema, Value
 from tidegate.model import mig
+from tidegate.model.jurisdiction import COUNTRIES, GROUPS, is_known, is_region, nearest
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCALARS = ("text", "number", "boolean")
+PLACES = (*sorted(GROUPS), *sorted(COUNTRIES))
 
 
 def text(wanted: str = "text", pattern: str = "", longest: int = 1024) -> Value:
@@ -24,6 +26,19 @@ def text(wanted: str = "text", pattern: str = "", longest: int = 1024) -> Value:
 
     described: Schema = {"type": "string", "minLength": 1, "maxLength": longest}
     return Value(parse, wanted, described | ({"pattern": f"^(?:{pattern})$"} if pattern else {}))
+
+
+def place(wanted: str, pattern: str, known: Callable[[str], bool], near: Iterable[str] = PLACES) -> Value:
+    """A jurisdiction that exists; what looks like one is offered instead."""
+    near = tuple(near)
+
+    def parse(written: str) -> str:
+        if not known(written):
+            close = nearest(written, near)
+            raise ValueError(f'{wanted} (did you mean "{close}"?)' if close else wanted)
+        return written
+
+    return Value(parse, wanted, {"type": "string", "pattern": f"^(?:{pattern})$", "maxLength": 32})
 
 
 def integer(least: int = 0, most: int = q.LARGEST) -> Value:
@@ -139,9 +154,17 @@ NAME = text(
     r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?",
     63,
 )
+NAME_IN_SITE = text(
+    "a site's name, or an offer of it as site/offer",
+    r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?(?:/[A-Za-z0-9](?:[-A-Za-z0-9._:]*[A-Za-z0-9])?)?",
+    192,
+)
 WORD = text("a word: letters, digits and . _ - / :", r"[A-Za-z0-9](?:[-A-Za-z0-9._/:]*[A-Za-z0-9])?", 128)
-COUNTRY = text("a country code of two capitals such as DE", "[A-Z]{2}", 2)
-JURISDICTION = text("a country code such as DE, or a group such as EEA", "[A-Z]{2,3}(?:-[A-Z]+)?", 32)
+COUNTRY = place("an ISO 3166 country code such as DE", "[A-Z]{2}", COUNTRIES.__contains__, COUNTRIES)
+REGION = place("an ISO 3166-2 code such as US-CA", "[A-Z]{2}-[A-Z0-9]{1,3}", is_region, ())
+JURISDICTION = place(
+    "a country code such as DE, a region such as US-CA, or a group such as EEA", "[A-Z]{2,3}(?:-[A-Z0-9]+)?", is_known
+)
 DIGEST = text("a SHA-256 in 64 hex digits", "[0-9a-f]{64}", 64)
 MODEL_URI = text(
     "models:/NAME@latest, models:/NAME/VERSION or sha256:HEX",

@@ -120,6 +120,8 @@ class RuleColumn:
     """`likely_number`."""
     parts: bytes = b""
     """`part_number`."""
+    penalty_micros_per_hour: int = 0
+    """Of a rule that prefers: what a refused candidate counts as costing more."""
 
     def allowed(self, candidates: int) -> tuple[bool, ...]:
         """The verdict on each of so many candidates."""
@@ -201,6 +203,7 @@ class Score:
     dispreferred: int = 0
     """1 where the workload's `prefer` names other places."""
     cost_micros_per_hour: int = 0
+    """What it costs and, beside that, the penalties of rules that prefer other places."""
     fragmentation: int = 0
     tie: int = 0
 
@@ -233,6 +236,8 @@ class Ranked:
     slots: tuple[Slot, ...]
     cost: Cost
     score: Score
+    penalty_micros_per_hour: int = 0
+    """What rules that prefer other places add to its score. Nobody pays it, so it is no part of `cost`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +253,7 @@ class Ranking:
     costs: tuple[bytes, ...] = ()
     """A column for each field of `Cost`, in their order."""
     scores: tuple[bytes, ...] = ()
-    """A column for each field of `Score`, in their order, the cost left out: it is the sum of `costs`."""
+    """A column for each field of `Score`, in their order, but for the cost: that is `costs` and the penalty."""
     offers: tuple[str, ...] = ()
     """Names of the offers that the slots are on, each once."""
     offer_codes: bytes = b""
@@ -256,6 +261,8 @@ class Ranking:
     copies: bytes = b""
     more_slots: bytes = b""
     """How many slots a candidate has beyond the first."""
+    penalties: bytes = b""
+    """What rules that prefer other places add to each; the cost that counts in a score is the sum with it."""
 
     def count(self, candidates: int) -> int:
         """How many of so many candidates are ranked."""
@@ -265,9 +272,11 @@ class Ranking:
         """The nouns, best first. ValueError where a column has not one number for each candidate."""
         sites = [name for name, truth in zip(candidates, unpack_bits(self.bits, len(candidates)), strict=True) if truth]
         costs = [Cost(*row) for row in zip(*(unpack_numbers(one, len(sites)) for one in self.costs), strict=True)]
+        penalties = unpack_numbers(self.penalties, len(sites))
         marks = zip(*(unpack_numbers(one, len(sites)) for one in self.scores), strict=True)
-        scores = [Score(*(*mark[:_COST], cost.total, *mark[_COST:])) for mark, cost in zip(marks, costs, strict=True)]
-        each = zip(sites, self._slots(sites), costs, scores, strict=True)
+        money = [cost.total + penalty for cost, penalty in zip(costs, penalties, strict=True)]
+        scores = [Score(*(*mark[:_COST], one, *mark[_COST:])) for mark, one in zip(marks, money, strict=True)]
+        each = zip(sites, self._slots(sites), costs, scores, penalties, strict=True)
         return tuple(sorted((Ranked(*one) for one in each), key=lambda one: one.score))
 
     def _slots(self, sites: list[str]) -> list[tuple[Slot, ...]]:

@@ -47,6 +47,7 @@ class Team:
     """The most of its guarantee that others may use while it stands idle; None means all of it."""
     lends_nothing: bool = False
     """Its guarantee stands idle rather than be lent."""
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def guarantee(self) -> Quota:

@@ -1,14 +1,15 @@
-"""Policies: named, versioned law, written as match expressions over workload and site.
+"""Policies: named, versioned law, written as match expressions over workload, data, site, offer, operator and team.
 
-An expression's `key` is a dotted path: `data.classes`, `data.subjects`, `data.deidentified`, `workload.kind`, `team`,
-`site.jurisdiction`, `site.operator`, `site.operatorJurisdiction`, `site.tier`, `site.agreements`, `labels.NAME`, ...
-`placement.rules.attributes` lists them all with their types; anything else is refused when the policy is applied.
+An expression's `key` is a dotted path: `data.classes`, `data.subjects`, `data.deidentified`, `workload.kind`,
+`site.jurisdiction`, `site.tier`, `site.agreements`, `operator.jurisdiction`, `offer.pricing`, `team.name`,
+`labels.NAME`, ... `placement.rules.attributes` lists them all with their types; anything else is refused when the
+policy is applied.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tidegate.model.workload import Data
+from tidegate.model.workload import Audit, Data
 
 
 class Operator(StrEnum):
@@ -30,7 +31,11 @@ class Effect(StrEnum):
     """What a rule's "no" does."""
 
     ENFORCE = "enforce"
+    """Removes the place, whatever it would save."""
     WARN = "warn"
+    """Is recorded, and does nothing else."""
+    PREFER = "prefer"
+    """Makes the place dearer in the ranking by the rule's penalty; what is ranked is lawful already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One testable condition: where `when` holds, all of `require` must, and any one of `require_any`."""
+    """One testable condition: where all of `when` hold, all of `require` must, and any one of `require_any`.
+
+    It does not apply where `unless` is given and all of it holds.
+    """
 
     name: str
     because: str = ""
@@ -59,11 +67,17 @@ class Rule:
     require: tuple[Expression, ...] = ()
     require_any: tuple[Alternative, ...] = ()
     effect: Effect = Effect.ENFORCE
+    unless: tuple[Expression, ...] = ()
+    penalty_micros_per_hour: int = 0
+    """With `prefer`, what a place that says no is taken to cost more; no money that anybody is charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyTest:
-    """An example that the policy's author keeps beside the rules: which sites it allows and forbids."""
+    """An example that the policy's author keeps beside the rules: which sites it allows and forbids.
+
+    An offer of a site is named `site/offer`.
+    """
 
     name: str
     data: Data
@@ -73,6 +87,7 @@ class PolicyTest:
     """`name=value` each."""
     allows: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
+    audit: Audit = Audit.SAMPLED
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,11 @@ class Lineage:
     code_digest: str = ""
     site: str = ""
     data_classes: tuple[str, ...] = ()
+    data_subjects: tuple[str, ...] = ()
+    data_deidentified: bool = False
+    data_attestation: str = ""
+    data_origin: str = ""
+    """Of the data it was made from, as its job declared them: law binds the model, and what serves it, by these."""
 
 
 @dataclass(frozen=True, slots=True)

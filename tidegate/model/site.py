@@ -109,6 +109,8 @@ class Site:
     uplink_bytes_per_day: int = 0
     """What the link between this site and the rest can carry; 0 means not limited."""
     labels: dict[str, str] = field(default_factory=dict)
+    jurisdiction_region: str = ""
+    """ISO 3166-2 code of the region within the country whose law binds the place too, e.g. `US-CA`."""
 
     @property
     def compelled_by(self) -> str:

@@ -255,6 +255,9 @@ class Workload:
     """Whether production work too may be asked to make room. Other work always may."""
     wait: Wait | None = None
     """None: a job waits for ever, a service is refused at once, since its owner must hear it."""
+    carries: tuple[Data, ...] = ()
+    """What the model that it serves was made from; law binds the workload by it as by its own data. The broker fills
+    it in from the model's lineage, where that is recorded."""
 
     @property
     def importance(self) -> Priority:

@@ -229,6 +229,7 @@ class RuleColumn(_message.Message):
     SAMPLES_FIELD_NUMBER: _builtins.int
     LIKELY_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    PENALTY_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     because: _builtins.str
     enforced: _builtins.bool
@@ -249,6 +250,8 @@ class RuleColumn(_message.Message):
     """The number as it was estimated, before anything was added for want of samples or for age."""
     parts: _builtins.bytes
     """The part of the number that is not the distance's: of an answer's time, the service's own."""
+    penalty_micros_per_hour: _builtins.int
+    """Of a rule that prefers: what a refused candidate counts as costing more."""
     @_builtins.property
     def lacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lack]: ...
     @_builtins.property
@@ -272,10 +275,11 @@ class RuleColumn(_message.Message):
         samples: _builtins.bytes = ...,
         likely: _builtins.bytes = ...,
         parts: _builtins.bytes = ...,
+        penalty_micros_per_hour: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "likely", b"likely", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "parts", b"parts", "rule", b"rule", "samples", b"samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "likely", b"likely", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "parts", b"parts", "penalty_micros_per_hour", b"penalty_micros_per_hour", "rule", b"rule", "samples", b"samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -334,6 +338,7 @@ class Score(_message.Message):
     dispreferred: _builtins.int
     """1 where the workload's `prefer` names other places."""
     cost_micros_per_hour: _builtins.int
+    """What it costs and, beside that, the penalties of rules that prefer other places."""
     fragmentation: _builtins.int
     tie: _builtins.int
     def __init__(
@@ -421,7 +426,10 @@ class Ranked(_message.Message):
     SLOTS_FIELD_NUMBER: _builtins.int
     COST_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    PENALTY_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
     site: _builtins.str
+    penalty_micros_per_hour: _builtins.int
+    """What rules that prefer other places add to its score; no part of `cost`."""
     @_builtins.property
     def slots(self) -> _containers.RepeatedCompositeFieldContainer[Global___Slot]: ...
     @_builtins.property
@@ -435,10 +443,11 @@ class Ranked(_message.Message):
         slots: _abc.Iterable[Global___Slot] | None = ...,
         cost: Global___Cost | None = ...,
         score: Global___Score | None = ...,
+        penalty_micros_per_hour: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "score", b"score", "site", b"site", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "penalty_micros_per_hour", b"penalty_micros_per_hour", "score", b"score", "site", b"site", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -460,6 +469,7 @@ class Ranking(_message.Message):
     OFFER_CODES_FIELD_NUMBER: _builtins.int
     COPIES_FIELD_NUMBER: _builtins.int
     MORE_SLOTS_FIELD_NUMBER: _builtins.int
+    PENALTIES_FIELD_NUMBER: _builtins.int
     bits: _builtins.bytes
     """1 where the candidate is ranked."""
     offer_codes: _builtins.bytes
@@ -467,13 +477,15 @@ class Ranking(_message.Message):
     copies: _builtins.bytes
     more_slots: _builtins.bytes
     """How many slots a candidate has beyond the first."""
+    penalties: _builtins.bytes
+    """What rules that prefer other places add to each; the cost that counts in a score is the sum with it."""
     @_builtins.property
     def costs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """A column for each field of `Cost`, in their order."""
 
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """A column for each field of `Score`, in their order, the cost left out: it is the sum of `costs`."""
+        """A column for each field of `Score`, in their order, but for the cost: that is `costs` and the penalty."""
 
     @_builtins.property
     def offers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -489,10 +501,11 @@ class Ranking(_message.Message):
         offer_codes: _builtins.bytes = ...,
         copies: _builtins.bytes = ...,
         more_slots: _builtins.bytes = ...,
+        penalties: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bits", b"bits", "copies", b"copies", "costs", b"costs", "more_slots", b"more_slots", "offer_codes", b"offer_codes", "offers", b"offers", "scores", b"scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bits", b"bits", "copies", b"copies", "costs", b"costs", "more_slots", b"more_slots", "offer_codes", b"offer_codes", "offers", b"offers", "penalties", b"penalties", "scores", b"scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from tidegate.v1 import quantity_pb2 as tidegate_dot_v1_dot_quantity__pb2
 from tidegate.v1 import site_pb2 as tidegate_dot_v1_dot_site__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/money.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/quantity.proto\x1a\x16tidegate/v1/site.proto\"\x9b\x01\n\x05Quota\x12)\n\tresources\x18\x01 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x35\n\ngpu_models\x18\x02 \x03(\x0b\x32!.tidegate.v1.Quota.GpuModelsEntry\x1a\x30\n\x0eGpuModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x85\x04\n\x04Team\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\nguaranteed\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12%\n\x05limit\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x11\n\tborrowing\x18\x04 \x01(\x08\x12\x1f\n\x17\x62udget_micros_per_month\x18\x05 \x01(\x03\x12\x0e\n\x06parent\x18\x06 \x01(\t\x12\x42\n\x11guaranteed_models\x18\x07 \x03(\x0b\x32\'.tidegate.v1.Team.GuaranteedModelsEntry\x12\x38\n\x0climit_models\x18\x08 \x03(\x0b\x32\".tidegate.v1.Team.LimitModelsEntry\x12+\n\x0f\x62orrowing_limit\x18\t \x01(\x0b\x32\x12.tidegate.v1.Quota\x12)\n\rlending_limit\x18\n \x01(\x0b\x32\x12.tidegate.v1.Quota\x12\x15\n\rlends_nothing\x18\x0b \x01(\x08\x1a\x37\n\x15GuaranteedModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x32\n\x10LimitModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x98\x01\n\tOwnership\x12\x17\n\x0fpurchase_micros\x18\x01 \x01(\x03\x12\x16\n\x0elifetime_hours\x18\x02 \x01(\x03\x12\r\n\x05watts\x18\x03 \x01(\x03\x12\x16\n\x0emicros_per_kwh\x18\x04 \x01(\x03\x12\x11\n\tpue_milli\x18\x05 \x01(\x03\x12 \n\x18hosting_micros_per_month\x18\x06 \x01(\x03\"\xed\x01\n\x05Price\x12\x15\n\rinstance_type\x18\x01 \x01(\t\x12\x17\n\x0fmicros_per_hour\x18\x02 \x01(\x03\x12\x0e\n\x06region\x18\x03 \x01(\t\x12%\n\x07pricing\x18\x04 \x01(\x0e\x32\x14.tidegate.v1.Pricing\x12\x11\n\tgpu_model\x18\x05 \x01(\t\x12)\n\tresources\x18\x06 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x18\n\x10micros_per_month\x18\x07 \x01(\x03\x12%\n\x05owned\x18\x08 \x01(\x0b\x32\x16.tidegate.v1.Ownership\"a\n\x0b\x45gressPrice\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x16\n\x0emicros_per_gib\x18\x03 \x01(\x03\x12\x15\n\rmicros_per_gb\x18\x04 \x01(\x03\"P\n\x06Uplift\x12\x14\n\x0cjurisdiction\x18\x01 \x01(\t\x12\x0b\n\x03ppm\x18\x02 \x01(\x03\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x12\n\ndata_class\x18\x04 \x01(\t\"\xd2\x01\n\x0c\x41vailability\x12%\n\x07pricing\x18\x01 \x01(\x0e\x32\x14.tidegate.v1.Pricing\x12\x15\n\rinstance_type\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x15\n\ravailable_ppm\x18\x04 \x01(\x03\x12\"\n\x1ainterruptions_ppm_per_hour\x18\x05 \x01(\x03\x12\x12\n\nrestart_ms\x18\x06 \x01(\x03\x12\x14\n\x0clost_work_ms\x18\x07 \x01(\x03\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x08 \x01(\t\"E\n\x08\x41piPrice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13micros_per_thousand\x18\x02 \x01(\x03\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\"\xdb\x02\n\tPriceBook\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x04 \x01(\x03\x12\"\n\x06prices\x18\x05 \x03(\x0b\x32\x12.tidegate.v1.Price\x12(\n\x06\x65gress\x18\x06 \x03(\x0b\x32\x18.tidegate.v1.EgressPrice\x12$\n\x07uplifts\x18\x07 \x03(\x0b\x32\x13.tidegate.v1.Uplift\x12\x16\n\x0eidle_owned_ppm\x18\x08 \x01(\x03\x12\x12\n\nprecedence\x18\t \x01(\x03\x12/\n\x0c\x61vailability\x18\n \x03(\x0b\x32\x19.tidegate.v1.Availability\x12#\n\x04\x61pis\x18\x0b \x03(\x0b\x32\x15.tidegate.v1.ApiPrice\x12\x0f\n\x07sources\x18\x0c \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/money.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/quantity.proto\x1a\x16tidegate/v1/site.proto\"\x9b\x01\n\x05Quota\x12)\n\tresources\x18\x01 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x35\n\ngpu_models\x18\x02 \x03(\x0b\x32!.tidegate.v1.Quota.GpuModelsEntry\x1a\x30\n\x0eGpuModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\xe3\x04\n\x04Team\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\nguaranteed\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12%\n\x05limit\x18\x03 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x11\n\tborrowing\x18\x04 \x01(\x08\x12\x1f\n\x17\x62udget_micros_per_month\x18\x05 \x01(\x03\x12\x0e\n\x06parent\x18\x06 \x01(\t\x12\x42\n\x11guaranteed_models\x18\x07 \x03(\x0b\x32\'.tidegate.v1.Team.GuaranteedModelsEntry\x12\x38\n\x0climit_models\x18\x08 \x03(\x0b\x32\".tidegate.v1.Team.LimitModelsEntry\x12+\n\x0f\x62orrowing_limit\x18\t \x01(\x0b\x32\x12.tidegate.v1.Quota\x12)\n\rlending_limit\x18\n \x01(\x0b\x32\x12.tidegate.v1.Quota\x12\x15\n\rlends_nothing\x18\x0b \x01(\x08\x12-\n\x06labels\x18\x0c \x03(\x0b\x32\x1d.tidegate.v1.Team.LabelsEntry\x1a\x37\n\x15GuaranteedModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a\x32\n\x10LimitModelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x98\x01\n\tOwnership\x12\x17\n\x0fpurchase_micros\x18\x01 \x01(\x03\x12\x16\n\x0elifetime_hours\x18\x02 \x01(\x03\x12\r\n\x05watts\x18\x03 \x01(\x03\x12\x16\n\x0emicros_per_kwh\x18\x04 \x01(\x03\x12\x11\n\tpue_milli\x18\x05 \x01(\x03\x12 \n\x18hosting_micros_per_month\x18\x06 \x01(\x03\"\xed\x01\n\x05Price\x12\x15\n\rinstance_type\x18\x01 \x01(\t\x12\x17\n\x0fmicros_per_hour\x18\x02 \x01(\x03\x12\x0e\n\x06region\x18\x03 \x01(\t\x12%\n\x07pricing\x18\x04 \x01(\x0e\x32\x14.tidegate.v1.Pricing\x12\x11\n\tgpu_model\x18\x05 \x01(\t\x12)\n\tresources\x18\x06 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\x18\n\x10micros_per_month\x18\x07 \x01(\x03\x12%\n\x05owned\x18\x08 \x01(\x0b\x32\x16.tidegate.v1.Ownership\"a\n\x0b\x45gressPrice\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x02 \x01(\t\x12\x16\n\x0emicros_per_gib\x18\x03 \x01(\x03\x12\x15\n\rmicros_per_gb\x18\x04 \x01(\x03\"P\n\x06Uplift\x12\x14\n\x0cjurisdiction\x18\x01 \x01(\t\x12\x0b\n\x03ppm\x18\x02 \x01(\x03\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x12\n\ndata_class\x18\x04 \x01(\t\"\xd2\x01\n\x0c\x41vailability\x12%\n\x07pricing\x18\x01 \x01(\x0e\x32\x14.tidegate.v1.Pricing\x12\x15\n\rinstance_type\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x15\n\ravailable_ppm\x18\x04 \x01(\x03\x12\"\n\x1ainterruptions_ppm_per_hour\x18\x05 \x01(\x03\x12\x12\n\nrestart_ms\x18\x06 \x01(\x03\x12\x14\n\x0clost_work_ms\x18\x07 \x01(\x03\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x08 \x01(\t\"E\n\x08\x41piPrice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13micros_per_thousand\x18\x02 \x01(\x03\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\"\xdb\x02\n\tPriceBook\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x03 \x01(\t\x12\x16\n\x0e\x65\x66\x66\x65\x63tive_from\x18\x04 \x01(\x03\x12\"\n\x06prices\x18\x05 \x03(\x0b\x32\x12.tidegate.v1.Price\x12(\n\x06\x65gress\x18\x06 \x03(\x0b\x32\x18.tidegate.v1.EgressPrice\x12$\n\x07uplifts\x18\x07 \x03(\x0b\x32\x13.tidegate.v1.Uplift\x12\x16\n\x0eidle_owned_ppm\x18\x08 \x01(\x03\x12\x12\n\nprecedence\x18\t \x01(\x03\x12/\n\x0c\x61vailability\x18\n \x03(\x0b\x32\x19.tidegate.v1.Availability\x12#\n\x04\x61pis\x18\x0b \x03(\x0b\x32\x15.tidegate.v1.ApiPrice\x12\x0f\n\x07sources\x18\x0c \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,28 +39,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEAM_GUARANTEEDMODELSENTRY']._serialized_options = b'8\001'
   _globals['_TEAM_LIMITMODELSENTRY']._loaded_options = None
   _globals['_TEAM_LIMITMODELSENTRY']._serialized_options = b'8\001'
+  _globals['_TEAM_LABELSENTRY']._loaded_options = None
+  _globals['_TEAM_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_QUOTA']._serialized_start=93
   _globals['_QUOTA']._serialized_end=248
   _globals['_QUOTA_GPUMODELSENTRY']._serialized_start=200
   _globals['_QUOTA_GPUMODELSENTRY']._serialized_end=248
   _globals['_TEAM']._serialized_start=251
-  _globals['_TEAM']._serialized_end=768
-  _globals['_TEAM_GUARANTEEDMODELSENTRY']._serialized_start=661
-  _globals['_TEAM_GUARANTEEDMODELSENTRY']._serialized_end=716
-  _globals['_TEAM_LIMITMODELSENTRY']._serialized_start=718
-  _globals['_TEAM_LIMITMODELSENTRY']._serialized_end=768
-  _globals['_OWNERSHIP']._serialized_start=771
-  _globals['_OWNERSHIP']._serialized_end=923
-  _globals['_PRICE']._serialized_start=926
-  _globals['_PRICE']._serialized_end=1163
-  _globals['_EGRESSPRICE']._serialized_start=1165
-  _globals['_EGRESSPRICE']._serialized_end=1262
-  _globals['_UPLIFT']._serialized_start=1264
-  _globals['_UPLIFT']._serialized_end=1344
-  _globals['_AVAILABILITY']._serialized_start=1347
-  _globals['_AVAILABILITY']._serialized_end=1557
-  _globals['_APIPRICE']._serialized_start=1559
-  _globals['_APIPRICE']._serialized_end=1628
-  _globals['_PRICEBOOK']._serialized_start=1631
-  _globals['_PRICEBOOK']._serialized_end=1978
+  _globals['_TEAM']._serialized_end=862
+  _globals['_TEAM_GUARANTEEDMODELSENTRY']._serialized_start=708
+  _globals['_TEAM_GUARANTEEDMODELSENTRY']._serialized_end=763
+  _globals['_TEAM_LIMITMODELSENTRY']._serialized_start=765
+  _globals['_TEAM_LIMITMODELSENTRY']._serialized_end=815
+  _globals['_TEAM_LABELSENTRY']._serialized_start=817
+  _globals['_TEAM_LABELSENTRY']._serialized_end=862
+  _globals['_OWNERSHIP']._serialized_start=865
+  _globals['_OWNERSHIP']._serialized_end=1017
+  _globals['_PRICE']._serialized_start=1020
+  _globals['_PRICE']._serialized_end=1257
+  _globals['_EGRESSPRICE']._serialized_start=1259
+  _globals['_EGRESSPRICE']._serialized_end=1356
+  _globals['_UPLIFT']._serialized_start=1358
+  _globals['_UPLIFT']._serialized_end=1438
+  _globals['_AVAILABILITY']._serialized_start=1441
+  _globals['_AVAILABILITY']._serialized_end=1651
+  _globals['_APIPRICE']._serialized_start=1653
+  _globals['_APIPRICE']._serialized_end=1722
+  _globals['_PRICEBOOK']._serialized_start=1725
+  _globals['_PRICEBOOK']._serialized_end=2072
 # @@protoc_insertion_point(module_scope)

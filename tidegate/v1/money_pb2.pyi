@@ -116,6 +116,26 @@ class Team(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     GUARANTEED_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
@@ -127,6 +147,7 @@ class Team(_message.Message):
     BORROWING_LIMIT_FIELD_NUMBER: _builtins.int
     LENDING_LIMIT_FIELD_NUMBER: _builtins.int
     LENDS_NOTHING_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     borrowing: _builtins.bool
     budget_micros_per_month: _builtins.int
@@ -157,6 +178,8 @@ class Team(_message.Message):
     def lending_limit(self) -> Global___Quota:
         """The most of its guarantee that others may use while it stands idle; absent means all of it."""
 
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     def __init__(
         self,
         *,
@@ -171,10 +194,11 @@ class Team(_message.Message):
         borrowing_limit: Global___Quota | None = ...,
         lending_limit: Global___Quota | None = ...,
         lends_nothing: _builtins.bool = ...,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["borrowing_limit", b"borrowing_limit", "guaranteed", b"guaranteed", "lending_limit", b"lending_limit", "limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowing", b"borrowing", "borrowing_limit", b"borrowing_limit", "budget_micros_per_month", b"budget_micros_per_month", "guaranteed", b"guaranteed", "guaranteed_models", b"guaranteed_models", "lending_limit", b"lending_limit", "lends_nothing", b"lends_nothing", "limit", b"limit", "limit_models", b"limit_models", "name", b"name", "parent", b"parent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowing", b"borrowing", "borrowing_limit", b"borrowing_limit", "budget_micros_per_month", b"budget_micros_per_month", "guaranteed", b"guaranteed", "guaranteed_models", b"guaranteed_models", "labels", b"labels", "lending_limit", b"lending_limit", "lends_nothing", b"lends_nothing", "limit", b"limit", "limit_models", b"limit_models", "name", b"name", "parent", b"parent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

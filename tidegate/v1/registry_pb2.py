@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atidegate/v1/registry.proto\x12\x0btidegate.v1\"<\n\x08\x41rtifact\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\"i\n\x07Lineage\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61ta_ref\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\x0c\n\x04site\x18\x04 \x01(\t\x12\x14\n\x0c\x64\x61ta_classes\x18\x05 \x03(\t\"\xf6\x01\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\'\n\x08\x61rtifact\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Artifact\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12%\n\x07lineage\x18\x05 \x01(\x0b\x32\x14.tidegate.v1.Lineage\x12\x37\n\x07metrics\x18\x06 \x03(\x0b\x32&.tidegate.v1.ModelVersion.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atidegate/v1/registry.proto\x12\x0btidegate.v1\"<\n\x08\x41rtifact\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\"\xca\x01\n\x07Lineage\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x10\n\x08\x64\x61ta_ref\x18\x02 \x01(\t\x12\x13\n\x0b\x63ode_digest\x18\x03 \x01(\t\x12\x0c\n\x04site\x18\x04 \x01(\t\x12\x14\n\x0c\x64\x61ta_classes\x18\x05 \x03(\t\x12\x15\n\rdata_subjects\x18\x06 \x03(\t\x12\x19\n\x11\x64\x61ta_deidentified\x18\x07 \x01(\x08\x12\x18\n\x10\x64\x61ta_attestation\x18\x08 \x01(\t\x12\x13\n\x0b\x64\x61ta_origin\x18\t \x01(\t\"\xf6\x01\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\'\n\x08\x61rtifact\x18\x03 \x01(\x0b\x32\x15.tidegate.v1.Artifact\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\x12%\n\x07lineage\x18\x05 \x01(\x0b\x32\x14.tidegate.v1.Lineage\x12\x37\n\x07metrics\x18\x06 \x03(\x0b\x32&.tidegate.v1.ModelVersion.MetricsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,10 +35,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELVERSION_METRICSENTRY']._serialized_options = b'8\001'
   _globals['_ARTIFACT']._serialized_start=43
   _globals['_ARTIFACT']._serialized_end=103
-  _globals['_LINEAGE']._serialized_start=105
-  _globals['_LINEAGE']._serialized_end=210
-  _globals['_MODELVERSION']._serialized_start=213
-  _globals['_MODELVERSION']._serialized_end=459
-  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=413
-  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=459
+  _globals['_LINEAGE']._serialized_start=106
+  _globals['_LINEAGE']._serialized_end=308
+  _globals['_MODELVERSION']._serialized_start=311
+  _globals['_MODELVERSION']._serialized_end=557
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_start=511
+  _globals['_MODELVERSION_METRICSENTRY']._serialized_end=557
 # @@protoc_insertion_point(module_scope)

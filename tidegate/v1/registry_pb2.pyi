@@ -58,12 +58,21 @@ class Lineage(_message.Message):
     CODE_DIGEST_FIELD_NUMBER: _builtins.int
     SITE_FIELD_NUMBER: _builtins.int
     DATA_CLASSES_FIELD_NUMBER: _builtins.int
+    DATA_SUBJECTS_FIELD_NUMBER: _builtins.int
+    DATA_DEIDENTIFIED_FIELD_NUMBER: _builtins.int
+    DATA_ATTESTATION_FIELD_NUMBER: _builtins.int
+    DATA_ORIGIN_FIELD_NUMBER: _builtins.int
     workload_id: _builtins.str
     data_ref: _builtins.str
     code_digest: _builtins.str
     site: _builtins.str
+    data_deidentified: _builtins.bool
+    data_attestation: _builtins.str
+    data_origin: _builtins.str
     @_builtins.property
     def data_classes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def data_subjects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -72,10 +81,14 @@ class Lineage(_message.Message):
         code_digest: _builtins.str = ...,
         site: _builtins.str = ...,
         data_classes: _abc.Iterable[_builtins.str] | None = ...,
+        data_subjects: _abc.Iterable[_builtins.str] | None = ...,
+        data_deidentified: _builtins.bool = ...,
+        data_attestation: _builtins.str = ...,
+        data_origin: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_digest", b"code_digest", "data_classes", b"data_classes", "data_ref", b"data_ref", "site", b"site", "workload_id", b"workload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code_digest", b"code_digest", "data_attestation", b"data_attestation", "data_classes", b"data_classes", "data_deidentified", b"data_deidentified", "data_origin", b"data_origin", "data_ref", b"data_ref", "data_subjects", b"data_subjects", "site", b"site", "workload_id", b"workload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -264,6 +264,7 @@ class Site(_message.Message):
     REACH_FIELD_NUMBER: _builtins.int
     UPLINK_BYTES_PER_DAY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    JURISDICTION_REGION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     tier: Global___Tier.ValueType
     operator: _builtins.str
@@ -277,6 +278,8 @@ class Site(_message.Message):
     """The origin that stands here: requests from it reach this site without a network hop between places."""
     uplink_bytes_per_day: _builtins.int
     """What the link between this site and the rest can carry; 0 means not limited."""
+    jurisdiction_region: _builtins.str
+    """ISO 3166-2 code of the region within the country whose law binds the place too, e.g. `US-CA`."""
     @_builtins.property
     def engines(self) -> _containers.RepeatedScalarFieldContainer[Global___Engine.ValueType]: ...
     @_builtins.property
@@ -306,10 +309,11 @@ class Site(_message.Message):
         reach: _abc.Iterable[Global___Reach] | None = ...,
         uplink_bytes_per_day: _builtins.int = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        jurisdiction_region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "certifications", b"certifications", "engines", b"engines", "jurisdiction", b"jurisdiction", "labels", b"labels", "location", b"location", "name", b"name", "offers", b"offers", "operator", b"operator", "operator_jurisdiction", b"operator_jurisdiction", "reach", b"reach", "region", b"region", "tier", b"tier", "uplink_bytes_per_day", b"uplink_bytes_per_day"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "certifications", b"certifications", "engines", b"engines", "jurisdiction", b"jurisdiction", "jurisdiction_region", b"jurisdiction_region", "labels", b"labels", "location", b"location", "name", b"name", "offers", b"offers", "operator", b"operator", "operator_jurisdiction", b"operator_jurisdiction", "reach", b"reach", "region", b"region", "tier", b"tier", "uplink_bytes_per_day", b"uplink_bytes_per_day"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -640,6 +640,7 @@ class Workload(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     PREEMPTIBLE_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    CARRIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     kind: Global___WorkloadKind.ValueType
     team: _builtins.str
@@ -669,6 +670,10 @@ class Workload(_message.Message):
     def wait(self) -> Global___Wait:
         """Absent: a job waits for ever, a service is refused at once."""
 
+    @_builtins.property
+    def carries(self) -> _containers.RepeatedCompositeFieldContainer[Global___Data]:
+        """What the model that it serves was made from; the broker fills it in from the model's lineage, where recorded."""
+
     def __init__(
         self,
         *,
@@ -687,10 +692,11 @@ class Workload(_message.Message):
         priority: Global___Priority.ValueType | None = ...,
         preemptible: _builtins.bool = ...,
         wait: Global___Wait | None = ...,
+        carries: _abc.Iterable[Global___Data] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "latency", b"latency", "prefer", b"prefer", "priority", b"priority", "training", b"training", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "kind", b"kind", "labels", b"labels", "latency", b"latency", "max_cost_micros_per_hour", b"max_cost_micros_per_hour", "name", b"name", "preemptible", b"preemptible", "prefer", b"prefer", "priority", b"priority", "team", b"team", "training", b"training", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "carries", b"carries", "data", b"data", "demand", b"demand", "disconnect", b"disconnect", "inference", b"inference", "kind", b"kind", "labels", b"labels", "latency", b"latency", "max_cost_micros_per_hour", b"max_cost_micros_per_hour", "name", b"name", "preemptible", b"preemptible", "prefer", b"prefer", "priority", b"priority", "team", b"team", "training", b"training", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015

@@ -12,7 +12,7 @@ from broker.core.decide.keys import check_name, check_offers, earlier, reused
 from broker.core.decide.placing import Deciding, Watch, outlaws
 from broker.core.replies import Application, Declared
 from broker.core.state import State
-from placement.law import check_policy
+from placement.law import check_policy, check_site
 from placement.money.books import check_book
 from tidegate.model.errors import Conflict, Refused
 from tidegate.model.event import (
@@ -62,7 +62,7 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
             if record.phase is None or record.phase.ended:
                 continue
             for site in record.sites:
-                rules = outlaws(state, record.workload, site)
+                rules = outlaws(state, record, site)
                 if set(rules) - set(record.outlawed_by):
                     yield AssignmentOutlawed(command.at, record.id, site, rules)
                     stopped.append(record.id)
@@ -122,6 +122,7 @@ def _check_site(site: Site, field: str) -> None:
     for name in ("operator", "jurisdiction"):
         if not getattr(site, name):
             raise Refused("is empty", field=f"{field}.{name}", wanted="who runs the place, and whose law binds it")
+    check_site(site, field)
     check_offers(site.offers, f"{field}.offers")
 
 

@@ -82,17 +82,21 @@ def made_by(state: State, record: WorkloadRecord, site: str, status: Status) -> 
     artifact = next((output for output in status.outputs if output.name.endswith(".onnx")), None)
     if training is None or artifact is None or status.phase is not Phase.SUCCEEDED:
         return None
-    name = training.output_model or record.workload.name
+    name, data = training.output_model or record.workload.name, record.workload.data
     return ModelVersion(
         name=name,
         version=len(state.models.get(name, ())) + 1,
         artifact=artifact,
         lineage=Lineage(
             workload_id=record.id,
-            data_ref=record.workload.data.ref,
+            data_ref=data.ref,
             code_digest=training.code_digest,
             site=site,
-            data_classes=record.workload.data.classes,
+            data_classes=data.classes,
+            data_subjects=data.subjects,
+            data_deidentified=data.deidentified,
+            data_attestation=data.attestation,
+            data_origin=data.origin,
         ),
         metrics=status.metrics,
     )

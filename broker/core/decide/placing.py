@@ -5,15 +5,17 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
 
+from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import audit, engine
 from tidegate.model.decision import Decision
 from tidegate.model.errors import Broken
 from tidegate.model.event import Event
 from tidegate.model.registry import ModelVersion
-from tidegate.model.workload import Workload
+from tidegate.model.workload import Data, Workload
 
 Reply = TypeVar("Reply")
 Deciding = Generator[Event, None, Reply]
@@ -45,6 +47,7 @@ def place(
     `revision` is for replays: the offset that the decision was made at, where that is not the state's own.
     Raises `Disagreement`.
     """
+    workload = bound(workload, model)
     revision = state.offset if revision < 0 else revision
     digest = model.artifact.digest if model else ""
     exclude = frozenset(state.sites) - set(among) if among else frozenset()
@@ -67,10 +70,38 @@ def place(
     return decision
 
 
-def outlaws(state: State, workload: Workload, site: str) -> tuple[str, ...]:
-    """The enforced rules in force that forbid the workload at a site."""
-    row = state.fleet.columns.row_of[site]
-    return tuple(rule.name for rule in state.law.rules if rule.enforced and not rule.allows(workload, state.fleet)[row])
+def bound(workload: Workload, model: ModelVersion | None) -> Workload:
+    """The workload as law binds it: a model carries the data that it was made from to wherever it is served.
+
+    The lineage that was recorded outranks what the submitter says of the model. Where neither says anything, nothing
+    is known of that data, which is treated as the strictest.
+    """
+    if model is None:
+        return replace(workload, carries=())
+    lineage = model.lineage
+    if lineage is None:
+        return replace(workload, carries=workload.carries or (Data(),))
+    data = Data(
+        classes=lineage.data_classes,
+        subjects=lineage.data_subjects,
+        deidentified=lineage.data_deidentified,
+        attestation=lineage.data_attestation,
+        origin=lineage.data_origin,
+        ref=lineage.data_ref,
+    )
+    return replace(workload, carries=(data,))
+
+
+def outlaws(state: State, record: WorkloadRecord, site: str) -> tuple[str, ...]:
+    """The enforced rules in force that forbid a workload where it stands at a site, on the offers that it has there."""
+    workload, facts = bound(record.workload, record.model), state.sites[site].effective
+    slots = record.decision.slots if record.decision else ()
+    here = [facts.offer(slot.offer) for slot in slots if slot.site == site]
+    return tuple(
+        rule.name
+        for rule in state.law.rules
+        if rule.enforced and not all(rule.allows_one(workload, facts, offer) for offer in here or [None])
+    )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from broker.core.decide.placing import Deciding, Watch, place, unwatched
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Cancellation, Submission
 from broker.core.state import State
+from placement.law import check_data
 from tidegate.model.decision import Decision, Outcome
 from tidegate.model.errors import Conflict, NotFound, Refused
 from tidegate.model.event import WorkloadCancelled, WorkloadDecided, WorkloadSubmitted
@@ -35,6 +36,7 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
             raise reused(command.key, answer)
         return Submission(before.id, before.decision, before.decided_offset, repeated=True)
     check(workload)
+    check_data(workload.data, state.law, "data")
     if command.if_revision and command.if_revision < state.placement_offset:
         raise Conflict(
             "the fleet has changed since the plan",
@@ -58,6 +60,7 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
 def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) -> Decision:
     """What `submit` would decide now. The same path, with the record left out."""
     check(workload)
+    check_data(workload.data, state.law, "data")
     decision, _ = _decided(state, workload, _model(state, workload), at, watch, _in_the_way(state, workload))
     return decision
 
