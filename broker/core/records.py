@@ -118,6 +118,10 @@ class WorkloadRecord:
         """Whether it has neither ended nor been refused, nor is being stopped."""
         return self.phase is not None and not self.phase.ended and self.phase is not Phase.STOPPING
 
+    def submitted_before(self, other: "WorkloadRecord") -> bool:
+        """Ids are the offsets of submissions, so they tell the order."""
+        return int(self.id[1:]) < int(other.id[1:])
+
     def view(self, sites: dict[str, "SiteRecord"]) -> WorkloadView:
         """As readers see it."""
         standing = dict.fromkeys((*self.sites, *self.leaving, *self.holding))

@@ -229,9 +229,10 @@ class State:
             statuses = {site: status for site, status in record.statuses.items() if site not in record.leaving}
             record = replace(record, leaving=(), statuses=statuses)
         named = self.find(record.workload.name)
-        if placed and named is not None and named.live and named.id != record.id:
+        if named is None or not named.live or named.id == record.id:
+            self.names[record.workload.name] = record.id
+        elif placed and named.submitted_before(record):
             record = replace(record, supersedes=named.id)
-        if placed or named is None or not named.live:
             self.names[record.workload.name] = record.id
         for site in sites:
             self._assign(record, event.decision, site, offset)

@@ -200,6 +200,20 @@ def test_a_changed_service_takes_over_once_it_runs():
     )
 
 
+def test_an_old_service_that_is_moved_does_not_take_its_name_back_from_the_new_one():
+    play = fleet()
+    old = play.ask(SubmitWorkload(5, service())).workload_id
+    at_work(play, old)
+    new = play.ask(SubmitWorkload(6, service(latency=None))).workload_id
+    (here,) = play.state.workloads[old].sites
+    play = play >> DrainSite(7, here)
+    assert play.state.workloads[old].sites != (here,)
+    assert play.state.names["inspect"] == new
+    at_work(play, new)
+    assert play.state.workloads[old].phase is Phase.STOPPING
+    assert play.state.workloads[new].live
+
+
 def test_a_changed_service_that_has_no_room_beside_the_old_takes_its_place_at_once():
     play = Playbook()
     play.ask(ApplyDeclarations(1, (press(),)))
