@@ -24,10 +24,12 @@ from broker.runtime.clock import Clock
 from broker.runtime.contents import Contents
 from broker.runtime.executors import Executors
 from broker.runtime.gathered import RoundTrips
-from broker.runtime.history import restore
+from broker.runtime.history import restore, to_record
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
 from broker.telemetry.embedded import Telemetry
+from tidegate.model.errors import Unavailable
+from tidegate.model.event import BrokerStarted, Recorded
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ async def assemble(
     began = clock.elapsed()
     state = await restore(log, ports.snapshots)
     logger.info("folded offset=%d seconds=%.3f", state.offset, clock.elapsed() - began)
-    epoch = clock.now()
+    epoch = await take_up(state, log, clock.now())
     sessions = Sessions(clock, epoch=epoch, heartbeat_ms=heartbeat_ms, telemetry_bytes_per_s=telemetry_bytes_per_s)
     executors = Executors(state, sessions, bells)
 
@@ -89,3 +91,18 @@ async def assemble(
         traces=Traces(loop, ports.telemetry),
     )
     return Broker(state, loop, sessions, epoch, servicers)
+
+
+async def take_up(state: State, log: Log, now: int) -> int:
+    """This broker's epoch, durable before anybody is told it: above all earlier ones, whatever the clock says.
+
+    Without room for it the broker starts all the same, since what frees room has to be asked of it.
+    """
+    event = BrokerStarted(now, max(now, state.epoch + 1))
+    try:
+        offset = await log.append([to_record(event)])
+    except Unavailable as error:
+        logger.warning("the epoch is not recorded because=%s", error)
+    else:
+        state.apply(Recorded(offset, event))
+    return event.epoch

@@ -59,6 +59,8 @@ class State:
     """Of the last event applied; the state's revision."""
     placement_offset: int = 0
     """Of the last event that could change where something is placed."""
+    epoch: int = 0
+    """Of the broker that took up the log last."""
     sites: dict[str, SiteRecord] = field(default_factory=dict)
     workloads: dict[str, WorkloadRecord] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
@@ -113,6 +115,9 @@ class State:
         for holding in holdings:
             self.fleet.restore(holding)
         self._enact()
+
+    def _started(self, event: happened.BrokerStarted, offset: int) -> None:
+        self.epoch = event.epoch
 
     # Declarations
 
@@ -432,9 +437,11 @@ _PLACES_NOTHING = (
     happened.AssignmentOutlawed,
     happened.PlanAdopted,
     happened.WorkloadQueued,
+    happened.BrokerStarted,
 )
 
 _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
+    happened.BrokerStarted: State._started,
     happened.SiteApplied: State._site_applied,
     happened.PolicyApplied: State._policy_applied,
     happened.TeamApplied: State._team_applied,

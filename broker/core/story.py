@@ -15,6 +15,8 @@ def kind_of(event_type: Any) -> str:
 def touches(recorded: Recorded) -> frozenset[str]:
     """Every id and name that an event is about: workloads by id and by name, sites, policies, models."""
     match recorded.event:
+        case happened.BrokerStarted():
+            return frozenset({"broker"})
         case happened.WorkloadSubmitted(workload=workload):
             return frozenset({f"w{recorded.offset}", workload.name})
         case happened.WorkloadDecided(workload_id=workload_id, decision=decision):

@@ -216,6 +216,15 @@ class WorkloadDisplaced:
     """What was taken and lost, and why it was this one's to give."""
 
 
+@dataclass(frozen=True, slots=True)
+class BrokerStarted:
+    """A broker took up this log. Agents refuse one whose epoch is below the highest that they have met."""
+
+    at: int
+    epoch: int
+    """Above every earlier one in the log, whatever the machine's clock says."""
+
+
 Event = (
     SiteApplied
     | PolicyApplied
@@ -235,6 +244,7 @@ Event = (
     | PlanAdopted
     | WorkloadQueued
     | WorkloadDisplaced
+    | BrokerStarted
 )
 
 

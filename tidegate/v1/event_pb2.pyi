@@ -910,6 +910,31 @@ class SiteView(_message.Message):
 Global___SiteView: _TypeAlias = SiteView  # noqa: Y015
 
 @_typing.final
+class BrokerStarted(_message.Message):
+    """A broker took up this log. Agents refuse one whose epoch is below the highest that they have met."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    epoch: _builtins.int
+    """Above every earlier one in the log, whatever the machine's clock says."""
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "epoch", b"epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BrokerStarted: _TypeAlias = BrokerStarted  # noqa: Y015
+
+@_typing.final
 class Event(_message.Message):
     """Exactly one of these; kinds are only ever added."""
 
@@ -933,6 +958,7 @@ class Event(_message.Message):
     PLAN_ADOPTED_FIELD_NUMBER: _builtins.int
     WORKLOAD_QUEUED_FIELD_NUMBER: _builtins.int
     WORKLOAD_DISPLACED_FIELD_NUMBER: _builtins.int
+    BROKER_STARTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def site_applied(self) -> Global___SiteApplied: ...
     @_builtins.property
@@ -969,6 +995,8 @@ class Event(_message.Message):
     def workload_queued(self) -> Global___WorkloadQueued: ...
     @_builtins.property
     def workload_displaced(self) -> Global___WorkloadDisplaced: ...
+    @_builtins.property
+    def broker_started(self) -> Global___BrokerStarted: ...
     def __init__(
         self,
         *,
@@ -990,12 +1018,13 @@ class Event(_message.Message):
         plan_adopted: Global___PlanAdopted | None = ...,
         workload_queued: Global___WorkloadQueued | None = ...,
         workload_displaced: Global___WorkloadDisplaced | None = ...,
+        broker_started: Global___BrokerStarted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced", "broker_started"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
