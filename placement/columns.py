@@ -8,9 +8,10 @@ that a condition is tested once for each distinct value and not once for each si
 Not a store: every array follows from the facts of a `Fleet`, which alone changes them.
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from enum import Enum
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,25 @@ from tidegate.model.site import Engine, Offer, Pricing, Site, Tier
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 Value = TypeVar("Value", bound=Hashable)
+Kept = TypeVar("Kept")
+
+
+class Part(Enum):
+    """What of a fleet changes row by row, while its declarations stand."""
+
+    STATE = "state"
+    LINKS = "links"
+    TIMES = "times"
+    UNITS = "units"
+    """What is held: units, and so what each team holds."""
+
 
 UNKNOWN = -1
 """In a column of times: nothing is known."""
+
+
+MOST_KEPT = 16
+"""Of what is made once for columns: the oldest goes first."""
 
 
 class Words(Generic[Value]):
@@ -69,6 +86,9 @@ class Columns:
         units: Mapping[tuple[str, str], Mapping[int, Resources]],
     ) -> None:
         facts = tuple(sites.values())
+        self.stamps: dict[Part, int] = dict.fromkeys(Part, 0)
+        """How often each part has changed."""
+        self._kept: dict[Hashable, object] = {}
         self.names: tuple[str, ...] = tuple(sites)
         self.row_of: dict[str, int] = {name: row for row, name in enumerate(self.names)}
         self.sites: tuple[Site, ...] = tuple(known.site for known in facts)
@@ -91,6 +111,19 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def touch(self, part: Part) -> None:
+        """Something of that part has changed."""
+        self.stamps[part] += 1
+
+    def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
+        """What was made of these columns under that key; made now where it was not. It goes when they go."""
+        found = self._kept.get(key)
+        if found is None:
+            if len(self._kept) >= MOST_KEPT:
+                del self._kept[next(iter(self._kept))]
+            found = self._kept[key] = make()
+        return cast(Kept, found)
 
     def attribute(self, key: str, rows: Iterable[tuple[str, ...]]) -> Words[tuple[str, ...]]:
         """The interned column of one site attribute; `rows` are read only the first time a key is asked for."""
@@ -138,11 +171,14 @@ class Columns:
         row = self.row_of.get(site)
         if known is not None and row is not None:
             known.put(row, measurement)
+            self.touch(Part.LINKS)
 
     def put_state(self, site: str, reachable: bool, cordoned: bool) -> None:
         """A site that came, went or was cordoned: one row."""
         row = self.row_of[site]
-        self.reachable[row], self.cordoned[row] = reachable, cordoned
+        if (self.reachable[row], self.cordoned[row]) != (reachable, cordoned):
+            self.reachable[row], self.cordoned[row] = reachable, cordoned
+            self.touch(Part.STATE)
 
     # Offers, and the units of them that are in use.
 
@@ -208,6 +244,7 @@ class Columns:
         row = self.offer_row.get((site, offer))
         if row is None:
             return
+        self.touch(Part.UNITS)
         for spare in self._unit_rows.pop(row, []):
             self._unit_columns[0, spare] = UNKNOWN
             self._spare_rows.append(spare)

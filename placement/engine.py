@@ -16,11 +16,11 @@ at 1,000 and 210 ms at 10,000, of which the rules take 3 ms and the record of 35
 """
 
 from placement.columns import Numbers
-from placement.explain import matrix
+from placement.explain import record
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.money.range import monthly
-from placement.ranking import order, record
+from placement.ranking import order, recorded
 from placement.relax import relaxations, rule_prices
 from placement.verdicts import Question, Watch, judge, silent
 from tidegate.model.decision import Cost, Decision, MonthlyRange, Outcome
@@ -63,8 +63,8 @@ def decide(
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
-        columns=matrix(verdicts, workload, fleet),
-        ranking=record(standing, verdicts, fleet),
+        columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
+        ranking=recorded(standing, verdicts, fleet),
         slots=tuple(slot for row in chosen for slot in verdicts.packing.slots(row)),
         cost=cost,
         relaxations=() if chosen else relaxations(verdicts, workload, fleet, question),
@@ -77,7 +77,7 @@ def decide(
         monthly=monthly(workload, cost, int(verdicts.costs.interruptions[chosen].sum())) if chosen else MonthlyRange(),
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
     )
-    watch("explain", {"misses": sum(verdicts.counts.values()), "relaxations": len(decision.relaxations)})
+    watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
     return decision
 
 

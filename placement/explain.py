@@ -8,18 +8,19 @@ import numpy as np
 
 from placement.columns import UNKNOWN, Mask, Numbers
 from placement.fleet import Fleet
-from placement.verdicts import Column, Verdicts
+from placement.rules.rule import Column
 from tidegate.model.decision import Lack, RuleColumn
 from tidegate.model.workload import Workload
 
 
-def matrix(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> tuple[RuleColumn, ...]:
-    """Every rule's answers with what it found at those that it refused, in the rules' order."""
-    return tuple(record(column, workload, fleet) for column in verdicts.columns)
-
-
 def record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
-    """One rule's answers, and its findings where it refused anybody."""
+    """One rule's answers, and its findings where it refused anybody; made once for a column."""
+    if column.record is None:
+        column.record = _record(column, workload, fleet)
+    return column.record
+
+
+def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
     rule = column.rule
     refused = np.flatnonzero(~column.allowed)
     if len(refused) == 0:
@@ -63,10 +64,17 @@ def _names(rows: Numbers | None, fleet: Fleet) -> tuple[tuple[str, ...], bytes]:
     """The offers' names, each once in the order of the fleet, and which of them each site has; no offer has no name."""
     if rows is None:
         return (), b""
-    distinct, codes = np.unique(rows, return_inverse=True)
-    named = ["" if row == UNKNOWN else fleet.columns.offers[row].name for row in distinct.tolist()]
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(named))}
-    return tuple(numbers), pack_numbers(np.array([numbers[name] for name in named], dtype=np.int64)[codes])
+    named = fleet.columns.offer_name
+    if len(named.codes) == 0:
+        return ("",), b""
+    nothing = len(named.values)
+    codes = np.where(rows == UNKNOWN, nothing, named.codes[rows])
+    used = np.flatnonzero(np.bincount(codes, minlength=nothing + 1))
+    number = np.zeros(nothing + 1, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    return tuple("" if value == nothing else named.values[value] for value in used.tolist()), pack_numbers(
+        number[codes]
+    )
 
 
 def pack_bits(mask: Mask) -> bytes:

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from placement.columns import Columns
+from placement.columns import Columns, Part
 from placement.facts import Copy, Holding, Measurement, SiteFacts, without_gpus
 from tidegate.model.decision import Slot
 from tidegate.model.errors import Refused
@@ -104,6 +104,7 @@ class Fleet:
     ) -> None:
         """How long a model takes on a class of device, as in `Measurement`."""
         self._service_times[model_digest, device_class] = Measurement(us, measured_at, samples, p99_us)
+        self._touch(Part.TIMES)
 
     def take(self, workload_id: str, slots: tuple[Slot, ...], demand: Demand, team: str = "") -> Holding:
         """Take what `slots` say, copy by copy, from the first units with room; replaces what the workload held.
@@ -136,6 +137,7 @@ class Fleet:
         holding = self._holdings.pop(workload_id, None)
         if holding is None:
             return
+        self._touch(Part.UNITS)
         for copy in holding.copies:
             self._vacate(copy)
         left = self.used_by_team(holding.team) - holding.resources
@@ -201,7 +203,12 @@ class Fleet:
         if not units:
             del self._units[copy.site, copy.offer]
 
+    def _touch(self, part: Part) -> None:
+        if self._columns is not None:
+            self._columns.touch(part)
+
     def _hold(self, holding: Holding) -> Holding:
+        self._touch(Part.UNITS)
         self._holdings[holding.workload_id] = holding
         taken = replace(holding.resources, gpu_memory_bytes=0)
         if not _is_nothing(taken):

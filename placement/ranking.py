@@ -63,7 +63,7 @@ def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     return Order(rows, (none, leaning, money, verdicts.packing.fragmentation[rows], tie), penalty)
 
 
-def record(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
+def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     """The columns as a decision keeps them; None where no site is allowed."""
     if len(order.rows) == 0:
         return None

@@ -20,7 +20,7 @@ from placement.fleet import Fleet
 from placement.packing import Packing
 from placement.rules.latency import LatencyRule
 from placement.rules.law import LawRule
-from placement.rules.rule import Rule
+from placement.rules.rule import Rule, to_mask
 from placement.scoring.cost import costs
 from placement.verdicts import Question, Verdicts, judge
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
@@ -248,12 +248,9 @@ def rule_prices(
     """
     if workload.spread is Spread.SITE:
         return ()
-    refusals = verdicts.refusals
     prices: list[RulePrice] = []
-    for column in verdicts.columns:
-        only_this = ~column.allowed & (refusals == 1)
-        if not column.rule.enforced or not only_this.any():
-            continue
+    for column, alone in verdicts.by_one_alone:
+        only_this = to_mask(alone, len(column.allowed))
         if isinstance(column.rule, LatencyRule):
             fits, total = _without_latency(workload, fleet, question)
         else:

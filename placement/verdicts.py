@@ -3,12 +3,14 @@
 Shared by the engine, which explains and chooses from them, and by `relax`, which asks again with one thing changed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
 
 from placement.columns import Mask, Numbers
+from placement.compiled import Compiled, Legal
+from placement.explain import record
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.packing import Packing
@@ -20,15 +22,17 @@ from placement.rules.gpu_memory import GpuMemory
 from placement.rules.gpu_model import GpuModel
 from placement.rules.gpus import Gpus
 from placement.rules.latency import AnswerTimes, LatencyRule
-from placement.rules.law import lawful_offers
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory
-from placement.rules.rule import Rule
+from placement.rules.rule import Column, Rule, to_mask
 from placement.rules.spread import SpreadRule
 from placement.rules.team_limit import TeamLimit
 from placement.rules.volume import Volume
 from placement.scoring.cost import Costs, costs
 from tidegate.model.workload import Workload
+
+MOST_ANSWERS = 20_000_000
+"""Sites times the answers kept of the engine's own rules: about four times as many bytes."""
 
 Watch = Callable[[str, dict[str, int]], None]
 """Called at the end of each step with its name and counts, so that the rim can time the steps. It must not raise."""
@@ -39,39 +43,51 @@ def silent(step: str, counts: dict[str, int]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One rule and its answers, shape (sites,)."""
-
-    rule: Rule
-    allowed: Mask
-
-
-@dataclass(frozen=True, slots=True)
 class Verdicts:
     """What the rules said, in their order, with the sums they said it from."""
 
-    columns: tuple[Column, ...]
+    legal: Legal
+    own: tuple[Column, ...]
+    """Of the engine's own rules, all of which are enforced."""
     packing: Packing
     costs: Costs
 
     @property
-    def allowed(self) -> Mask:
-        """Shape (sites,): True where every enforced rule allows the site."""
-        return _all_allow(self.columns, len(self.packing.fits))
+    def columns(self) -> tuple[Column, ...]:
+        """Every rule's answers, those of the law first."""
+        return (*self.legal.columns, *self.own)
 
     @property
-    def counts(self) -> dict[str, int]:
-        """How many sites each rule refused."""
-        return _counts(self.columns)
+    def allowed(self) -> Mask:
+        """Shape (sites,): True where every enforced rule allows the site."""
+        return self.legal.allowed & _all_allow(self.own, len(self.packing.fits))
+
+    @property
+    def misses(self) -> int:
+        """How many answers were "no"."""
+        return sum(self.legal.counts.values()) + sum(column.refused for column in self.own)
 
     @property
     def refusals(self) -> Numbers:
         """Shape (sites,): how many enforced rules refuse each site."""
-        refused = np.zeros(len(self.packing.fits), dtype=np.int64)
-        for column in self.columns:
-            if column.rule.enforced:
+        refused = self.legal.refusals()
+        for column in self.own:
+            if column.refuses:
                 refused += ~column.allowed
         return refused
+
+    @property
+    def by_one_alone(self) -> list[tuple[Column, int]]:
+        """For each enforced rule that refuses a site which no other refuses: those sites, as bits."""
+        once, twice = self.legal.once, self.legal.twice
+        for column in self.own:
+            twice |= once & column.refuses
+            once |= column.refuses
+        alone = once & ~twice
+        if not alone:
+            return []
+        each = (*self.legal.refusing, *self.own)
+        return [(column, column.refuses & alone) for column in each if column.refuses & alone]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +107,19 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     """Ask every rule about every site."""
     law, digest, columns = question.law, question.model_digest, fleet.columns
 
-    legal = _ask(law.rules, workload, fleet)
-    watch("law", _counts(legal))
+    legal = columns.kept(("law", id(law.rules)), lambda: Compiled(law.rules, columns)).legal(workload, fleet)
+    watch("law", legal.counts)
 
-    times = AnswerTimes(workload, fleet, digest, question.now)
+    times = AnswerTimes.of(workload, fleet, digest, question.now)
     reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(times), Volume()), workload, fleet)
     watch("reach", _counts(reach))
 
     prices = law.prices(columns)
-    packing = Packing(workload, columns, prices, times.in_time & lawful_offers(law.rules, workload, fleet))
+    usable = times.in_time if legal.offers is None else times.in_time & legal.offers
+    packing = Packing(workload, columns, prices, usable)
     one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
-    on_offers = tuple(rule for rule in law.rules if rule.enforced and rule.of_offers)
-    beside = (*on_offers, *(column.rule for column in (reach[2], *one_copy)))
-    room = _ask((Copies(packing, beside), TeamLimit(law.team(workload.team))), workload, fleet)
+    one_has = legal.some_offer & _all_allow((reach[2], *one_copy), len(columns))
+    room = _ask((Copies(packing, one_has), TeamLimit(law.team(workload.team))), workload, fleet)
 
     source = question.source_region
     if source is None:
@@ -111,25 +127,57 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    others = (*legal, *reach, *one_copy, *price, *room)
-    spread = _ask((SpreadRule(packing, _all_allow(others, len(columns))),), workload, fleet)
+    others = legal.allowed & _all_allow((*reach, *one_copy, *price, *room), len(columns))
+    spread = _ask((SpreadRule(packing, others),), workload, fleet)
     watch("fit", _counts((*one_copy, *spread, *room)))
     watch("price", _counts(price))
-    return Verdicts((*legal, *reach, *one_copy, *spread, *price, *room), packing, cost)
+    return Verdicts(legal, (*reach, *one_copy, *spread, *price, *room), packing, cost)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:
-    return tuple(Column(rule, rule.allows(workload, fleet)) for rule in rules)
+    """Each rule's answers: those that it gave when it was last asked the same, where nothing that it reads changed."""
+    stamps, answers = fleet.columns.stamps, fleet.columns.kept("answers", Answers)
+    found: list[Column] = []
+    for rule in rules:
+        asked = rule.asks(workload)
+        if asked is None:
+            found.append(Column(rule, rule.allows(workload, fleet)))
+            continue
+        key = (rule.name, asked, tuple([stamps[part] for part in rule.reads]))
+        column = answers.get(key)
+        if column is None:
+            column = Column(rule, rule.allows(workload, fleet))
+            record(column, workload, fleet)
+            answers.put(key, column, len(fleet.columns))
+        found.append(column)
+    return tuple(found)
+
+
+class Answers:
+    """Columns that may serve again. Bounded: when it is full, everything is forgotten."""
+
+    def __init__(self) -> None:
+        self._columns: dict[Hashable, Column] = {}
+
+    def get(self, key: Hashable) -> Column | None:
+        """The column under that key."""
+        return self._columns.get(key)
+
+    def put(self, key: Hashable, column: Column, sites: int) -> None:
+        """Keep it."""
+        if len(self._columns) * (sites + 1) > MOST_ANSWERS:
+            self._columns.clear()
+        self._columns[key] = column
 
 
 def _all_allow(columns: tuple[Column, ...], sites: int) -> Mask:
-    allowed = np.ones(sites, dtype=np.bool_)
+    """Shape (sites,): where every one of these enforced rules allows."""
+    refused = 0
     for column in columns:
-        if column.rule.enforced:
-            allowed &= column.allowed
-    return allowed
+        refused |= column.refuses
+    return ~to_mask(refused, sites) if refused else np.ones(sites, dtype=np.bool_)
 
 
 def _counts(columns: tuple[Column, ...]) -> dict[str, int]:
     """How many sites each rule refused."""
-    return {column.rule.name: int((~column.allowed).sum()) for column in columns}
+    return {column.rule.name: column.refused for column in columns}

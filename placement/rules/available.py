@@ -1,8 +1,10 @@
 """Available: the site can be reached, takes new work, and was not left out by the caller (a drain, a retry)."""
 
+from collections.abc import Hashable
+
 import numpy as np
 
-from placement.columns import Mask, Numbers
+from placement.columns import Mask, Numbers, Part
 from placement.fleet import Fleet
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack
@@ -20,9 +22,14 @@ class Available(Plain):
 
     name = "available"
     kind = Kind.REACH
+    reads = frozenset({Part.STATE})
 
     def __init__(self, exclude: frozenset[str]) -> None:
         self._exclude = exclude
+
+    def asks(self, workload: Workload) -> Hashable:
+        """Who was left out."""
+        return self._exclude
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the site is reachable, not cordoned and not excluded."""

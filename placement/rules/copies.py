@@ -4,12 +4,10 @@ It speaks where the rules on one copy have nothing to say: each amount can be ha
 not as often as there are copies. Where one copy already finds too little, that rule's number is the useful one.
 """
 
-import numpy as np
-
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Findings, Plain, Rule
+from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
@@ -20,16 +18,14 @@ class Copies(Plain):
     name = "copies"
     kind = Kind.CAPACITY
 
-    def __init__(self, packing: Packing, on_one_copy: tuple[Rule, ...]) -> None:
+    def __init__(self, packing: Packing, one_has: Mask) -> None:
+        """`one_has`, shape (sites,): where every rule on one copy allows it."""
         self._packing = packing
-        self._on_one_copy = on_one_copy
+        self._one_has = one_has
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where all copies have room, or where one copy already does not."""
-        one_has = np.ones(len(fleet.columns), dtype=np.bool_)
-        for rule in self._on_one_copy:
-            one_has &= rule.allows(workload, fleet)
-        return ~one_has | (self._packing.copies >= self._packing.wanted)
+        return ~self._one_has | (self._packing.copies >= self._packing.wanted)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many have room."""

@@ -1,5 +1,7 @@
 """Engine: the site runs something that can run this kind of work."""
 
+from collections.abc import Hashable
+
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.rules.rule import Findings, Plain
@@ -18,6 +20,10 @@ class EngineRule(Plain):
 
     name = "engine"
     kind = Kind.REACH
+
+    def asks(self, workload: Workload) -> Hashable:
+        """The kind of work."""
+        return workload.kind
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where any engine of the site runs this kind."""

@@ -1,5 +1,7 @@
 """GPU model: one of those that the workload names. Not asked where it falls back on CPUs, or names none."""
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from placement.columns import Mask, Numbers
@@ -13,6 +15,10 @@ class GpuModel(Plain):
     """Some offer of the site has a GPU of a named model."""
 
     name = "gpu-model"
+
+    def asks(self, workload: Workload) -> Hashable:
+        """The models that would do."""
+        return () if workload.demand.cpu_fallback else workload.demand.gpu_models
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where an offer with units has a model that will do."""

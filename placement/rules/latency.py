@@ -5,6 +5,8 @@ class of device. `placement.reach` says what a measured time counts for, and whe
 nobody knows is a "no": a promise cannot rest on it.
 """
 
+from collections.abc import Hashable
+
 import numpy as np
 
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
@@ -14,6 +16,9 @@ from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
+MOST_TIMES = 1_000_000
+"""Offers and sites times the answer times kept: some ten times as many bytes."""
+
 
 class AnswerTimes:
     """How long an answer takes, for one workload at one moment. Worked out once, for the rule and for the packing.
@@ -21,10 +26,33 @@ class AnswerTimes:
     Where the workload asks for nothing, everything is `in_time` and no other attribute means anything.
     """
 
-    def __init__(self, workload: Workload, fleet: Fleet, model_digest: str, now: int) -> None:
-        """`now`: ms since the epoch; `model_digest` finds the measured service times."""
-        columns = fleet.columns
-        self.latency = workload.latency
+    @classmethod
+    def of(cls, workload: Workload, fleet: Fleet, model_digest: str, now: int) -> "AnswerTimes":
+        """`now`: ms since the epoch; `model_digest` finds the measured service times.
+
+        The same again where nothing has changed that it follows from: the promise, what each origin's times are worth,
+        and what the service's are.
+        """
+        columns, latency = fleet.columns, workload.latency
+        trips = tuple([columns.round_trips(origin).at(now) for origin in latency.origins]) if latency else ()
+        classes, measured, service = columns.device_class.values, fleet.service_times, None
+        if latency and measured and any((model_digest, name) in measured for name in classes):
+            service = of_classes(measured, model_digest, classes, latency.service_time_us).at(now)
+        said = service and (service.us.tobytes(), service.measured_at.tobytes(), service.samples.tobytes())
+        key = (latency, tuple([id(trip) for trip in trips]), said, service and service.likely_us.tobytes())
+        kept: dict[Hashable, AnswerTimes] = columns.kept("times", dict)
+        times = kept.get(key)
+        if times is None:
+            if len(kept) * (len(columns.offers) + len(columns) + 1) > MOST_TIMES:
+                kept.clear()
+            times = kept[key] = cls(workload, columns, trips, service, key)
+        return times
+
+    def __init__(
+        self, workload: Workload, columns: Columns, trips: tuple[Worth, ...], service: Worth | None, key: Hashable
+    ) -> None:
+        """`trips` of each origin; `service` by class of device, None where nothing was measured; `key`: see `of`."""
+        self.key, self.latency, self.trips = key, workload.latency, trips
         self.in_time: Mask = np.ones(len(columns.offers), dtype=np.bool_)
         """Shape (offers,): True where the offer answers soon enough."""
         if self.latency is None:
@@ -32,26 +60,22 @@ class AnswerTimes:
         self.declared_us = self.latency.service_time_us
         self.origin: Numbers = np.zeros(len(columns), dtype=np.int64)
         """Shape (sites,): which of the workload's origins is the worst, or the first that nobody knows the way from."""
-        self.network = self._worst(columns, now)
+        self.network = self._worst(columns)
         """Shapes (sites,)."""
         classes = columns.device_class
-        by_class = of_classes(fleet.service_times, model_digest, classes.values, self.declared_us).at(now)
-        codes = classes.codes
-        self.service = Worth(
-            by_class.us[codes], by_class.measured_at[codes], by_class.samples[codes], by_class.likely_us[codes]
-        )
-        """Shapes (offers,)."""
+        by_class = service or of_classes({}, "", classes.values, self.declared_us).at(0)
+        self.service = by_class
+        """By class of device."""
         there = self.network.us[columns.offer_site]
-        self.us: Numbers = np.where(there == UNKNOWN, UNKNOWN, there + self.service.us)
+        self.us: Numbers = np.where(there == UNKNOWN, UNKNOWN, there + by_class.us[classes.codes])
         """Shape (offers,): microseconds to an answer, `UNKNOWN` where the round trip is."""
         self.in_time = (self.us != UNKNOWN) & (self.us <= self.latency.p99_us)
 
-    def _worst(self, columns: Columns, now: int) -> Worth:
+    def _worst(self, columns: Columns) -> Worth:
         nothing = np.zeros(len(columns), dtype=np.int64)
         worst = Worth(nothing, nothing, nothing, nothing)
         assert self.latency is not None
-        for index, origin in enumerate(self.latency.origins):
-            trip = columns.round_trips(origin).at(now)
+        for index, trip in enumerate(self.trips):
             # The first unknown one stays: a site that is not known from everywhere is not known.
             worse = (worst.us != UNKNOWN) & ((trip.us == UNKNOWN) | (trip.us > worst.us) | (index == 0))
             self.origin = np.where(worse, index, self.origin)
@@ -76,6 +100,10 @@ class LatencyRule(Plain):
     def __init__(self, times: AnswerTimes) -> None:
         self._times = times
 
+    def asks(self, workload: Workload) -> Hashable:
+        """What the times follow from."""
+        return self._times.key
+
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where an offer answers soon enough. All True where the workload asks for nothing."""
         columns, times = fleet.columns, self._times
@@ -92,9 +120,9 @@ class LatencyRule(Plain):
         columns, times = fleet.columns, self._times
         assert times.latency is not None
         fastest = columns.first_offer(times.us == columns.site_min(times.us)[columns.offer_site])[refused]
-        bare = fastest == UNKNOWN
+        bare, classes = fastest == UNKNOWN, columns.device_class.codes
         service_us, service_likely = (
-            np.where(bare, times.declared_us, column[fastest] if len(column) else times.declared_us)
+            np.where(bare, times.declared_us, column[classes[fastest]] if len(classes) else times.declared_us)
             for column in (times.service.us, times.service.likely_us)
         )
         there = times.network

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from placement.columns import Columns, Mask, Numbers, Words
+from placement.columns import Columns, Mask, Numbers, Part, Words
 from placement.fleet import Fleet
 from placement.rules.attributes import Attribute, Found, mistaken_class
 from placement.rules.expressions import Condition, compile_expression
@@ -52,6 +52,14 @@ class LawRule:
     def kind(self) -> Kind:
         """The law."""
         return Kind.LAW
+
+    @property
+    def reads(self) -> frozenset[Part]:
+        """Declarations alone."""
+        return frozenset()
+
+    def asks(self, workload: Workload) -> None:
+        """What is kept of the law is kept by `placement.compiled`."""
 
     @property
     def enforced(self) -> bool:
@@ -139,7 +147,7 @@ class LawRule:
             return attribute.of_site(site)
         if attribute.of_offer is not None:
             return attribute.of_offer(offer) if offer else ()
-        return self._of_asker(attribute, workload)
+        return self.of_asker(attribute, workload)
 
     def each(self, workload: Workload) -> tuple[Workload, ...]:
         """The workload with each of the data that it holds; only a rule on data can tell them apart."""
@@ -151,7 +159,7 @@ class LawRule:
         """Every condition that the rule requires, alone or in an alternative."""
         return (*self.require, *(condition for way in self.require_any for condition in way))
 
-    def _of_asker(self, attribute: Attribute, workload: Workload) -> Found:
+    def of_asker(self, attribute: Attribute, workload: Workload) -> Found:
         """The value of an attribute of the workload or its team; a team that nobody declared says nothing."""
         if attribute.of_team is not None:
             return attribute.of_team(self.teams[workload.team]) if workload.team in self.teams else ()
@@ -212,7 +220,7 @@ class LawRule:
         if of_offer is not None:
             return columns.attribute(key, (of_offer(offer) for offer in columns.offers))
         rows = len(columns.offers) if self.of_offers else len(columns)
-        return Words.same(self._of_asker(condition.attribute, workload), rows)
+        return Words.same(self.of_asker(condition.attribute, workload), rows)
 
 
 def lawful_offers(rules: tuple[LawRule, ...], workload: Workload, fleet: Fleet) -> Mask:

@@ -1,11 +1,14 @@
 """The shape of a rule: it answers for all sites at once, and gives numbers for all that it refused, at once too."""
 
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from placement.columns import Mask, Numbers
+import numpy as np
+
+from placement.columns import Mask, Numbers, Part
 from placement.fleet import Fleet
-from tidegate.model.decision import Kind, Lack
+from tidegate.model.decision import Kind, Lack, RuleColumn
 from tidegate.model.workload import Workload
 
 
@@ -54,6 +57,13 @@ class Rule(Protocol):
     def penalty_micros_per_hour(self) -> int:
         """Of a rule that prefers: what a refused candidate counts as costing more; else 0."""
 
+    @property
+    def reads(self) -> frozenset[Part]:
+        """What it reads of the fleet beside declarations: an answer is forgotten when any of that has changed."""
+
+    def asks(self, workload: Workload) -> Hashable:
+        """All that it looks at of the workload and of what it was made with; None where an answer is not to be kept."""
+
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the rule has nothing against the site."""
 
@@ -64,6 +74,39 @@ class Rule(Protocol):
         """
 
 
+@dataclass(slots=True)
+class Column:
+    """One rule and its answers. Shared between decisions, so nothing but `record` is ever written to."""
+
+    rule: Rule
+    allowed: Mask
+    """Shape (sites,)."""
+    refuses: int = field(init=False)
+    """The sites that it refuses, the first in the lowest bit: so a thousand answers are joined in nanoseconds."""
+    record: RuleColumn | None = None
+    """As decisions keep it, once somebody has asked for that (`placement.explain`)."""
+
+    def __post_init__(self) -> None:
+        """The bits follow from the mask."""
+        self.refuses = to_bits(~self.allowed)
+
+    @property
+    def refused(self) -> int:
+        """How many sites the rule refuses."""
+        return self.refuses.bit_count()
+
+
+def to_bits(mask: Mask) -> int:
+    """A mask as one number, its first row in the lowest bit."""
+    return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
+
+
+def to_mask(bits: int, rows: int) -> Mask:
+    """The inverse of `to_bits`."""
+    data = np.frombuffer(bits.to_bytes(-(-rows // 8), "little"), dtype=np.uint8)
+    return np.unpackbits(data, count=rows, bitorder="little").view(np.bool_)
+
+
 class Plain:
     """What the engine's own rules have in common: a name, no source but the workload itself, and they bind."""
 
@@ -72,3 +115,8 @@ class Plain:
     enforced = True
     kind = Kind.SHAPE
     penalty_micros_per_hour = 0
+    reads: frozenset[Part] = frozenset()
+
+    def asks(self, workload: Workload) -> Hashable:
+        """Not to be kept, unless a rule says of what its answer follows."""
+        return None

@@ -1,5 +1,7 @@
 """Volume: what has to come in every day fits through the site's uplink. Data that lies at the site needs no link."""
 
+from collections.abc import Hashable
+
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.rules.rule import Findings, Plain
@@ -12,6 +14,10 @@ class Volume(Plain):
 
     name = "volume"
     kind = Kind.REACH
+
+    def asks(self, workload: Workload) -> Hashable:
+        """How much has to come, and from where."""
+        return (workload.data.origin, workload.data.bytes_per_day)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the data is there already or the link can carry it."""

@@ -16,10 +16,9 @@ from tidegate.model.workload import Workload
 def penalties(verdicts: Verdicts, workload: Workload, fleet: Fleet, rows: Numbers) -> Numbers:
     """Shape (rows,): micros per hour at each of these sites, which all fit."""
     columns, total = fleet.columns, np.zeros(len(rows), dtype=np.int64)
-    for column in verdicts.columns:
+    for column in verdicts.legal.preferring:
         rule = column.rule
-        if not isinstance(rule, LawRule) or not rule.penalty_micros_per_hour:
-            continue
+        assert isinstance(rule, LawRule)
         refused = ~column.allowed[rows]
         if rule.of_offers:
             good = rule.offers(workload, fleet)

@@ -1,7 +1,7 @@
 """How long one explained decision takes: never seen before, of a class seen before, and after a node has changed.
 
-The fleet, the law and the workloads are drawn from a seed: 200 rules over 1,000 sites, ten or a hundred offers a site, a
-third of them in use. Every decision records its whole matrix. The auditor's own pass stands beside.
+The fleet, the law and the workloads are drawn from a seed: 200 rules over 1,000 sites, ten or a hundred offers a site,
+a third of them in use. Every decision records its whole matrix. The auditor's own pass stands beside.
 """
 
 import gc
@@ -45,7 +45,7 @@ def rows() -> list[Row]:
         dice = random.Random(2)
         fleet = a_fleet(dice, offers // SITES)
         size = f"{SITES:,} sites x {offers:,} offers x {RULES} rules"
-        few = 60 if offers <= 10_000 else 60
+        few = 300 if offers <= 10_000 else 60
         fresh = [a_workload(dice, number) for number in range(few + 40)]
         for workload in fresh[:40]:
             explain(workload, fleet, law)
