@@ -1,0 +1,1 @@
+"""Many workloads at once."""
