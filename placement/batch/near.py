@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placement.batch.problem import Problem
-from placement.columns import Mask, Numbers
+from placement.columns import Numbers
 
 NEAR = 24
 """Arcs of each kind that are looked at closely: the best by cost and bid."""
@@ -33,12 +33,10 @@ def reduced(problem: Problem, prices: NDArray[np.float64]) -> NDArray[np.float64
     return total
 
 
-def near(problem: Problem, prices: NDArray[np.float64], *, width: int = NEAR, only: Mask | None = None) -> Near:
-    """The best `width` arcs of each kind, the better first; of `only` (arcs,) where that is given."""
+def near(problem: Problem, prices: NDArray[np.float64], *, width: int = NEAR) -> Near:
+    """The best `width` arcs of each kind, the better first."""
     kind, worth = problem.arc_kind, reduced(problem, prices)
     order = np.lexsort((problem.place, worth, kind))
-    if only is not None:
-        order = order[only[order]]
     held = np.bincount(kind[order], minlength=problem.kinds)
     width = min(width, int(held.max(initial=0)))
     rank = np.arange(len(order)) - np.repeat(np.cumsum(held) - held, held)

@@ -13,10 +13,9 @@ what fits nowhere is left out.
     start  (kinds + 1,)      arcs of kind k are start[k] to start[k + 1]
     place  (arcs,)           where
     cost   (arcs,)           micros for each
-    whole  (arcs,)           False where a share of the copies finds room, but never all; such an arc serves the bound
     room   (places, amounts) what each place gives
 
-All are int64 (`whole` is a mask). The amounts are whatever the maker counts, GPUs, CPUs and memory for instance; they
+All are int64. The amounts are whatever the maker counts, GPUs, CPUs and memory for instance; they
 pool within a place, so an assignment that is feasible here may still not fit on single units, and whoever carries it
 out asks the engine.
 
@@ -27,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
+from placement.columns import Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,6 @@ class Problem:
     start: Numbers
     place: Numbers
     cost: Numbers
-    whole: Mask
     room: Numbers
 
     @property
@@ -67,7 +65,7 @@ class Problem:
             found.append("the kinds are not as many everywhere")
         elif self.start[0] != 0 or self.start[-1] != arcs or (np.diff(self.start) < 0).any():
             found.append("start does not divide the arcs")
-        if not len(self.cost) == len(self.whole) == arcs:
+        if len(self.cost) != arcs:
             found.append("the arcs are not as many everywhere")
         if arcs and not 0 <= self.place.min() <= self.place.max() < self.places:
             found.append("an arc leads to no place")
@@ -104,7 +102,7 @@ class Assignment:
                 total += int(problem.leave[k])
                 continue
             arcs = range(int(problem.start[k]), int(problem.start[k + 1]))
-            prices = [int(problem.cost[a]) for a in arcs if problem.place[a] == where and problem.whole[a]]
+            prices = [int(problem.cost[a]) for a in arcs if problem.place[a] == where]
             if not prices:
                 found.append(f"workload {workload} stands at {where}, which its rules do not allow")
             else:

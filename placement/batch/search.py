@@ -29,7 +29,7 @@ NEVER = 2**62
 
 
 def improve(problem: Problem, close: Near, at: Numbers, *, passes: int = PASSES) -> Assignment:
-    """A cheaper assignment than `at`, or `at` itself. `close` has whole arcs alone."""
+    """A cheaper assignment than `at`, or `at` itself."""
     search = _Search(problem, close, at)
     for _ in range(passes):
         if not (search.shift() or search.turn() or search.push()):
@@ -58,11 +58,11 @@ class _Search:
     def _pays(self, problem: Problem, kind: Numbers) -> Numbers:
         """Shape (workloads,): what each pays where it stands, near or not."""
         near = self.place == self.at[:, None]
-        pays = np.where(near, self.cost, NEVER).min(axis=1, initial=NEVER)
+        pays: Numbers = np.where(near, self.cost, NEVER).min(axis=1, initial=NEVER)
         pays[self.at == self.places] = self.leave[self.at == self.places]
         for workload in np.flatnonzero(pays == NEVER):
             arcs = slice(problem.start[kind[workload]], problem.start[kind[workload] + 1])
-            here = (problem.place[arcs] == self.at[workload]) & problem.whole[arcs]
+            here = problem.place[arcs] == self.at[workload]
             pays[workload] = problem.cost[arcs][here].min()
         return pays
 
