@@ -2,7 +2,8 @@
 
 Every kind of workload is judged once, on a fleet from which everything that takes part has left: where all enforced
 rules allow it there, an arc leads, at the price that the engine gives. So a solver sees nothing unlawful, out of reach
-or too large, and what one workload costs is the same sum as in its decision.
+or too large, and what one workload costs is the same sum as in its decision. Where something stands already, it may
+stay, whatever new work would find there (a cordon, a slow link): an arc leads there too, unless the law forbids it.
 
 A place is a site. Its room is the sum over its units, less what those hold that take no part. That units do not pool,
 that a site's cheapest offer may be full, and that a team has a limit are left to the engine, which decides every move
@@ -14,6 +15,7 @@ rounded down and rooms up, so that the bound stays one.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
 
@@ -21,7 +23,6 @@ from placement.batch.problem import Problem
 from placement.columns import Numbers
 from placement.fleet import Fleet
 from placement.law import Law
-from placement.scoring.tie import tie
 from placement.verdicts import Question, judge
 from tidegate.model.site import Offer
 from tidegate.model.workload import Workload
@@ -36,10 +37,15 @@ AMOUNTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One workload that takes part, and the digest of the model that it serves."""
+    """One workload that takes part."""
 
     workload: Workload
     model_digest: str = ""
+    """Of the model that it serves."""
+    stands_at: str = ""
+    """The site where it stands and may stay; empty where there is none."""
+    pays: int = 0
+    """Micros per hour, where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,43 +63,67 @@ class Batch:
 
 def formulate(asked: Sequence[Asked], fleet: Fleet, law: Law) -> Batch:
     """The batch of those asked. `fleet` must not hold anything of theirs; `law` is that of the moment."""
-    kinds = _kinds(asked, law)
-    columns = fleet.columns
-    arcs: list[tuple[Numbers, Numbers]] = []
-    for members in kinds:
-        one = asked[members[0]]
-        verdicts = judge(one.workload, fleet, Question(law, one.model_digest))
-        rows = np.flatnonzero(verdicts.allowed)
-        arcs.append((rows, verdicts.costs.total[rows]))
-    dearest = max((int(cost.max()) for _, cost in arcs if len(cost)), default=0)
-    return Batch(
-        Problem(
-            demand=np.array([_demand(asked[members[0]].workload) for members in kinds], np.int64).reshape(-1, AMOUNTS),
-            many=np.array([len(members) for members in kinds], dtype=np.int64),
-            leave=np.full(len(kinds), LEFT_OUT * (dearest + 1), dtype=np.int64),
-            start=np.concatenate([[0], np.cumsum([len(rows) for rows, _ in arcs])]).astype(np.int64),
-            place=_joined([rows for rows, _ in arcs]),
-            cost=_joined([cost for _, cost in arcs]),
-            room=_rooms(fleet),
-        ),
-        order=tuple(index for members in kinds for index in members),
-        sites=columns.names,
+    kinds = [kind for members in _alike(asked, law) for kind in _judged(asked, members, fleet, law)]
+    dearest = max((int(kind.cost.max()) for kind in kinds if len(kind.cost)), default=0)
+    demand = np.array([_demand(asked[kind.members[0]].workload) for kind in kinds], dtype=np.int64)
+    problem = Problem(
+        demand=demand.reshape(-1, AMOUNTS),
+        many=np.array([len(kind.members) for kind in kinds], dtype=np.int64),
+        leave=np.full(len(kinds), LEFT_OUT * (dearest + 1), dtype=np.int64),
+        start=np.cumsum([0, *(len(kind.place) for kind in kinds)], dtype=np.int64),
+        place=_joined([kind.place for kind in kinds]),
+        cost=_joined([kind.cost for kind in kinds]),
+        room=_rooms(fleet, asked),
     )
+    order = tuple(index for kind in kinds for index in kind.members)
+    return Batch(problem, order, fleet.columns.names)
 
 
-def _kinds(asked: Sequence[Asked], law: Law) -> list[list[int]]:
-    """Which of those asked are of a kind: all but the name is the same, and the name too where a law speaks of it.
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    members: tuple[int, ...]
+    place: Numbers
+    cost: Numbers
+
+
+def _alike(asked: Sequence[Asked], law: Law) -> list[list[int]]:
+    """Which of those asked are judged alike: all but the name is the same, and the name too where a law speaks of it.
 
     In the order of a hash of their first names, so that no one can go first by what it is called.
     """
     named = "workload.name" in repr(law.policies)
-    kinds: dict[tuple[object, ...], list[int]] = {}
-    order = sorted(range(len(asked)), key=lambda i: (tie(asked[i].workload.name, "batch"), asked[i].workload.name, i))
+    alike: dict[tuple[str, str], list[int]] = {}
+    names = [one.workload.name.encode() for one in asked]
+    order = sorted(range(len(asked)), key=lambda i: (blake2b(names[i], digest_size=8).digest(), names[i], i))
     for index in order:
         one = asked[index]
         like = one.workload if named else replace(one.workload, name="")
-        kinds.setdefault((repr(like), one.model_digest), []).append(index)
-    return list(kinds.values())
+        alike.setdefault((repr(like), one.model_digest), []).append(index)
+    return list(alike.values())
+
+
+def _judged(asked: Sequence[Asked], members: list[int], fleet: Fleet, law: Law) -> list[_Kind]:
+    """The kinds among workloads that are judged alike: those that may stay where new work could not go, or pay less
+    there than new work would, are a kind for each such place; all others are one."""
+    one = asked[members[0]]
+    verdicts = judge(one.workload, fleet, Question(law, one.model_digest))
+    rows = np.flatnonzero(verdicts.allowed)
+    costs = verdicts.costs.total[rows]
+    found = dict(zip(rows.tolist(), costs.tolist(), strict=True))
+    own: dict[tuple[int, int], list[int]] = {}
+    for index in members:
+        row, pays = fleet.columns.row_of.get(asked[index].stands_at, -1), asked[index].pays
+        special = row >= 0 and (row not in found or pays < found[row])
+        own.setdefault((row, pays) if special else (-1, 0), []).append(index)
+    kinds = []
+    for (row, pays), few in own.items():
+        if row < 0:
+            kinds.append(_Kind(tuple(few), rows, costs))
+        else:
+            standing = {**found, row: pays}
+            place = np.array(sorted(standing), dtype=np.int64)
+            kinds.append(_Kind(tuple(few), place, np.array([standing[p] for p in place.tolist()], dtype=np.int64)))
+    return kinds
 
 
 def _demand(workload: Workload) -> tuple[int, int, int]:
@@ -103,8 +133,8 @@ def _demand(workload: Workload) -> tuple[int, int, int]:
     return tuple(amount * workload.copies for amount in each)  # type: ignore[return-value]
 
 
-def _rooms(fleet: Fleet) -> Numbers:
-    """Shape (sites, amounts): what every site has for those who take part."""
+def _rooms(fleet: Fleet, asked: Sequence[Asked]) -> Numbers:
+    """Shape (sites, amounts): what every site has for those who take part; never less than what stands there."""
     rooms = {name: [0, 0, 0] for name in fleet.columns.names}
     for name, facts in fleet.sites.items():
         for offer in facts.offers:
@@ -117,7 +147,12 @@ def _rooms(fleet: Fleet) -> Numbers:
                 rooms[copy.site][0] -= taken.gpus * 1000
                 rooms[copy.site][1] -= taken.cpus_milli
                 rooms[copy.site][2] -= taken.memory_bytes // MIB
-    bounded = [[min(max(amount, 0), MOST_ROOM) for amount in rooms[name]] for name in fleet.columns.names]
+    least = {name: [0, 0, 0] for name in rooms}
+    for one in asked:
+        if one.stands_at in least:
+            for amount, held in enumerate(_demand(one.workload)):
+                least[one.stands_at][amount] += held
+    bounded = [[min(max(pair), MOST_ROOM) for pair in zip(rooms[n], least[n], strict=True)] for n in rooms]
     return np.array(bounded, dtype=np.int64).reshape(-1, AMOUNTS)
 
 

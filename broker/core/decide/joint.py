@@ -1,0 +1,117 @@
+"""Planning workloads together that nobody has submitted yet: where they would best stand as one batch.
+
+One at a time, whoever comes first takes the cheap room that a later one, who may stand nowhere else, would have needed.
+Together, each goes where it serves the whole sum best. The answer is a plan whose moves come from nowhere; submitting
+them in its order, each with its sites preferred, is the submitter's to do.
+
+Each move is a decision of the engine, passed by the auditor, on the copy as those before it left it; one that the engine
+does not place where the batch wanted it is placed where the engine says. `cost_before` is what the same workloads would
+cost one at a time, in the order given; 0 where not all of them would find room that way.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from broker.core.decide.models import resolve
+from broker.core.decide.placing import Disagreement, place
+from broker.core.decide.proposing import Solve
+from broker.core.decide.workloads import check
+from broker.core.state import State
+from placement.batch.ascent import Reals, bound
+from placement.batch.candidates import Asked, formulate
+from placement.batch.problem import Problem
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.plan import Goal, Plan, PlannedMove, Staying, Stays
+from tidegate.model.registry import ModelVersion
+from tidegate.model.workload import Workload
+
+Placed = dict[int, Decision]
+
+
+def jointly(state: State, workloads: Sequence[Workload], at: int, solve: Solve) -> Plan:
+    """The plan. `state` is the caller's own copy. Refused, naming the field, where a workload makes no sense."""
+    for workload in workloads:
+        check(workload)
+    models = [resolve(state, w.inference.model_uri) if w.inference else None for w in workloads]
+    revision = state.offset
+    one_by_one = _place(state, workloads, models, at, [(index, "") for index in range(len(workloads))])
+    asked = [
+        Asked(workload, model.artifact.digest if model else "")
+        for workload, model in zip(workloads, models, strict=True)
+    ]
+    batch = formulate(asked, state.fleet, state.law.at(at))
+    answer = solve(batch.problem)
+    where = list(zip(batch.order, (batch.site(int(p)) for p in answer.assignment.at), strict=True))
+    placed = _place(state, workloads, models, at, sorted(where, key=lambda pair: pair[1] == ""))
+    if _dearer(placed, one_by_one):
+        placed = one_by_one
+    everybody = len(one_by_one) == len(workloads)
+    return Plan(
+        revision=revision,
+        moves=tuple(
+            PlannedMove("", workloads[index].name, (), decision.slots, Goal.CHEAPER, -decision.cost.total)
+            for index, decision in placed.items()
+        ),
+        staying=tuple(
+            Staying("", workload.name, Goal.CHEAPER, Stays.NOWHERE)
+            for index, workload in enumerate(workloads)
+            if index not in placed
+        ),
+        considered=len(workloads),
+        cost_before_micros_per_hour=_cost(one_by_one) if everybody else 0,
+        cost_after_micros_per_hour=_cost(placed),
+        bound_micros_per_hour=_bound(batch.problem, batch.order, frozenset(placed), answer.bids.astype(np.float64)),
+        solver=answer.solver,
+        made_at=at,
+    )
+
+
+def _place(
+    state: State,
+    workloads: Sequence[Workload],
+    models: Sequence[ModelVersion | None],
+    at: int,
+    order: Sequence[tuple[int, str]],
+) -> Placed:
+    """Each on the fleet as those before it left it, at its site or, where that will not do, wherever the engine says.
+    The fleet is as before afterwards."""
+    placed: Placed = {}
+    for index, site in order:
+        for among in ((site,), ()) if site else ((),):
+            try:
+                decision = place(state, workloads[index], models[index], at, among=among)
+            except Disagreement:
+                continue
+            if decision.outcome is Outcome.PLACED:
+                placed[index] = decision
+                state.fleet.take(_trial(index), decision.slots, workloads[index].demand, workloads[index].team)
+                break
+    for index in placed:
+        state.fleet.release(_trial(index))
+    return placed
+
+
+def _trial(index: int) -> str:
+    """A holder's name that no workload has."""
+    return f"?{index}"
+
+
+def _cost(placed: Placed) -> int:
+    return sum(decision.cost.total for decision in placed.values())
+
+
+def _dearer(placed: Placed, other: Placed) -> bool:
+    """Whether fewer are placed than otherwise, or as many at a greater cost."""
+    return (-len(placed), _cost(placed)) > (-len(other), _cost(other))
+
+
+def _bound(problem: Problem, order: Sequence[int], placed: frozenset[int], prices: Reals) -> int:
+    """What those that are placed cannot cost less than."""
+    ends = np.cumsum(problem.many)
+    counted = [
+        sum(1 for index in order[end - many : end] if index in placed)
+        for end, many in zip(ends.tolist(), problem.many.tolist(), strict=True)
+    ]
+    return bound(replace(problem, many=np.array(counted, dtype=np.int64)), prices)

@@ -1,0 +1,341 @@
+"""Proposing a plan: what could stand better, worked out on a copy of the state that nobody else reads.
+
+    proposed(copy, Wish(goals=(Goal.CHEAPER,)), at, solve) -> Plan
+
+1. everything that may move is taken out of the copy and put as one batch (`placement.batch`); `solve` says where all of
+   it would stand best together, and what it cannot cost less than;
+2. each difference from what stands is asked of the engine and the auditor, in order, against the copy as the moves
+   before it have left it: the very code that adopting the plan runs. What they do not place as wanted is no move;
+3. a move stays in the plan if it is worth it: the law asks for it, or what it gains within the horizon is more than it
+   costs, and at least `WORTH_PPM` of what is paid now. What fluctuates has no say: money is prices and law alone.
+
+What may move: live work at sites that can be reached, whose copies stand at one site, and that is not on its way
+already. A service is made anew before the old one is broken, so it needs room for both at once; a job is stopped first,
+and the hours it has run are lost and paid for. So a plan never needs room that one of its own services still holds:
+what would only fit there afterwards is named as staying, and the next plan can go on from there.
+
+Linear in moves, a decision and an audit each; the batch itself as `broker.solver` says.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from broker.core.decide.consolidating import emptied_units
+from broker.core.decide.placing import Disagreement, place
+from broker.core.decide.rebalance import MOST_MOVES, event_of
+from broker.core.records import UNKNOWN, WorkloadRecord
+from broker.core.state import State
+from placement.batch.answer import Answer
+from placement.batch.ascent import bound
+from placement.batch.candidates import Asked, Batch, formulate
+from placement.batch.problem import Problem
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.event import Event, PlanAdopted, Recorded
+from tidegate.model.plan import Disruption, Goal, Manner, Plan, PlannedMove, Staying, Stays
+from tidegate.model.workload import Spread, Workload, WorkloadKind
+
+Solve = Callable[[Problem], Answer]
+
+HORIZON_HOURS = 24
+OVERLAP_HOURS = 1
+"""For which both places of a service are paid while it moves."""
+WORTH_PPM = 10_000
+"""A move for money gains at least this share of what is paid now: prices within a per cent are the same price."""
+LANDINGS = 16
+MS_PER_HOUR = 3_600_000
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a plan is wanted for. With `together`, those workloads are planned and nothing that stands is moved."""
+
+    goals: tuple[Goal, ...] = tuple(Goal)
+    horizon_hours: int = HORIZON_HOURS
+    most_moves: int = MOST_MOVES
+    together: tuple[Workload, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """A workload that may move, what it pays where it stands, and where it is wanted."""
+
+    record: WorkloadRecord
+    pays: int
+    target: str = ""
+    """Empty where the batch has no place for it, or the place where it stands."""
+    saves: int = 0
+    """Micros per hour at the target, as the batch has it."""
+    affordable: tuple[str, ...] = ()
+    """Other sites that cost no more, the cheapest first; the best `LANDINGS` of them."""
+
+    @property
+    def site(self) -> str:
+        """Where it stands."""
+        return self.record.sites[0]
+
+    @property
+    def outlawed(self) -> bool:
+        """Whether an enforced rule forbids where it stands."""
+        return bool(self.record.outlawed_by)
+
+
+def proposed(state: State, wish: Wish, at: int, solve: Solve) -> Plan:
+    """The plan. `state` is the caller's own copy: it is changed, and of no use afterwards."""
+    return Proposing(state, wish, at).plan(solve)
+
+
+class Proposing:
+    """A plan in the making. `state` has taken in every move so far."""
+
+    def __init__(self, state: State, wish: Wish, at: int) -> None:
+        self.state, self.wish, self.at = state, wish, at
+        self.moves: list[PlannedMove] = []
+        self.staying: list[Staying] = []
+        self._revision = state.offset
+        self._priced: dict[tuple[object, ...], int] = {}
+
+    def plan(self, solve: Solve) -> Plan:
+        """All goals, the strongest first."""
+        everything = Goal.CHEAPER in self.wish.goals or Goal.CONSOLIDATE in self.wish.goals
+        movers = [m for m in self._movers() if everything or m.outlawed]
+        batch = self._batch(movers)
+        answer = solve(batch.problem)
+        movers = _aimed(movers, batch, answer)
+        units = _units(self.state)
+        self._apply(PlanAdopted(self.at, Plan(self._revision)))
+        for goal in (Goal.LEGAL, Goal.CHEAPER):
+            if goal in self.wish.goals:
+                self._pursue(goal, movers)
+        if Goal.CONSOLIDATE in self.wish.goals:
+            self._consolidate(movers)
+        before = sum(mover.pays for mover in movers)
+        return Plan(
+            revision=self._revision,
+            moves=tuple(self.moves),
+            staying=tuple(self.staying),
+            considered=len(movers),
+            cost_before_micros_per_hour=before,
+            cost_after_micros_per_hour=before - sum(move.gain_micros_per_hour for move in self.moves),
+            bound_micros_per_hour=_bound(movers, batch, answer),
+            units_before=units,
+            units_after=_units(self.state),
+            horizon_hours=self.wish.horizon_hours,
+            solver=answer.solver,
+            made_at=self.at,
+        )
+
+    # What may move, and what it pays.
+
+    def _movers(self) -> list[Mover]:
+        found = []
+        for record in self.state.workloads.values():
+            settled = record.live and len(record.sites) == 1 and not record.leaving and record.decision is not None
+            if not settled or record.workload.spread is Spread.SITE:
+                continue
+            if self.state.sites[record.sites[0]].state != UNKNOWN:
+                found.append(Mover(record, self._pays(record)))
+        return found
+
+    def _pays(self, record: WorkloadRecord) -> int:
+        """As decided, where the same prices hold still; otherwise what the engine asks for the same place now."""
+        assert record.decision is not None
+        decision = record.decision
+        if decision.price_book == self.state.law.at(self.at).price_book_ref:
+            return decision.cost.total
+        alike = (repr(replace(record.workload, name="")), record.model, decision.slots)
+        if alike not in self._priced:
+            again = self._ask(record, Manner.STOP_FIRST, record.sites[0])
+            same = again is not None and again.slots == decision.slots
+            self._priced[alike] = again.cost.total if again is not None and same else decision.cost.total
+        return self._priced[alike]
+
+    def _batch(self, movers: list[Mover]) -> Batch:
+        """Everything that may move, on a fleet that it has left. The fleet is put back afterwards."""
+        ids = {mover.record.id for mover in movers}
+        fleet = self.state.fleet
+        held = [holding for holding in fleet.holdings.values() if holding.workload_id.partition("@")[0] in ids]
+        for holding in held:
+            fleet.release(holding.workload_id)
+        asked = [Asked(m.record.workload, _digest(m.record), "" if m.outlawed else m.site, m.pays) for m in movers]
+        batch = formulate(asked, fleet, self.state.law.at(self.at))
+        for holding in held:
+            fleet.restore(holding)
+        return batch
+
+    # Moving.
+
+    def _pursue(self, goal: Goal, movers: list[Mover]) -> None:
+        """Every move that the goal asks for, the most useful first."""
+        if goal is Goal.LEGAL:
+            wanted = [mover for mover in movers if mover.outlawed]
+        else:
+            wanted = [m for m in movers if m.target and not m.outlawed and m.saves * MILLION > m.pays * WORTH_PPM]
+        for mover in sorted(wanted, key=lambda m: (-m.saves, m.record.placed_offset, m.record.id)):
+            if len(self.moves) >= self.wish.most_moves:
+                return
+            why = self._move(mover, goal)
+            if why is not None:
+                self.staying.append(Staying(mover.record.id, mover.record.workload.name, goal, why))
+
+    def _move(self, mover: Mover, goal: Goal) -> Stays | None:
+        """Move it in the gentlest way that does; why not, where none does."""
+        why = Stays.NO_ROOM if mover.target else Stays.NOWHERE
+        for manner, site in _ways(mover, goal):
+            decision = self._ask(mover.record, manner, site)
+            if decision is None or mover.site in decision.sites:
+                continue
+            move = self._as_move(mover, goal, manner, decision)
+            if goal is not Goal.LEGAL and not self._worth(move, mover.pays):
+                why = Stays.TOO_DEAR
+                continue
+            self.make(move, decision)
+            return None
+        return why
+
+    def _ask(self, record: WorkloadRecord, manner: Manner, site: str) -> Decision | None:
+        """The audited decision at a site, or (empty) wherever the engine says; None where it does not place it."""
+        without = record.id if manner is Manner.STOP_FIRST else ""
+        try:
+            decision = place(
+                self.state, record.workload, record.model, self.at, without=without, among=(site,) if site else ()
+            )
+        except Disagreement:
+            return None  # adopting it would be refused for the same reason, and raise the alarm
+        return decision if decision.outcome is Outcome.PLACED else None
+
+    def _as_move(self, mover: Mover, goal: Goal, manner: Manner, decision: Decision) -> PlannedMove:
+        record = mover.record
+        assert record.decision is not None
+        return PlannedMove(
+            workload_id=record.id,
+            name=record.workload.name,
+            before=record.decision.slots,
+            after=decision.slots,
+            goal=goal,
+            gain_micros_per_hour=mover.pays - decision.cost.total,
+            disruption=self._disruption(mover, manner, decision),
+            outlawed_by=record.outlawed_by,
+        )
+
+    def _disruption(self, mover: Mover, manner: Manner, decision: Decision) -> Disruption:
+        """The bytes of the model at the price of moving them; both places for a while, or the work that is lost."""
+        record = mover.record
+        model_bytes = record.model.artifact.size_bytes if record.model else 0
+        source, destination = (self.state.sites[name].site.region for name in (mover.site, decision.sites[0]))
+        micros, per_bytes = self.state.law.at(self.at).tariff.egress(source, destination)
+        cost = 0 if source == destination else -(-model_bytes * micros // per_bytes)
+        if manner is Manner.MAKE_BEFORE_BREAK:
+            cost += decision.cost.total * OVERLAP_HOURS
+        elif record.workload.kind is WorkloadKind.TRAINING_JOB and record.running_since:
+            cost += -(-mover.pays * max(0, self.at - record.running_since) // MS_PER_HOUR)
+        return Disruption(manner, record.workload.copies, model_bytes + record.workload.data.size_bytes, cost)
+
+    def _worth(self, move: PlannedMove, pays: int) -> bool:
+        enough = move.gain_micros_per_hour * MILLION >= pays * WORTH_PPM
+        return enough and move.gain_micros_per_hour * self.wish.horizon_hours > move.disruption.cost_micros
+
+    def _consolidate(self, movers: list[Mover]) -> None:
+        """Units that can be emptied whole, at no greater cost and for less than what stands on them pays meanwhile."""
+        moved = {move.workload_id for move in self.moves}
+        still = {
+            m.record.id: m
+            for m in movers
+            if not m.outlawed and m.record.id not in moved and m.record.workload.kind is WorkloadKind.INFERENCE_SERVICE
+        }
+        affordable = {workload_id: mover.affordable for workload_id, mover in still.items()}
+        for unit in emptied_units(self.state, affordable, self._landing):
+            if len(self.moves) + len(unit) > self.wish.most_moves:
+                return
+            found = [
+                self._as_move(still[workload_id], Goal.CONSOLIDATE, Manner.MAKE_BEFORE_BREAK, decision)
+                for workload_id, decision in unit
+            ]
+            paid = sum(still[move.workload_id].pays for move in found) * self.wish.horizon_hours
+            free = all(move.gain_micros_per_hour >= 0 for move in found)
+            if free and sum(move.disruption.cost_micros for move in found) <= paid:
+                for move, (_, decision) in zip(found, unit, strict=True):
+                    self.make(move, decision)
+
+    def _landing(self, workload_id: str, site: str) -> Decision | None:
+        return self._ask(self.state.workloads[workload_id], Manner.MAKE_BEFORE_BREAK, site)
+
+    def make(self, move: PlannedMove, decision: Decision) -> None:
+        """Take a move into the plan and into the copy."""
+        self.moves.append(move)
+        self._apply(event_of(self.at, move, decision))
+
+    def _apply(self, event: Event) -> None:
+        self.state.apply(Recorded(self.state.offset + 1, event))
+
+
+def _ways(mover: Mover, goal: Goal) -> Iterator[tuple[Manner, str]]:
+    """How it may move, the gentlest first. Only the law breaks a service before it stands again elsewhere."""
+    legal = goal is Goal.LEGAL
+    if mover.record.workload.kind is not WorkloadKind.TRAINING_JOB:
+        if mover.target:
+            yield Manner.MAKE_BEFORE_BREAK, mover.target
+        if legal:
+            yield Manner.MAKE_BEFORE_BREAK, ""
+        if not (legal or mover.record.workload.preemptible):
+            return
+    if mover.target:
+        yield Manner.STOP_FIRST, mover.target
+    if legal:
+        yield Manner.STOP_FIRST, ""
+
+
+def _aimed(movers: list[Mover], batch: Batch, answer: Answer) -> list[Mover]:
+    """Each with its target. Workloads of a kind change places only where there is need: who can stay, stays."""
+    problem, aimed = batch.problem, list(movers)
+    at, row = answer.assignment.at, 0
+    for kind in range(problem.kinds):
+        many = int(problem.many[kind])
+        members = batch.order[row : row + many]
+        wanted = [batch.site(int(place)) for place in at[row : row + many]]
+        row += many
+        unplaced = []
+        for index in members:
+            if movers[index].site in wanted:
+                wanted.remove(movers[index].site)
+            else:
+                unplaced.append(index)
+        arcs = slice(problem.start[kind], problem.start[kind + 1])
+        cost = {batch.site(int(p)): int(c) for p, c in zip(problem.place[arcs], problem.cost[arcs], strict=True)}
+        for index, site in zip(unplaced, sorted(wanted, key=lambda s: (s == "", s)), strict=True):
+            if site:
+                aimed[index] = replace(movers[index], target=site, saves=movers[index].pays - cost[site])
+        cheapest = sorted(cost, key=lambda site: (cost[site], site))[: LANDINGS + 1]
+        for index in members:
+            mover = aimed[index]
+            sites = tuple(site for site in cheapest if site != mover.site and cost[site] <= mover.pays)
+            aimed[index] = replace(mover, affordable=sites)
+    return aimed
+
+
+def _bound(movers: list[Mover], batch: Batch, answer: Answer) -> int:
+    """What everything considered cannot cost less than, where what is outlawed may also stay and pay as it does."""
+    problem, row = batch.problem, 0
+    leave = problem.leave.copy()
+    for kind, many in enumerate(problem.many.tolist()):
+        outlawed = [movers[i].pays for i in batch.order[row : row + many] if movers[i].outlawed]
+        leave[kind] = min(outlawed, default=int(leave[kind]))
+        row += many
+    return bound(replace(problem, leave=leave), answer.bids.astype(np.float64))
+
+
+def _units(state: State) -> int:
+    """On how many units anything stands, once what is leaving has left."""
+    taken = set()
+    for holding in state.fleet.holdings.values():
+        workload_id, _, site = holding.workload_id.partition("@")
+        record = state.workloads.get(workload_id)
+        if record is not None and site in record.sites:
+            taken |= {(copy.site, copy.offer, copy.unit) for copy in holding.copies}
+    return len(taken)
+
+
+def _digest(record: WorkloadRecord) -> str:
+    return record.model.artifact.digest if record.model else ""
