@@ -11,7 +11,7 @@ import dataclasses
 import json
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -26,9 +26,33 @@ _DERIVED = ("fleet", "law")
 
 def freeze(state: State) -> bytes:
     """The state's bytes: equal states give equal bytes."""
-    kept = {name: _plain(getattr(state, name)) for name in _kept()}
-    kept["holdings"] = _plain(tuple(holding for _, holding in sorted(state.fleet.holdings.items())))
-    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode()
+    return b"".join(pieces(state, state.fleet.holdings))
+
+
+def pieces(state: State, holdings: Mapping[str, Holding]) -> Iterator[bytes]:
+    """The same in pieces, one for each record, so that nobody has to stand still for all of them.
+
+    `state` may be a part of one, whose fleet is not asked for what it holds.
+    """
+    for index, name in enumerate(_kept()):
+        value = getattr(state, name)
+        yield f"{',' if index else '{'}{_json(name)}:".encode()
+        yield from _entries(value) if isinstance(value, dict) else (_json(_plain(value)).encode(),)
+    yield b',"holdings":['
+    for index, (_, holding) in enumerate(sorted(holdings.items())):
+        yield f"{',' if index else ''}{_json(_plain(holding))}".encode()
+    yield b"]}"
+
+
+def _entries(values: dict[str, Any]) -> Iterator[bytes]:
+    yield b"{"
+    for index, (key, value) in enumerate(values.items()):
+        yield f"{',' if index else ''}{_json(key)}:{_json(_plain(value))}".encode()
+    yield b"}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def thaw(data: bytes) -> State:

@@ -4,9 +4,10 @@ One at a time, whoever comes first takes the cheap room that a later one, who ma
 Together, each goes where it serves the whole sum best. The answer is a plan whose moves come from nowhere; submitting
 them in its order, each with its sites preferred, is the submitter's to do.
 
-Each move is a decision of the engine, passed by the auditor, on the copy as those before it left it; one that the engine
-does not place where the batch wanted it is placed where the engine says. `cost_before` is what the same workloads would
-cost one at a time, in the order given; 0 where not all of them would find room that way.
+Each move is a decision of the engine, passed by the auditor, on the copy as those before it left it; one that the
+engine does not place where the batch wanted it is placed where the engine says, as is one whose copies stand at several
+sites, which takes no part in the batch. `cost_before` is what the same workloads would cost one at a time, in the order
+given; 0 where not all of them would find room that way.
 """
 
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from placement.batch.problem import Problem
 from tidegate.model.decision import Decision, Outcome
 from tidegate.model.plan import Goal, Plan, PlannedMove, Staying, Stays
 from tidegate.model.registry import ModelVersion
-from tidegate.model.workload import Workload
+from tidegate.model.workload import Spread, Workload
 
 Placed = dict[int, Decision]
 
@@ -37,13 +38,13 @@ def jointly(state: State, workloads: Sequence[Workload], at: int, solve: Solve) 
     models = [resolve(state, w.inference.model_uri) if w.inference else None for w in workloads]
     revision = state.offset
     one_by_one = _place(state, workloads, models, at, [(index, "") for index in range(len(workloads))])
-    asked = [
-        Asked(workload, model.artifact.digest if model else "")
-        for workload, model in zip(workloads, models, strict=True)
-    ]
+    joined = [index for index, workload in enumerate(workloads) if workload.spread is not Spread.SITE]
+    asked = [Asked(workloads[index], model.artifact.digest if (model := models[index]) else "") for index in joined]
     batch = formulate(asked, state.fleet, state.law.at(at))
     answer = solve(batch.problem)
-    where = list(zip(batch.order, (batch.site(int(p)) for p in answer.assignment.at), strict=True))
+    order = [joined[index] for index in batch.order]
+    wanted = {index: batch.site(int(place)) for index, place in zip(order, answer.assignment.at, strict=True)}
+    where = [(index, wanted.get(index, "")) for index in [*order, *sorted(set(range(len(workloads))) - set(order))]]
     placed = _place(state, workloads, models, at, sorted(where, key=lambda pair: pair[1] == ""))
     if _dearer(placed, one_by_one):
         placed = one_by_one
@@ -62,7 +63,7 @@ def jointly(state: State, workloads: Sequence[Workload], at: int, solve: Solve) 
         considered=len(workloads),
         cost_before_micros_per_hour=_cost(one_by_one) if everybody else 0,
         cost_after_micros_per_hour=_cost(placed),
-        bound_micros_per_hour=_bound(batch.problem, batch.order, frozenset(placed), answer.bids.astype(np.float64)),
+        bound_micros_per_hour=_bound(batch.problem, order, frozenset(placed), answer.bids.astype(np.float64)),
         solver=answer.solver,
         made_at=at,
     )
