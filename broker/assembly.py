@@ -5,7 +5,7 @@ Everything here lives in one event loop and starts nothing: `main` listens, turn
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from broker.core.effects import Effect
 from broker.core.state import State
@@ -26,7 +26,9 @@ from broker.runtime.executors import Executors
 from broker.runtime.gathered import RoundTrips
 from broker.runtime.history import restore, to_record
 from broker.runtime.loop import Loop
+from broker.runtime.planner import Planner
 from broker.runtime.sessions import Sessions
+from broker.solver.process import NoSolver, Solver
 from broker.telemetry.embedded import Telemetry
 from tidegate.model.errors import Unavailable
 from tidegate.model.event import BrokerStarted, Recorded
@@ -46,6 +48,7 @@ class Ports:
     telemetry: Telemetry
     contents: Contents
     tracing: Tracing
+    solver: Solver = field(default_factory=NoSolver)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ async def assemble(
     round_trips = RoundTrips()
     servicers = Servicers(
         workloads=Workloads(loop, log, sessions, bells, ports.tracing),
-        fleet=Fleet(loop, sessions, clock, round_trips),
+        fleet=Fleet(loop, sessions, clock, round_trips, Planner(loop, ports.solver, clock)),
         agents=Agents(loop, sessions, ports.telemetry, clock, round_trips),
         artifacts=Artifacts(ports.contents),
         events=Events(loop, log, bells),

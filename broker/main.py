@@ -34,6 +34,7 @@ from broker.runtime.clock import SystemClock
 from broker.runtime.contents import Contents
 from broker.runtime.history import keep
 from broker.runtime.watch import watch
+from broker.solver.process import SolverProcess
 from broker.telemetry.embedded import Telemetry
 from broker.telemetry.exporter import StoreExporter
 from broker.telemetry.forward import Forwarder, collector_at
@@ -56,8 +57,9 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     )
     snapshots = Snapshots(DiskDirectory(config.data_dir / "snapshots"), freeze.FORMAT)
     tracing = Tracing(StoreExporter(telemetry), clock)
+    solver = SolverProcess()
     broker = await assemble(
-        Ports(clock, log, snapshots, telemetry, Contents(config.data_dir / "artifacts"), tracing),
+        Ports(clock, log, snapshots, telemetry, Contents(config.data_dir / "artifacts"), tracing, solver),
         heartbeat_ms=config.heartbeat_ms,
         telemetry_bytes_per_s=config.telemetry_bytes_per_s,
     )
@@ -91,6 +93,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
                 task.result()  # only an error ends these two
         logger.info("stopping")
         sessions.end_all()
+        await solver.close()
         await server.stop(GRACE_S)
         beside.cancel()
         loop.stop()

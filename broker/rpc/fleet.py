@@ -11,20 +11,25 @@ from broker.core.commands import (
     DrainSite,
     RecordLinks,
 )
+from broker.core.decide.proposing import HORIZON_HOURS, Wish
+from broker.core.decide.rebalance import MOST_MOVES
 from broker.core.decide.sites import known
 from broker.core.replies import Moves
 from broker.core.state import State
 from broker.runtime.clock import Clock
 from broker.runtime.gathered import RoundTrips, expected
 from broker.runtime.loop import Loop
+from broker.runtime.planner import Planner
 from broker.runtime.sessions import Sessions
 from tidegate.model.errors import Refused
 from tidegate.model.money import PriceBook, Team
-from tidegate.model.plan import Plan
+from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.session import Probed
 from tidegate.model.site import Site
+from tidegate.model.workload import Workload
 from tidegate.v1 import fleet_pb2 as wire
+from tidegate.v1 import plan_pb2
 from tidegate.v1.fleet_pb2_grpc import FleetServicer
 from tidegate.wire.codec import from_message, to_message
 
@@ -37,8 +42,9 @@ _NOUNS: dict[str, type[Declaration]] = {"site": Site, "policy": Policy, "team": 
 class Fleet(FleetServicer):
     """Convert, call, convert."""
 
-    def __init__(self, loop: Loop, sessions: Sessions, clock: Clock, round_trips: RoundTrips) -> None:
+    def __init__(self, loop: Loop, sessions: Sessions, clock: Clock, round_trips: RoundTrips, planner: Planner) -> None:
         self._loop = loop
+        self._planner = planner
         self._clock = clock
         self._round_trips = round_trips
         self._sessions = sessions
@@ -85,6 +91,17 @@ class Fleet(FleetServicer):
         done = await self._loop.ask(DrainSite(0, request.site, request.because, request.idempotency_key))
         return wire.DrainResponse(moved=_moved(done))
 
+    async def ProposePlan(self, request: Any, context: Any) -> Any:
+        """What could stand better, or where these would best stand together. Nothing is recorded."""
+        wish = Wish(
+            goals=tuple(dict.fromkeys(_goal(number) for number in request.goals)) or tuple(Goal),
+            horizon_hours=request.horizon_hours or HORIZON_HOURS,
+            most_moves=request.most_moves or MOST_MOVES,
+            together=tuple(from_message(Workload, message) for message in request.together),
+        )
+        done = await self._planner.propose(wish)
+        return wire.ProposePlanResponse(plan=to_message(done.plan), copied_us=done.copied_us, taken_ms=done.taken_ms)
+
     async def AdoptPlan(self, request: Any, context: Any) -> Any:
         """Move by move, if its parent still holds."""
         if not request.HasField("plan"):
@@ -114,6 +131,13 @@ class Fleet(FleetServicer):
         if told:
             await self._loop.ask(RecordLinks(0, told))
         return wire.ReportRoundTripsResponse(accepted=len(told))
+
+
+def _goal(number: int) -> Goal:
+    for goal in Goal:
+        if plan_pb2.Goal.Value(f"GOAL_{goal.name}") == number:
+            return goal
+    raise Refused("is no goal", field="goals", found=number, wanted=", ".join(Goal))
 
 
 def _moved(done: Moves) -> list[Any]:

@@ -1,7 +1,7 @@
 """What goes to the worker and comes back: frames of plain bytes, so that nothing read from a pipe can be code.
 
     frame     8 bytes, big-endian: how many bytes follow; then these
-    request   frame: JSON head; frame: the state, as `broker.core.freeze` writes it; a frame for each workload (protobuf)
+    request   frame: JSON head; frame: the state, as `broker.core.freeze` writes it; a frame (protobuf) each workload
     answer    frame: JSON head, `{}` or a refusal's parts; then, without a refusal, a frame: the plan (protobuf)
 
 Limits: 4 GiB a frame, 100,000 frames; whatever does not keep to that is Unavailable, since half an answer is none.

@@ -6,15 +6,14 @@ It bounds itself before it reads anything: so much memory of its own, so many se
 prints goes to standard error, since standard output carries the answer. A question that is refused is an answer like
 any other; whatever else goes wrong ends the process with its story on standard error, and whoever asked may ask again.
 
-Exit codes: 0 answered, 2 wrong usage, 70 broken; a bound that is reached ends it as the system does.
+Exit codes: 0 answered, 1 something went wrong, 2 wrong usage; a bound that is reached ends it as the system does.
 """
 
 import os
 import resource
 import sys
-import traceback
 
-USAGE, BROKEN = 2, 70
+USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
@@ -29,13 +28,9 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as out:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        try:
-            from broker.solver.work import work  # after the bounds, so that they hold for what is loaded too
+        from broker.solver.work import work  # after the bounds, so that they hold for what is loaded too
 
-            out.write(work(sys.stdin.buffer.read()))
-        except Exception:  # the top of the process
-            traceback.print_exc()
-            return BROKEN
+        out.write(work(sys.stdin.buffer.read()))
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from tidegate.model.decision import Decision
 from tidegate.model.event import Recorded, SiteView, WorkloadView
 from tidegate.model.money import PriceBook, Team
+from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import Artifact, ModelVersion
 from tidegate.model.site import Site
@@ -22,6 +23,7 @@ from tidegate.v1 import (
     events_pb2_grpc,
     fleet_pb2,
     fleet_pb2_grpc,
+    plan_pb2,
     traces_pb2,
     traces_pb2_grpc,
     workloads_pb2,
@@ -86,6 +88,15 @@ class MovedWorkload:
     workload_id: str
     name: str
     sites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A plan that nobody has adopted yet, how long the broker's loop stood still for it, and how long it took."""
+
+    plan: Plan
+    copied_us: int
+    taken_ms: int
 
 
 @dataclass(frozen=True)
@@ -209,6 +220,33 @@ def drain(name: str, because: str, key: str) -> Call[list[MovedWorkload]]:
     return Call(
         "Fleet",
         "Drain",
+        request,
+        lambda m: [MovedWorkload(one.workload_id, one.name, tuple(one.sites)) for one in m.moved],
+    )
+
+
+def propose_plan(
+    goals: Sequence[Goal], horizon_hours: int, most_moves: int, together: Sequence[Workload]
+) -> Call[Proposed]:
+    request = fleet_pb2.ProposePlanRequest(
+        goals=[plan_pb2.Goal.Value(f"GOAL_{goal.name}") for goal in goals],
+        horizon_hours=horizon_hours,
+        most_moves=most_moves,
+        together=[codec.to_message(workload) for workload in together],
+    )
+    return Call(
+        "Fleet",
+        "ProposePlan",
+        request,
+        lambda m: Proposed(codec.from_message(Plan, m.plan), m.copied_us, m.taken_ms),
+    )
+
+
+def adopt_plan(plan: Plan, key: str) -> Call[list[MovedWorkload]]:
+    request = fleet_pb2.AdoptPlanRequest(plan=codec.to_message(plan), idempotency_key=key)
+    return Call(
+        "Fleet",
+        "AdoptPlan",
         request,
         lambda m: [MovedWorkload(one.workload_id, one.name, tuple(one.sites)) for one in m.moved],
     )

@@ -23,7 +23,17 @@ import grpc
 import numpy as np
 
 from tidegate.client import calls, tracing
-from tidegate.client.calls import AppliedAll, Call, Declaration, LogEvent, LogPiece, MovedWorkload, Planned, Submission
+from tidegate.client.calls import (
+    AppliedAll,
+    Call,
+    Declaration,
+    LogEvent,
+    LogPiece,
+    MovedWorkload,
+    Planned,
+    Proposed,
+    Submission,
+)
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import Prediction, PredictionClient
 from tidegate.client.retry import BUDGET_S, retrying, unanswered
@@ -31,10 +41,11 @@ from tidegate.client.submission import Prepared, Source, declarations_of, worklo
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
 from tidegate.model.event import SiteView, WorkloadView
+from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import Artifact, ModelVersion
 from tidegate.v1 import artifacts_pb2, events_pb2, traces_pb2
-from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS, DEFAULT_BROKER, UNARY_DEADLINE_S
+from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS, DEFAULT_BROKER, PLAN_DEADLINE_S, UNARY_DEADLINE_S
 from tidegate.wire.status import error_of
 
 T = TypeVar("T")
@@ -169,6 +180,24 @@ class Client:
     def drain(self, site: str, *, because: str = "", key: str = "") -> list[MovedWorkload]:
         """Cordons, and moves what lawfully fits elsewhere."""
         return self._unary(calls.drain(site, because, key or secrets.token_hex(16)))
+
+    def propose_plan(
+        self,
+        *goals: Goal,
+        horizon_hours: int = 0,
+        most_moves: int = 0,
+        together: Sequence[Source] = (),
+    ) -> Proposed:
+        """What could stand better, for every goal where none is named. With `together`, where these would best stand
+        as one batch. Nothing is recorded; it takes a second or more."""
+        workloads = [workload_of(source).workload for source in together]
+        call = calls.propose_plan(goals, horizon_hours, most_moves, workloads)
+        return self._unary(call, deadline_s=PLAN_DEADLINE_S)
+
+    def adopt_plan(self, plan: Plan, *, key: str = "") -> list[MovedWorkload]:
+        """Carries a plan out; Conflict where anything that placement depends on has changed since it was made."""
+        call = calls.adopt_plan(plan, key or secrets.token_hex(16))
+        return self._unary(call, deadline_s=PLAN_DEADLINE_S)
 
     def policies(self) -> list[Policy]:
         """Every policy version in force."""

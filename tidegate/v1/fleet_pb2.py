@@ -28,55 +28,60 @@ from tidegate.v1 import plan_pb2 as tidegate_dot_v1_dot_plan__pb2
 from tidegate.v1 import policy_pb2 as tidegate_dot_v1_dot_policy__pb2
 from tidegate.v1 import session_pb2 as tidegate_dot_v1_dot_session__pb2
 from tidegate.v1 import site_pb2 as tidegate_dot_v1_dot_site__pb2
+from tidegate.v1 import workload_pb2 as tidegate_dot_v1_dot_workload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/fleet.proto\x12\x0btidegate.v1\x1a\x17tidegate/v1/event.proto\x1a\x17tidegate/v1/money.proto\x1a\x16tidegate/v1/plan.proto\x1a\x18tidegate/v1/policy.proto\x1a\x19tidegate/v1/session.proto\x1a\x16tidegate/v1/site.proto\"\xb0\x01\n\x0b\x44\x65\x63laration\x12!\n\x04site\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.SiteH\x00\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.PolicyH\x00\x12!\n\x04team\x18\x03 \x01(\x0b\x32\x11.tidegate.v1.TeamH\x00\x12,\n\nprice_book\x18\x04 \x01(\x0b\x32\x16.tidegate.v1.PriceBookH\x00\x42\x06\n\x04kind\"W\n\x0c\x41pplyRequest\x12.\n\x0c\x64\x65\x63larations\x18\x01 \x03(\x0b\x32\x18.tidegate.v1.Declaration\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"6\n\x07\x41pplied\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"X\n\rApplyResponse\x12%\n\x07\x61pplied\x18\x01 \x03(\x0b\x32\x14.tidegate.v1.Applied\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x10\n\x08outlawed\x18\x03 \x03(\t\"\x12\n\x10ListSitesRequest\"9\n\x11ListSitesResponse\x12$\n\x05sites\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.SiteView\"\x1e\n\x0eGetSiteRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\"X\n\x0fGetSiteResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\x12 \n\x05links\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Link\"n\n\x04Link\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\x03\x12\x13\n\x0bmeasured_at\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x0e\n\x06p50_us\x18\x05 \x01(\x03\x12\x10\n\x08\x62ound_us\x18\x06 \x01(\x03\"U\n\rCordonRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0c\n\x04lift\x18\x02 \x01(\x08\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\"5\n\x0e\x43ordonResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\"F\n\x0c\x44rainRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"2\n\rDrainResponse\x12!\n\x05moved\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Moved\"9\n\x05Moved\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05sites\x18\x03 \x03(\t\"L\n\x10\x41\x64optPlanRequest\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"F\n\x11\x41\x64optPlanResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12!\n\x05moved\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Moved\"M\n\x17ReportRoundTripsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\"\n\x05links\x18\x02 \x03(\x0b\x32\x13.tidegate.v1.Probed\",\n\x18ReportRoundTripsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\"\x15\n\x13ListPoliciesRequest\"=\n\x14ListPoliciesResponse\x12%\n\x08policies\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Policy2\xde\x04\n\x05\x46leet\x12>\n\x05\x41pply\x12\x19.tidegate.v1.ApplyRequest\x1a\x1a.tidegate.v1.ApplyResponse\x12J\n\tListSites\x12\x1d.tidegate.v1.ListSitesRequest\x1a\x1e.tidegate.v1.ListSitesResponse\x12\x44\n\x07GetSite\x12\x1b.tidegate.v1.GetSiteRequest\x1a\x1c.tidegate.v1.GetSiteResponse\x12\x41\n\x06\x43ordon\x12\x1a.tidegate.v1.CordonRequest\x1a\x1b.tidegate.v1.CordonResponse\x12>\n\x05\x44rain\x12\x19.tidegate.v1.DrainRequest\x1a\x1a.tidegate.v1.DrainResponse\x12S\n\x0cListPolicies\x12 .tidegate.v1.ListPoliciesRequest\x1a!.tidegate.v1.ListPoliciesResponse\x12J\n\tAdoptPlan\x12\x1d.tidegate.v1.AdoptPlanRequest\x1a\x1e.tidegate.v1.AdoptPlanResponse\x12_\n\x10ReportRoundTrips\x12$.tidegate.v1.ReportRoundTripsRequest\x1a%.tidegate.v1.ReportRoundTripsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/fleet.proto\x12\x0btidegate.v1\x1a\x17tidegate/v1/event.proto\x1a\x17tidegate/v1/money.proto\x1a\x16tidegate/v1/plan.proto\x1a\x18tidegate/v1/policy.proto\x1a\x19tidegate/v1/session.proto\x1a\x16tidegate/v1/site.proto\x1a\x1atidegate/v1/workload.proto\"\xb0\x01\n\x0b\x44\x65\x63laration\x12!\n\x04site\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.SiteH\x00\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.PolicyH\x00\x12!\n\x04team\x18\x03 \x01(\x0b\x32\x11.tidegate.v1.TeamH\x00\x12,\n\nprice_book\x18\x04 \x01(\x0b\x32\x16.tidegate.v1.PriceBookH\x00\x42\x06\n\x04kind\"W\n\x0c\x41pplyRequest\x12.\n\x0c\x64\x65\x63larations\x18\x01 \x03(\x0b\x32\x18.tidegate.v1.Declaration\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"6\n\x07\x41pplied\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"X\n\rApplyResponse\x12%\n\x07\x61pplied\x18\x01 \x03(\x0b\x32\x14.tidegate.v1.Applied\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x10\n\x08outlawed\x18\x03 \x03(\t\"\x12\n\x10ListSitesRequest\"9\n\x11ListSitesResponse\x12$\n\x05sites\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.SiteView\"\x1e\n\x0eGetSiteRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\"X\n\x0fGetSiteResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\x12 \n\x05links\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Link\"n\n\x04Link\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\x03\x12\x13\n\x0bmeasured_at\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x0e\n\x06p50_us\x18\x05 \x01(\x03\x12\x10\n\x08\x62ound_us\x18\x06 \x01(\x03\"U\n\rCordonRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0c\n\x04lift\x18\x02 \x01(\x08\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\"5\n\x0e\x43ordonResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\"F\n\x0c\x44rainRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"2\n\rDrainResponse\x12!\n\x05moved\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Moved\"9\n\x05Moved\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05sites\x18\x03 \x03(\t\"\x8a\x01\n\x12ProposePlanRequest\x12 \n\x05goals\x18\x01 \x03(\x0e\x32\x11.tidegate.v1.Goal\x12\x15\n\rhorizon_hours\x18\x02 \x01(\x03\x12\x12\n\nmost_moves\x18\x03 \x01(\x05\x12\'\n\x08together\x18\x04 \x03(\x0b\x32\x15.tidegate.v1.Workload\"[\n\x13ProposePlanResponse\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x11\n\tcopied_us\x18\x02 \x01(\x03\x12\x10\n\x08taken_ms\x18\x03 \x01(\x03\"L\n\x10\x41\x64optPlanRequest\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"F\n\x11\x41\x64optPlanResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12!\n\x05moved\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Moved\"M\n\x17ReportRoundTripsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\"\n\x05links\x18\x02 \x03(\x0b\x32\x13.tidegate.v1.Probed\",\n\x18ReportRoundTripsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\"\x15\n\x13ListPoliciesRequest\"=\n\x14ListPoliciesResponse\x12%\n\x08policies\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Policy2\xb0\x05\n\x05\x46leet\x12>\n\x05\x41pply\x12\x19.tidegate.v1.ApplyRequest\x1a\x1a.tidegate.v1.ApplyResponse\x12J\n\tListSites\x12\x1d.tidegate.v1.ListSitesRequest\x1a\x1e.tidegate.v1.ListSitesResponse\x12\x44\n\x07GetSite\x12\x1b.tidegate.v1.GetSiteRequest\x1a\x1c.tidegate.v1.GetSiteResponse\x12\x41\n\x06\x43ordon\x12\x1a.tidegate.v1.CordonRequest\x1a\x1b.tidegate.v1.CordonResponse\x12>\n\x05\x44rain\x12\x19.tidegate.v1.DrainRequest\x1a\x1a.tidegate.v1.DrainResponse\x12S\n\x0cListPolicies\x12 .tidegate.v1.ListPoliciesRequest\x1a!.tidegate.v1.ListPoliciesResponse\x12P\n\x0bProposePlan\x12\x1f.tidegate.v1.ProposePlanRequest\x1a .tidegate.v1.ProposePlanResponse\x12J\n\tAdoptPlan\x12\x1d.tidegate.v1.AdoptPlanRequest\x1a\x1e.tidegate.v1.AdoptPlanResponse\x12_\n\x10ReportRoundTrips\x12$.tidegate.v1.ReportRoundTripsRequest\x1a%.tidegate.v1.ReportRoundTripsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.fleet_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECLARATION']._serialized_start=192
-  _globals['_DECLARATION']._serialized_end=368
-  _globals['_APPLYREQUEST']._serialized_start=370
-  _globals['_APPLYREQUEST']._serialized_end=457
-  _globals['_APPLIED']._serialized_start=459
-  _globals['_APPLIED']._serialized_end=513
-  _globals['_APPLYRESPONSE']._serialized_start=515
-  _globals['_APPLYRESPONSE']._serialized_end=603
-  _globals['_LISTSITESREQUEST']._serialized_start=605
-  _globals['_LISTSITESREQUEST']._serialized_end=623
-  _globals['_LISTSITESRESPONSE']._serialized_start=625
-  _globals['_LISTSITESRESPONSE']._serialized_end=682
-  _globals['_GETSITEREQUEST']._serialized_start=684
-  _globals['_GETSITEREQUEST']._serialized_end=714
-  _globals['_GETSITERESPONSE']._serialized_start=716
-  _globals['_GETSITERESPONSE']._serialized_end=804
-  _globals['_LINK']._serialized_start=806
-  _globals['_LINK']._serialized_end=916
-  _globals['_CORDONREQUEST']._serialized_start=918
-  _globals['_CORDONREQUEST']._serialized_end=1003
-  _globals['_CORDONRESPONSE']._serialized_start=1005
-  _globals['_CORDONRESPONSE']._serialized_end=1058
-  _globals['_DRAINREQUEST']._serialized_start=1060
-  _globals['_DRAINREQUEST']._serialized_end=1130
-  _globals['_DRAINRESPONSE']._serialized_start=1132
-  _globals['_DRAINRESPONSE']._serialized_end=1182
-  _globals['_MOVED']._serialized_start=1184
-  _globals['_MOVED']._serialized_end=1241
-  _globals['_ADOPTPLANREQUEST']._serialized_start=1243
-  _globals['_ADOPTPLANREQUEST']._serialized_end=1319
-  _globals['_ADOPTPLANRESPONSE']._serialized_start=1321
-  _globals['_ADOPTPLANRESPONSE']._serialized_end=1391
-  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_start=1393
-  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_end=1470
-  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_start=1472
-  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_end=1516
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=1518
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1539
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1541
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1602
-  _globals['_FLEET']._serialized_start=1605
-  _globals['_FLEET']._serialized_end=2211
+  _globals['_DECLARATION']._serialized_start=220
+  _globals['_DECLARATION']._serialized_end=396
+  _globals['_APPLYREQUEST']._serialized_start=398
+  _globals['_APPLYREQUEST']._serialized_end=485
+  _globals['_APPLIED']._serialized_start=487
+  _globals['_APPLIED']._serialized_end=541
+  _globals['_APPLYRESPONSE']._serialized_start=543
+  _globals['_APPLYRESPONSE']._serialized_end=631
+  _globals['_LISTSITESREQUEST']._serialized_start=633
+  _globals['_LISTSITESREQUEST']._serialized_end=651
+  _globals['_LISTSITESRESPONSE']._serialized_start=653
+  _globals['_LISTSITESRESPONSE']._serialized_end=710
+  _globals['_GETSITEREQUEST']._serialized_start=712
+  _globals['_GETSITEREQUEST']._serialized_end=742
+  _globals['_GETSITERESPONSE']._serialized_start=744
+  _globals['_GETSITERESPONSE']._serialized_end=832
+  _globals['_LINK']._serialized_start=834
+  _globals['_LINK']._serialized_end=944
+  _globals['_CORDONREQUEST']._serialized_start=946
+  _globals['_CORDONREQUEST']._serialized_end=1031
+  _globals['_CORDONRESPONSE']._serialized_start=1033
+  _globals['_CORDONRESPONSE']._serialized_end=1086
+  _globals['_DRAINREQUEST']._serialized_start=1088
+  _globals['_DRAINREQUEST']._serialized_end=1158
+  _globals['_DRAINRESPONSE']._serialized_start=1160
+  _globals['_DRAINRESPONSE']._serialized_end=1210
+  _globals['_MOVED']._serialized_start=1212
+  _globals['_MOVED']._serialized_end=1269
+  _globals['_PROPOSEPLANREQUEST']._serialized_start=1272
+  _globals['_PROPOSEPLANREQUEST']._serialized_end=1410
+  _globals['_PROPOSEPLANRESPONSE']._serialized_start=1412
+  _globals['_PROPOSEPLANRESPONSE']._serialized_end=1503
+  _globals['_ADOPTPLANREQUEST']._serialized_start=1505
+  _globals['_ADOPTPLANREQUEST']._serialized_end=1581
+  _globals['_ADOPTPLANRESPONSE']._serialized_start=1583
+  _globals['_ADOPTPLANRESPONSE']._serialized_end=1653
+  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_start=1655
+  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_end=1732
+  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_start=1734
+  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_end=1778
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1780
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1801
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1803
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1864
+  _globals['_FLEET']._serialized_start=1867
+  _globals['_FLEET']._serialized_end=2555
 # @@protoc_insertion_point(module_scope)

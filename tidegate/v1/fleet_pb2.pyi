@@ -13,6 +13,7 @@ from tidegate.v1 import plan_pb2 as _plan_pb2
 from tidegate.v1 import policy_pb2 as _policy_pb2
 from tidegate.v1 import session_pb2 as _session_pb2
 from tidegate.v1 import site_pb2 as _site_pb2
+from tidegate.v1 import workload_pb2 as _workload_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -375,6 +376,69 @@ class Moved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Moved: _TypeAlias = Moved  # noqa: Y015
+
+@_typing.final
+class ProposePlanRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GOALS_FIELD_NUMBER: _builtins.int
+    HORIZON_HOURS_FIELD_NUMBER: _builtins.int
+    MOST_MOVES_FIELD_NUMBER: _builtins.int
+    TOGETHER_FIELD_NUMBER: _builtins.int
+    horizon_hours: _builtins.int
+    """Within how many hours a move must gain more than it costs; 0 means a day."""
+    most_moves: _builtins.int
+    """At most so many moves, the most useful first; 0 means no limit."""
+    @_builtins.property
+    def goals(self) -> _containers.RepeatedScalarFieldContainer[_plan_pb2.Goal.ValueType]:
+        """What for; empty means every goal."""
+
+    @_builtins.property
+    def together(self) -> _containers.RepeatedCompositeFieldContainer[_workload_pb2.Workload]:
+        """Where not empty: nothing that stands is moved. These, which nobody has submitted yet, are planned together."""
+
+    def __init__(
+        self,
+        *,
+        goals: _abc.Iterable[_plan_pb2.Goal.ValueType] | None = ...,
+        horizon_hours: _builtins.int = ...,
+        most_moves: _builtins.int = ...,
+        together: _abc.Iterable[_workload_pb2.Workload] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["goals", b"goals", "horizon_hours", b"horizon_hours", "most_moves", b"most_moves", "together", b"together"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposePlanRequest: _TypeAlias = ProposePlanRequest  # noqa: Y015
+
+@_typing.final
+class ProposePlanResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    COPIED_US_FIELD_NUMBER: _builtins.int
+    TAKEN_MS_FIELD_NUMBER: _builtins.int
+    copied_us: _builtins.int
+    """How long the loop stood still for the copy, and how long all of it took."""
+    taken_ms: _builtins.int
+    @_builtins.property
+    def plan(self) -> _plan_pb2.Plan: ...
+    def __init__(
+        self,
+        *,
+        plan: _plan_pb2.Plan | None = ...,
+        copied_us: _builtins.int = ...,
+        taken_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copied_us", b"copied_us", "plan", b"plan", "taken_ms", b"taken_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposePlanResponse: _TypeAlias = ProposePlanResponse  # noqa: Y015
 
 @_typing.final
 class AdoptPlanRequest(_message.Message):

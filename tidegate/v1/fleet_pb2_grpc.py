@@ -64,6 +64,11 @@ class FleetStub:
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesResponse.FromString,
                 _registered_method=True)
+        self.ProposePlan = channel.unary_unary(
+                '/tidegate.v1.Fleet/ProposePlan',
+                request_serializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanResponse.FromString,
+                _registered_method=True)
         self.AdoptPlan = channel.unary_unary(
                 '/tidegate.v1.Fleet/AdoptPlan',
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.SerializeToString,
@@ -119,6 +124,14 @@ class FleetServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ProposePlan(self, request, context):
+        """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
+        copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AdoptPlan(self, request, context):
         """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made.
         """
@@ -165,6 +178,11 @@ def add_FleetServicer_to_server(servicer, server):
                     servicer.ListPolicies,
                     request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesResponse.SerializeToString,
+            ),
+            'ProposePlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposePlan,
+                    request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanResponse.SerializeToString,
             ),
             'AdoptPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.AdoptPlan,
@@ -339,6 +357,33 @@ class Fleet:
             '/tidegate.v1.Fleet/ListPolicies',
             tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.SerializeToString,
             tidegate_dot_v1_dot_fleet__pb2.ListPoliciesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposePlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Fleet/ProposePlan',
+            tidegate_dot_v1_dot_fleet__pb2.ProposePlanRequest.SerializeToString,
+            tidegate_dot_v1_dot_fleet__pb2.ProposePlanResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class FleetStub:
     """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ListPoliciesRequest, _fleet_pb2.ListPoliciesResponse]
     """Every policy version in force."""
+    ProposePlan: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ProposePlanRequest, _fleet_pb2.ProposePlanResponse]
+    """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
+    copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
+    """
     AdoptPlan: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]
     """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
     ReportRoundTrips: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ReportRoundTripsRequest, _fleet_pb2.ReportRoundTripsResponse]
@@ -59,6 +63,10 @@ class FleetAsyncStub(FleetStub):
     """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
     ListPolicies: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ListPoliciesRequest, _fleet_pb2.ListPoliciesResponse]  # type: ignore[assignment]
     """Every policy version in force."""
+    ProposePlan: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ProposePlanRequest, _fleet_pb2.ProposePlanResponse]  # type: ignore[assignment]
+    """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
+    copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
+    """
     AdoptPlan: _aio.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]  # type: ignore[assignment]
     """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
     ReportRoundTrips: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ReportRoundTripsRequest, _fleet_pb2.ReportRoundTripsResponse]  # type: ignore[assignment]
@@ -110,6 +118,16 @@ class FleetServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_fleet_pb2.ListPoliciesResponse, _abc.Awaitable[_fleet_pb2.ListPoliciesResponse]]:
         """Every policy version in force."""
+
+    @_abc_1.abstractmethod
+    def ProposePlan(
+        self,
+        request: _fleet_pb2.ProposePlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.ProposePlanResponse, _abc.Awaitable[_fleet_pb2.ProposePlanResponse]]:
+        """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
+        copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
+        """
 
     @_abc_1.abstractmethod
     def AdoptPlan(

@@ -15,6 +15,8 @@ DEFAULT_BROKER = "127.0.0.1:7443"
 """Where `tidegate up` listens and clients look, unless told otherwise (`TIDEGATE_BROKER`)."""
 
 UNARY_DEADLINE_S = 10.0
+PLAN_DEADLINE_S = 90.0
+"""A plan over a whole fleet is worked out by a solver, which has a minute."""
 
 Options = tuple[tuple[str, int | str], ...]
 

@@ -31,6 +31,7 @@ from placement.batch.answer import Answer
 from placement.batch.ascent import bound
 from placement.batch.candidates import Asked, Batch, formulate
 from placement.batch.problem import Problem
+from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome
 from tidegate.model.event import Event, PlanAdopted, Recorded
 from tidegate.model.plan import Disruption, Goal, Manner, Plan, PlannedMove, Staying, Stays
@@ -145,7 +146,7 @@ class Proposing:
         decision = record.decision
         if decision.price_book == self.state.law.at(self.at).price_book_ref:
             return decision.cost.total
-        alike = (repr(replace(record.workload, name="")), record.model, decision.slots)
+        alike = (repr(replace(record.workload, name="")), _digest(record), decision.slots)
         if alike not in self._priced:
             again = self._ask(record, Manner.STOP_FIRST, record.sites[0])
             same = again is not None and again.slots == decision.slots
@@ -229,8 +230,8 @@ class Proposing:
         cost = 0 if source == destination else -(-model_bytes * micros // per_bytes)
         if manner is Manner.MAKE_BEFORE_BREAK:
             cost += decision.cost.total * OVERLAP_HOURS
-        elif record.workload.kind is WorkloadKind.TRAINING_JOB and record.running_since:
-            cost += -(-mover.pays * max(0, self.at - record.running_since) // MS_PER_HOUR)
+        elif record.workload.kind is WorkloadKind.TRAINING_JOB:
+            cost += -(-mover.pays * _ran_ms(record, self.at) // MS_PER_HOUR)
         return Disruption(manner, record.workload.copies, model_bytes + record.workload.data.size_bytes, cost)
 
     def _worth(self, move: PlannedMove, pays: int) -> bool:
@@ -335,6 +336,13 @@ def _units(state: State) -> int:
         if record is not None and site in record.sites:
             taken |= {(copy.site, copy.offer, copy.unit) for copy in holding.copies}
     return len(taken)
+
+
+def _ran_ms(record: WorkloadRecord, at: int) -> int:
+    """For how long it has run where it stands; 0 where it has not begun."""
+    said = record.statuses.get(record.sites[0])
+    since = record.running_since or (said.at if said is not None and said.phase is Phase.RUNNING else at)
+    return max(0, at - since)
 
 
 def _digest(record: WorkloadRecord) -> str:
