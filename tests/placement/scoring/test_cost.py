@@ -128,7 +128,8 @@ def test_the_causes_add_up_and_none_is_negative(workload, world, law):
             one.cost.spot_loss,
             one.cost.availability,
         )
-        assert min(causes) >= 0 and sum(causes) == one.cost.total == one.score.cost_micros_per_hour
+        assert min(causes) >= 0 and sum(causes) == one.cost.total
+        assert one.score.cost_micros_per_hour == one.cost.total + one.penalty_micros_per_hour
 
 
 def dearer(book: PriceBook, part: str, index: int) -> PriceBook:
