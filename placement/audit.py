@@ -152,7 +152,6 @@ class _Audit:
         gpus = 0 if demand.cpu_fallback else demand.resources.gpus
         gpu_memory = 0 if demand.cpu_fallback else demand.resources.gpu_memory_bytes
         models = () if demand.cpu_fallback else demand.gpu_models
-        moved = work.data.bytes_per_day if work.data.origin and work.data.origin != site.location else 0
         engines = {"ray"} if work.training else {"process", "kubernetes"}
         answer: dict[str, bool] = {
             name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.rules.items()
@@ -160,7 +159,7 @@ class _Audit:
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
         answer["latency"] = work.latency is None or self.soon_enough(site, offers)
-        answer["volume"] = site.uplink_bytes_per_day == 0 or moved <= site.uplink_bytes_per_day
+        answer["volume"], answer["volume-free"] = self.reach.travels(site)
         answer["gpus"] = gpus == 0 or any(u[0] >= gpus for o in offers for u in _units(o))
         answer["gpu-model"] = not models or any(o.offer.gpu_model in models and o.offer.count > 0 for o in offers)
         answer["gpu-memory"] = gpu_memory == 0 or any(

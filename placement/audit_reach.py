@@ -17,6 +17,10 @@ class Reach:
     def __init__(self, workload: Workload, fleet: Fleet, digest: str, now: int) -> None:
         self.workload, self.digest, self.now = workload, digest, now
         self.links, self.service_times = fleet.links, fleet.service_times
+        self.sent: dict[str, int] = {}
+        for holding in fleet.holdings.values():
+            for one in holding.carried:
+                self.sent[one.site] = self.sent.get(one.site, 0) + one.bytes_per_day
 
     def answers_in_us(self, site: Site, offer: Offer) -> int | None:
         """Round trip and service time; None where the round trip is not known."""
@@ -34,6 +38,20 @@ class Reach:
             trips.append(trip)
         measured = self.service_times.get((self.digest, offer.device_class)) if offer.device_class else None
         return max(trips, default=0) + (self.counted(measured, latency.service_time_us) or 0)
+
+    def travels(self, site: Site) -> tuple[bool, bool]:
+        """Whether what must travel fits through the whole uplink, and through what is left of it.
+
+        The second is not asked where the first is not so.
+        """
+        if site.uplink_bytes_per_day == 0:
+            return True, True
+        data = self.workload.data
+        bytes_per_day = self.workload.telemetry_bytes_per_day
+        if data.origin != "" and data.origin != site.location:
+            bytes_per_day += data.bytes_per_day
+        whole = bytes_per_day <= site.uplink_bytes_per_day
+        return whole, not whole or bytes_per_day + self.sent.get(site.name, 0) <= site.uplink_bytes_per_day
 
     def counted(self, measured: Measurement | None, declared: int | None) -> int | None:
         """What a time counts for now: the older and the rarer, the less is believed of it."""

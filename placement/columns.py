@@ -95,6 +95,7 @@ class Columns:
         self.reachable: Mask = np.array([known.reachable for known in facts], dtype=np.bool_)
         self.cordoned: Mask = np.array([known.cordoned for known in facts], dtype=np.bool_)
         self.uplink: Numbers = np.array([s.uplink_bytes_per_day for s in self.sites], dtype=np.int64)
+        self.uplink_used: Numbers = np.zeros(len(facts), dtype=np.int64)
         self.tier: Words[Tier] = Words(s.tier for s in self.sites)
         self.region: Words[str] = Words(s.region for s in self.sites)
         self.location: Words[str] = Words(s.location for s in self.sites)
@@ -172,6 +173,12 @@ class Columns:
         if known is not None and row is not None:
             known.put(row, measurement)
             self.touch(Part.LINKS)
+
+    def put_uplink(self, site: str, bytes_per_day: int) -> None:
+        """What is sent over the uplink of a site now, in sum: one row."""
+        row = self.row_of.get(site)
+        if row is not None:
+            self.uplink_used[row] = bytes_per_day
 
     def put_state(self, site: str, reachable: bool, cordoned: bool) -> None:
         """A site that came, went or was cordoned: one row."""

@@ -49,12 +49,22 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What one workload sends over the uplink of a site where it stands."""
+
+    site: str
+    bytes_per_day: int
+
+
+@dataclass(frozen=True, slots=True)
 class Holding:
     """What one workload holds."""
 
     workload_id: str
     team: str
     copies: tuple[Copy, ...]
+    carried: tuple[Carried, ...] = ()
+    """At each site, whether its uplink is limited or not: a limit may be declared later."""
 
     @property
     def resources(self) -> Resources:

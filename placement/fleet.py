@@ -21,7 +21,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from placement.columns import Columns, Part
-from placement.facts import Copy, Holding, Measurement, SiteFacts, without_gpus
+from placement.facts import Carried, Copy, Holding, Measurement, SiteFacts, without_gpus
 from tidegate.model.decision import Slot
 from tidegate.model.errors import Refused
 from tidegate.model.quantity import Resources
@@ -41,6 +41,7 @@ class Fleet:
         self._service_times: dict[tuple[str, str], Measurement] = {}
         self._holdings: dict[str, Holding] = {}
         self._teams: dict[str, Resources] = {}
+        self._uplinks: dict[str, int] = {}
         self._units: dict[tuple[str, str], dict[int, Resources]] = {}
         self._columns: Columns | None = None
 
@@ -70,11 +71,17 @@ class Fleet:
         """What the team's workloads hold together. GPU memory is per device and does not add up: it is 0."""
         return self._teams.get(team, Resources())
 
+    def uplink_used(self, site: str) -> int:
+        """Bytes a day that what stands at a site sends over its uplink, together."""
+        return self._uplinks.get(site, 0)
+
     @property
     def columns(self) -> Columns:
         """The same as arrays; valid until the next change of this fleet."""
         if self._columns is None:
             self._columns = Columns(self.sites, self._links, self._units)
+            for site, bytes_per_day in self._uplinks.items():
+                self._columns.put_uplink(site, bytes_per_day)
         return self._columns
 
     # What changes it.
@@ -106,9 +113,18 @@ class Fleet:
         self._service_times[model_digest, device_class] = Measurement(us, measured_at, samples, p99_us)
         self._touch(Part.TIMES)
 
-    def take(self, workload_id: str, slots: tuple[Slot, ...], demand: Demand, team: str = "") -> Holding:
+    def take(
+        self,
+        workload_id: str,
+        slots: tuple[Slot, ...],
+        demand: Demand,
+        team: str = "",
+        *,
+        carried: tuple[Carried, ...] = (),
+    ) -> Holding:
         """Take what `slots` say, copy by copy, from the first units with room; replaces what the workload held.
 
+        `carried` is what it sends over the uplinks of the sites where it stands (`rules.volume.carried`).
         With `demand.cpu_fallback`, a slot whose offer has no room for all its copies with GPUs is taken without.
         """
         self.release(workload_id)
@@ -123,7 +139,7 @@ class Fleet:
             for copy in taken:
                 self._occupy(copy)
             copies.extend(taken)
-        return self._hold(Holding(workload_id, team, tuple(copies)))
+        return self._hold(Holding(workload_id, team, tuple(copies), carried))
 
     def restore(self, holding: Holding) -> None:
         """Give back a holding as `take` returned it, units and all."""
@@ -140,6 +156,8 @@ class Fleet:
         self._touch(Part.UNITS)
         for copy in holding.copies:
             self._vacate(copy)
+        for one in holding.carried:
+            self._carry(one.site, -one.bytes_per_day)
         left = self.used_by_team(holding.team) - holding.resources
         if _is_nothing(left):
             self._teams.pop(holding.team, None)
@@ -157,6 +175,7 @@ class Fleet:
         fleet._links = {(origin, name): seen for (origin, name), seen in self._links.items() if name == site.name}
         fleet._service_times = self._service_times
         fleet._teams = dict(self._teams)
+        fleet._uplinks = {site.name: self.uplink_used(site.name)}
         fleet._units = {(name, offer): dict(u) for (name, offer), u in self._units.items() if name == site.name}
         return fleet
 
@@ -207,9 +226,18 @@ class Fleet:
         if self._columns is not None:
             self._columns.touch(part)
 
+    def _carry(self, site: str, bytes_per_day: int) -> None:
+        self._uplinks[site] = self._uplinks.get(site, 0) + bytes_per_day
+        if self._uplinks[site] == 0:
+            del self._uplinks[site]
+        if self._columns is not None:
+            self._columns.put_uplink(site, self.uplink_used(site))
+
     def _hold(self, holding: Holding) -> Holding:
         self._touch(Part.UNITS)
         self._holdings[holding.workload_id] = holding
+        for one in holding.carried:
+            self._carry(one.site, one.bytes_per_day)
         taken = replace(holding.resources, gpu_memory_bytes=0)
         if not _is_nothing(taken):
             self._teams[holding.team] = self.used_by_team(holding.team) + taken

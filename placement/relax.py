@@ -159,9 +159,13 @@ def _latency(trial: Trial, miss: Miss) -> Trial | None:
 
 
 def _volume(trial: Trial, miss: Miss) -> Trial | None:
+    """Less data; what telemetry takes of the link is not the data's to give."""
     data = trial.workload.data
-    change = Change("data.bytesPerDay", _bytes(data.bytes_per_day), _bytes(miss.found_number))
-    return _with(trial, change, workload=replace(trial.workload, data=replace(data, bytes_per_day=miss.found_number)))
+    after = data.bytes_per_day - (miss.wanted_number - miss.found_number)
+    if after <= 0:
+        return None
+    change = Change("data.bytesPerDay", _bytes(data.bytes_per_day), _bytes(after))
+    return _with(trial, change, workload=replace(trial.workload, data=replace(data, bytes_per_day=after)))
 
 
 def _amount(key: str, field: str, show: Callable[[int], str]) -> Callable[[Trial, Miss], Trial | None]:
@@ -227,6 +231,7 @@ def _dollars(micros: int) -> str:
 GIVE_WAY: dict[str, Callable[[Trial, Miss], Trial | None]] = {
     "latency": _latency,
     "volume": _volume,
+    "volume-free": _volume,
     "gpus": _amount("demand.gpus", "gpus", str),
     "gpu-memory": _amount("demand.gpuMemory", "gpu_memory_bytes", _bytes),
     "cpus": _amount("demand.cpus", "cpus_milli", _cpus),

@@ -27,7 +27,7 @@ from placement.rules.memory import Memory
 from placement.rules.rule import Column, Rule, to_mask
 from placement.rules.spread import SpreadRule
 from placement.rules.team_limit import TeamLimit
-from placement.rules.volume import Volume
+from placement.rules.volume import Volume, VolumeFree
 from placement.scoring.cost import Costs, costs
 from tidegate.model.workload import Workload
 
@@ -119,7 +119,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     packing = Packing(workload, columns, prices, usable)
     one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
     one_has = legal.some_offer & _all_allow((reach[2], *one_copy), len(columns))
-    room = _ask((Copies(packing, one_has), TeamLimit(law.team(workload.team))), workload, fleet)
+    left = _ask((VolumeFree(), Copies(packing, one_has), TeamLimit(law.team(workload.team))), workload, fleet)
 
     source = question.source_region
     if source is None:
@@ -127,11 +127,11 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    others = legal.allowed & _all_allow((*reach, *one_copy, *price, *room), len(columns))
+    others = legal.allowed & _all_allow((*reach, *one_copy, *price, *left), len(columns))
     spread = _ask((SpreadRule(packing, others),), workload, fleet)
-    watch("fit", _counts((*one_copy, *spread, *room)))
+    watch("fit", _counts((*one_copy, *spread, *left)))
     watch("price", _counts(price))
-    return Verdicts(legal, (*reach, *one_copy, *spread, *price, *room), packing, cost)
+    return Verdicts(legal, (*reach, *one_copy, *spread, *price, *left), packing, cost)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:

@@ -30,10 +30,11 @@ from broker.core.records import (
     SiteRecord,
     WorkloadRecord,
 )
-from placement.facts import Holding
+from placement.facts import Carried, Holding
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.money.books import standing
+from placement.rules.volume import carried
 from tidegate.model import event as happened
 from tidegate.model.assignment import Assignment, Phase
 from tidegate.model.decision import Decision, Outcome
@@ -376,7 +377,14 @@ class State:
             traceparent=record.traceparent,
         )
         before = self._site(site)
-        self.fleet.take(_holder(record.id, site), slots, record.workload.demand, record.workload.team)
+        sent = carried(record.workload, before.site)
+        self.fleet.take(
+            _holder(record.id, site),
+            slots,
+            record.workload.demand,
+            record.workload.team,
+            carried=(Carried(site, sent),) if sent else (),
+        )
         held = before.desired.get(record.id)
         if held and replace(held, generation=offset) == assignment:
             return  # nothing changes there: no new generation

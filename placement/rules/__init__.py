@@ -9,7 +9,7 @@ reader wants the reasons, from what is hardest to change to what is easiest:
 4. `gpus`, `gpu-model`, `gpu-memory`, `cpus`, `memory`: what one copy needs on one unit;
 5. `spread`: copies as far apart as asked;
 6. `max-cost`: money, which a person can raise;
-7. `copies`: room for all copies at once, which others may give back;
+7. `volume-free`, `copies`: what is left of the link, and room for all copies at once, which others may give back;
 8. `team-limit`: the team's share.
 
 So what no waiting cures stands before what waiting may cure (`Kind`). `spread` is asked last of all where it speaks of

@@ -1,34 +1,97 @@
-"""Volume: what has to come in every day fits through the site's uplink. Data that lies at the site needs no link."""
+"""Volume: what travels between a site and the rest every day fits through the site's uplink.
+
+What travels is the data that comes from elsewhere, and the telemetry that goes to the broker. Data that lies at the
+site needs no link. Two rules, since two different things may help: `volume` holds it against the whole link, and
+`volume-free` against what the work that stands there leaves of it (`Fleet` keeps that account).
+
+What is declared is believed: nobody measures what a link could carry. An uplink of 0 is not limited.
+"""
 
 from collections.abc import Hashable
 
-from placement.columns import Mask, Numbers
+import numpy as np
+
+from placement.columns import Columns, Mask, Numbers, Part
 from placement.fleet import Fleet
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
+from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 
 
+def carried(workload: Workload, site: Site) -> int:
+    """Bytes a day that a workload sends over the uplink of a site where it stands."""
+    data = workload.data
+    moved = data.bytes_per_day if data.origin and data.origin != site.location else 0
+    return moved + workload.telemetry_bytes_per_day
+
+
 class Volume(Plain):
-    """Bytes per day against the link's capacity; an uplink of 0 is not limited."""
+    """Bytes per day against the whole link."""
 
     name = "volume"
     kind = Kind.REACH
 
     def asks(self, workload: Workload) -> Hashable:
-        """How much has to come, and from where."""
-        return (workload.data.origin, workload.data.bytes_per_day)
+        """How much has to travel, and from where."""
+        return _asked(workload)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where the data is there already or the link can carry it."""
-        columns, data = fleet.columns, workload.data
-        there = columns.location.where(bool(where) and where == data.origin for where in columns.location.values)
-        carried = data.bytes_per_day if data.origin else 0
-        enough: Mask = there | (columns.uplink == 0) | (columns.uplink >= carried)
-        return enough
+        """Shape (sites,): True where an idle link could carry it."""
+        return _enough(_needed(workload, fleet.columns), fleet.columns)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
-        """What must be carried, and what can be."""
-        carried = workload.data.bytes_per_day
-        lack = Lack("site.uplinkBytesPerDay", "Ge", wanted_number=carried, unit=Unit.BYTES_PER_DAY)
-        return Findings((lack,), numbers=fleet.columns.uplink[refused])
+        """What must be carried, and what the link can carry."""
+        return _findings(workload, fleet.columns, refused, fleet.columns.uplink)
+
+
+class VolumeFree(Plain):
+    """Bytes per day against what is left of the link. Where the whole of it is too little, `volume` has said so."""
+
+    name = "volume-free"
+    kind = Kind.CAPACITY
+    reads = frozenset({Part.UNITS})
+
+    def asks(self, workload: Workload) -> Hashable:
+        """How much has to travel, and from where."""
+        return _asked(workload)
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where what is left of the link can carry it."""
+        columns = fleet.columns
+        needed = _needed(workload, columns)
+        fits = needed <= columns.uplink - columns.uplink_used
+        allowed: Mask = fits | (columns.uplink == 0) | ~_enough(needed, columns)
+        return allowed
+
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
+        """What must be carried, and what is left of the link."""
+        columns = fleet.columns
+        return _findings(workload, columns, refused, np.maximum(columns.uplink - columns.uplink_used, 0))
+
+
+def _asked(workload: Workload) -> Hashable:
+    return (workload.data.origin, workload.data.bytes_per_day, workload.telemetry_bytes_per_day)
+
+
+def _needed(workload: Workload, columns: Columns) -> Numbers:
+    """Shape (sites,): as `carried`."""
+    data = workload.data
+    moved = data.bytes_per_day if data.origin else 0
+    there = columns.location.where(where == data.origin for where in columns.location.values)
+    return np.where(there, 0, moved) + workload.telemetry_bytes_per_day
+
+
+def _enough(needed: Numbers, columns: Columns) -> Mask:
+    enough: Mask = (columns.uplink == 0) | (needed <= columns.uplink)
+    return enough
+
+
+def _findings(workload: Workload, columns: Columns, refused: Numbers, found: Numbers) -> Findings:
+    needed = _needed(workload, columns)[refused]
+    wanted, codes = np.unique(needed, return_inverse=True)  # with the data and without: two at most
+    lacks = tuple(
+        Lack("site.uplinkBytesPerDay", "Ge", wanted_number=number, unit=Unit.BYTES_PER_DAY)
+        for number in wanted.tolist()
+    )
+    return Findings(lacks, codes.astype(np.int64), found[refused])

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from placement.audit import audit
 from placement.engine import decide
+from placement.facts import Carried
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.rules.volume import carried
 from tests.properties.worlds import MODEL, NOW, World, laws, workloads, worlds
 from tidegate.model.decision import Decision, Estimate, Outcome, Unit
 from tidegate.model.packed import pack_bits, pack_numbers, unpack_numbers
@@ -17,6 +19,11 @@ from tidegate.model.workload import Workload
 
 def decided(workload: Workload, fleet: Fleet, law: Law) -> Decision:
     return decide(workload, fleet, law, now=NOW, revision=9, model_digest=MODEL)
+
+
+def sent(workload: Workload, decision: Decision, fleet: Fleet) -> tuple[Carried, ...]:
+    """What the broker puts to the account of the uplinks."""
+    return tuple(Carried(site, carried(workload, fleet.sites[site].site)) for site in decision.sites)
 
 
 @settings(max_examples=400, deadline=None)
@@ -45,7 +52,9 @@ def test_what_is_taken_never_exceeds_what_is_there(
         decision = decided(workload, fleet, law)
         assert audit(workload, decision, fleet, law, model_digest=MODEL) == ()
         if decision.outcome is Outcome.PLACED:
-            fleet.take(f"w{number}", decision.slots, workload.demand, workload.team)
+            fleet.take(
+                f"w{number}", decision.slots, workload.demand, workload.team, carried=sent(workload, decision, fleet)
+            )
         if fleet.holdings and data.draw(st.integers(0, 3)) == 0:
             fleet.release(data.draw(st.sampled_from(sorted(fleet.holdings))))
         columns = fleet.columns
@@ -53,6 +62,7 @@ def test_what_is_taken_never_exceeds_what_is_there(
         assert (columns.fresh >= 0).all()
         for left in (columns.unit_gpus, columns.unit_cpus, columns.unit_memory):
             assert (left[used] >= 0).all()
+        assert all(not limit or used <= limit for limit, used in zip(columns.uplink, columns.uplink_used, strict=True))
 
 
 @settings(max_examples=100, deadline=None)
@@ -63,7 +73,9 @@ def test_columns_kept_by_row_say_what_columns_built_anew_say(
     fleet = world.fleet()
     for number, workload in enumerate(asked):
         decision = decided(workload, fleet, law)
-        fleet.take(f"w{number}", decision.slots, workload.demand, workload.team)
+        fleet.take(
+            f"w{number}", decision.slots, workload.demand, workload.team, carried=sent(workload, decision, fleet)
+        )
         fleet.release(f"w{number - 2}")
     again = world.fleet()
     for holding in fleet.holdings.values():

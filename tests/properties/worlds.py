@@ -11,6 +11,7 @@ from tidegate.model.policy import Alternative, Effect, Expression, Operator, Pol
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, Offer, Pricing, Reach, Site, Tier
 from tidegate.model.workload import (
+    Audit,
     Data,
     Demand,
     Inference,
@@ -218,7 +219,14 @@ def workloads(draw: st.DrawFn) -> Workload:
         )
         if training
         else None,
-        inference=None if training else Inference("models:/m@latest", replicas=Replicas(copies, copies, spread)),
+        inference=None
+        if training
+        else Inference(
+            "models:/m@latest",
+            replicas=Replicas(copies, copies, spread),
+            requests_per_day=draw(st.sampled_from((0, 400_000))),
+            audit=draw(st.sampled_from(tuple(Audit))),
+        ),
         labels=draw(st.sampled_from(({}, {"risk": "high"}))),
         carries=draw(st.sampled_from(((), (), (Data(),), (Data(("phi",), ("US",), True, "officer", "branch"),)))),
     )

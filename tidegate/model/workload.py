@@ -53,6 +53,12 @@ class Priority(StrEnum):
     BATCH = "batch"
 
 
+SPAN_BYTES = 768
+"""What one prediction's span takes on its way to the broker, at most for names of some 30 letters."""
+RECORD_BYTES = 320
+"""What its record takes, where every prediction is recorded."""
+
+
 class OnDisconnect(StrEnum):
     """What the broker may do about work at a site that it cannot reach."""
 
@@ -280,6 +286,14 @@ class Workload:
         if self.training:
             return self.training.workers
         return self.inference.replicas.minimum if self.inference else 1
+
+    @property
+    def telemetry_bytes_per_day(self) -> int:
+        """What a service tells the broker, if it is asked as often as it says; 0 where it says nothing."""
+        if self.inference is None:
+            return 0
+        every = self.inference.audit is Audit.EVERY_PREDICTION
+        return self.inference.requests_per_day * (SPAN_BYTES + (RECORD_BYTES if every else 0))
 
     @property
     def spread(self) -> Spread:
