@@ -11,6 +11,7 @@ from broker.core.commands import (
     DrainSite,
     RecordLinks,
 )
+from broker.core.decide.models import resolve
 from broker.core.decide.proposing import HORIZON_HOURS, Wish
 from broker.core.decide.rebalance import MOST_MOVES
 from broker.core.decide.sites import known
@@ -117,6 +118,23 @@ class Fleet(FleetServicer):
             return list(state.policies.values())
 
         return wire.ListPoliciesResponse(policies=[to_message(policy) for policy in await self._loop.read(ask)])
+
+    async def ListPriceBooks(self, request: Any, context: Any) -> Any:
+        """Those that hold or will hold, and how long a model was measured to take."""
+
+        def ask(state: State, at: int) -> tuple[list[PriceBook], int, dict[str, int]]:
+            books = [book for versions in state.books.values() for book in versions]
+            try:
+                model = resolve(state, request.model_uri) if request.model_uri else None
+            except Refused:
+                model = None
+            measured = state.service_times.get(model.artifact.digest, {}) if model else {}
+            return books, at, {device: time.p99_us for device, time in measured.items()}
+
+        books, at, times = await self._loop.read(ask)
+        return wire.ListPriceBooksResponse(
+            price_books=[to_message(book) for book in books], at=at, service_times_us=times
+        )
 
     async def ReportRoundTrips(self, request: Any, context: Any) -> Any:
         """What a client measured, with what others say of the same links."""

@@ -27,6 +27,7 @@ from tidegate.client.calls import (
     LogPiece,
     MovedWorkload,
     Planned,
+    PriceList,
     Proposed,
     Submission,
 )
@@ -165,6 +166,10 @@ class AsyncClient:
     async def sites(self) -> list[SiteView]:
         """As `Client.sites`."""
         return await self._unary(calls.sites())
+
+    async def prices(self, *, model: str = "") -> PriceList:
+        """As `Client.prices`."""
+        return await self._unary(calls.prices(model))
 
     async def cordon(self, site: str, *, lift: bool = False, because: str = "", key: str = "") -> SiteView:
         """As `Client.cordon`."""

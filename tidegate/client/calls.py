@@ -252,6 +252,27 @@ def adopt_plan(plan: Plan, key: str) -> Call[list[MovedWorkload]]:
     )
 
 
+@dataclass(frozen=True)
+class PriceList:
+    """The price books that hold or will hold, the moment by which to choose, and a model's measured service times."""
+
+    books: tuple[PriceBook, ...]
+    at: int
+    """Ms since the epoch, at the broker."""
+    service_times_us: dict[str, int]
+    """By device class; empty where no model was named or none was measured."""
+
+
+def prices(model_uri: str) -> Call[PriceList]:
+    request = fleet_pb2.ListPriceBooksRequest(model_uri=model_uri)
+
+    def read(m: Any) -> PriceList:
+        books = tuple(codec.from_message(PriceBook, book) for book in m.price_books)
+        return PriceList(books, m.at, dict(m.service_times_us))
+
+    return Call("Fleet", "ListPriceBooks", request, read)
+
+
 def policies() -> Call[list[Policy]]:
     request = fleet_pb2.ListPoliciesRequest()
     return Call(

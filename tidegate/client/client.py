@@ -31,6 +31,7 @@ from tidegate.client.calls import (
     LogPiece,
     MovedWorkload,
     Planned,
+    PriceList,
     Proposed,
     Submission,
 )
@@ -202,6 +203,10 @@ class Client:
     def policies(self) -> list[Policy]:
         """Every policy version in force."""
         return self._unary(calls.policies())
+
+    def prices(self, *, model: str = "") -> PriceList:
+        """The price books that hold or will hold; with `model` (a URI) also its measured service times."""
+        return self._unary(calls.prices(model))
 
     # The log and the traces
 

@@ -567,3 +567,73 @@ class ListPoliciesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPoliciesResponse: _TypeAlias = ListPoliciesResponse  # noqa: Y015
+
+@_typing.final
+class ListPriceBooksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_URI_FIELD_NUMBER: _builtins.int
+    model_uri: _builtins.str
+    """A model whose measured service times are wanted as well; one that nobody registered has none."""
+    def __init__(
+        self,
+        *,
+        model_uri: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_uri", b"model_uri"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPriceBooksRequest: _TypeAlias = ListPriceBooksRequest  # noqa: Y015
+
+@_typing.final
+class ListPriceBooksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ServiceTimesUsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PRICE_BOOKS_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    SERVICE_TIMES_US_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    """Ms since the epoch."""
+    @_builtins.property
+    def price_books(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.PriceBook]: ...
+    @_builtins.property
+    def service_times_us(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """By device class, microseconds, 99th percentile."""
+
+    def __init__(
+        self,
+        *,
+        price_books: _abc.Iterable[_money_pb2.PriceBook] | None = ...,
+        at: _builtins.int = ...,
+        service_times_us: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "price_books", b"price_books", "service_times_us", b"service_times_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPriceBooksResponse: _TypeAlias = ListPriceBooksResponse  # noqa: Y015

@@ -69,6 +69,11 @@ class FleetStub:
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanResponse.FromString,
                 _registered_method=True)
+        self.ListPriceBooks = channel.unary_unary(
+                '/tidegate.v1.Fleet/ListPriceBooks',
+                request_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPriceBooksRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListPriceBooksResponse.FromString,
+                _registered_method=True)
         self.AdoptPlan = channel.unary_unary(
                 '/tidegate.v1.Fleet/AdoptPlan',
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.AdoptPlanRequest.SerializeToString,
@@ -132,6 +137,13 @@ class FleetServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPriceBooks(self, request, context):
+        """The price books that hold or will hold, with the broker's moment to choose among them by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AdoptPlan(self, request, context):
         """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made.
         """
@@ -183,6 +195,11 @@ def add_FleetServicer_to_server(servicer, server):
                     servicer.ProposePlan,
                     request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_fleet__pb2.ProposePlanResponse.SerializeToString,
+            ),
+            'ListPriceBooks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPriceBooks,
+                    request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListPriceBooksRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPriceBooksResponse.SerializeToString,
             ),
             'AdoptPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.AdoptPlan,
@@ -384,6 +401,33 @@ class Fleet:
             '/tidegate.v1.Fleet/ProposePlan',
             tidegate_dot_v1_dot_fleet__pb2.ProposePlanRequest.SerializeToString,
             tidegate_dot_v1_dot_fleet__pb2.ProposePlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPriceBooks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Fleet/ListPriceBooks',
+            tidegate_dot_v1_dot_fleet__pb2.ListPriceBooksRequest.SerializeToString,
+            tidegate_dot_v1_dot_fleet__pb2.ListPriceBooksResponse.FromString,
             options,
             channel_credentials,
             insecure,

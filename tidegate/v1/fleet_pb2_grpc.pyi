@@ -45,6 +45,8 @@ class FleetStub:
     """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
     copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
     """
+    ListPriceBooks: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ListPriceBooksRequest, _fleet_pb2.ListPriceBooksResponse]
+    """The price books that hold or will hold, with the broker's moment to choose among them by."""
     AdoptPlan: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]
     """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
     ReportRoundTrips: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ReportRoundTripsRequest, _fleet_pb2.ReportRoundTripsResponse]
@@ -67,6 +69,8 @@ class FleetAsyncStub(FleetStub):
     """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
     copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
     """
+    ListPriceBooks: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ListPriceBooksRequest, _fleet_pb2.ListPriceBooksResponse]  # type: ignore[assignment]
+    """The price books that hold or will hold, with the broker's moment to choose among them by."""
     AdoptPlan: _aio.UnaryUnaryMultiCallable[_fleet_pb2.AdoptPlanRequest, _fleet_pb2.AdoptPlanResponse]  # type: ignore[assignment]
     """Carries a plan out, in its order. Refused where anything that placement depends on has changed since it was made."""
     ReportRoundTrips: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ReportRoundTripsRequest, _fleet_pb2.ReportRoundTripsResponse]  # type: ignore[assignment]
@@ -128,6 +132,14 @@ class FleetServicer(metaclass=_abc_1.ABCMeta):
         """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
         copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
         """
+
+    @_abc_1.abstractmethod
+    def ListPriceBooks(
+        self,
+        request: _fleet_pb2.ListPriceBooksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.ListPriceBooksResponse, _abc.Awaitable[_fleet_pb2.ListPriceBooksResponse]]:
+        """The price books that hold or will hold, with the broker's moment to choose among them by."""
 
     @_abc_1.abstractmethod
     def AdoptPlan(
