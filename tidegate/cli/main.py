@@ -20,6 +20,7 @@ VERBS = {
     "demo": "The main job, end to end, with every promise checked.",
     "apply": "Declare sites, policies, teams and prices.",
     "plan": "Where would this workload run, and why? Nothing is recorded.",
+    "advise": "Own or rent, GPU or CPU, which GPU, cloud API or own; by price.",
     "submit": "Hand in a training job or an inference service.",
     "get": "Workloads, or one of them.",
     "watch": "Follow a workload until it ends.",
@@ -34,6 +35,7 @@ VERBS = {
     "trace": "The waterfall of a workload, from submit to prediction.",
     "story": "Every event that touched one id.",
     "replay": "Fold the log and decide again: is every decision equal?",
+    "prices": "Price books, and published tables turned into one.",
     "policy": "Test policies.",
     "schema": "JSON Schema of the manifests, for an editor.",
 }

@@ -42,6 +42,7 @@ def run(broker: BrokerProcess, *arguments: str) -> subprocess.CompletedProcess[s
         "explain line-camera-training",
         "trace line-camera-training",
         "models",
+        "prices list",
     ],
 )
 def test_an_answer_is_one_document_for_programs(broker: BrokerProcess, verb: str) -> None:
@@ -97,3 +98,10 @@ def test_a_policy_s_mistake_exits_2_and_is_guessed(broker: BrokerProcess, tmp_pa
     assert answer.returncode == 2
     assert "policy plant-data-stays: rules[0].when[1].key: unknown attribute" in answer.stderr
     assert "data.origin (did you mean that?)" in answer.stderr
+
+
+def test_advice_takes_the_broker_s_prices_where_the_files_hold_none(broker: BrokerProcess) -> None:
+    answer = run(broker, "advise", str(FACTORY / "training.yaml"), "-o", "json")
+    assert json.loads(answer.stdout)["price_books"] == ["factory@1"], answer.stderr
+    listed = json.loads(run(broker, "prices", "list", "-o", "json").stdout)
+    assert [(book["name"], book["version"]) for book in listed] == [("factory", 1)]
