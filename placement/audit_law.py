@@ -157,6 +157,7 @@ def value(key: str, work: Workload, site: Site, offer: Offer | None, team: Team 
         "site.jurisdiction": site.jurisdiction_region or site.jurisdiction,
         "site.region": site.region,
         "site.location": site.location,
+        "site.retentionDays": str(site.retention_days),
         "operator.name": site.operator,
         "operator.jurisdiction": site.operator_jurisdiction or site.jurisdiction,
         "data.deidentified": claimed,

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 
 from placement.fleet import Fleet
-from placement.rules.law import LawRule, check_rules, compile_policy
+from placement.rules.law import LawRule, check_rules, compile_policy, warnings
 from tidegate.model.money import Team
 from tidegate.model.policy import Policy, PolicyTest
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Site
 from tidegate.model.workload import Demand, Inference, Training, Workload, WorkloadKind
 
+__all__ = ["PolicyTestResult", "run", "warnings"]
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyTestResult:
-    """How one example came out. It passed where all three lists are empty."""
+    """How one example came out. It passed where all lists are empty."""
 
     policy: str
     name: str
@@ -21,13 +23,15 @@ class PolicyTestResult:
     """(site, rule) for every rule that refuses a site which the example says is allowed."""
     wrongly_allowed: tuple[str, ...] = ()
     """Sites or offers that no rule refuses, though the example says that one does."""
+    not_warned: tuple[str, ...] = ()
+    """Sites or offers to which no rule that warns or prefers objects, though the example says that one does."""
     unknown_sites: tuple[str, ...] = ()
     """Sites or offers that the example names and the fleet does not have."""
 
     @property
     def passed(self) -> bool:
         """Whether everything came out as the example says."""
-        return not (self.wrongly_refused or self.wrongly_allowed or self.unknown_sites)
+        return not (self.wrongly_refused or self.wrongly_allowed or self.not_warned or self.unknown_sites)
 
 
 def run(policy: Policy, sites: tuple[Site, ...], teams: tuple[Team, ...] = ()) -> tuple[PolicyTestResult, ...]:
@@ -47,21 +51,25 @@ def _run(policy: Policy, rules: tuple[LawRule, ...], test: PolicyTest, fleet: Fl
         f"{columns.names[row]}/{offer.name}" for row, offer in zip(columns.offer_site, columns.offers, strict=True)
     ]
     refused_by |= {name: [] for name in offers}
+    objected: set[str] = set()
     for rule in rules:
-        if not rule.enforced:
-            continue
         at_sites = rule.allows(workload, fleet)
         at_offers = rule.offers(workload, fleet) & at_sites[columns.offer_site]
         for names, mask in ((columns.names, at_sites), (offers, at_offers)):
             for name, allowed in zip(names, mask.tolist(), strict=True):
-                if not allowed:
+                if not allowed and rule.enforced:
                     refused_by[name].append(rule.name)
+                elif not allowed:
+                    objected.add(name)
     return PolicyTestResult(
         policy=policy.ref,
         name=test.name,
-        wrongly_refused=tuple((site, rule) for site in test.allows for rule in refused_by.get(site, ())),
+        wrongly_refused=tuple(
+            (site, rule) for site in (*test.allows, *test.warns) for rule in refused_by.get(site, ())
+        ),
         wrongly_allowed=tuple(site for site in test.forbids if site in refused_by and not refused_by[site]),
-        unknown_sites=tuple(site for site in (*test.allows, *test.forbids) if site not in refused_by),
+        not_warned=tuple(site for site in test.warns if site in refused_by and site not in objected),
+        unknown_sites=tuple(site for site in (*test.allows, *test.forbids, *test.warns) if site not in refused_by),
     )
 
 

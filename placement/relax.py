@@ -100,9 +100,10 @@ def _satisfy_law(rule: LawRule, trial: Trial, alone: Fleet) -> Trial | None:
         agreements = (*trial.site.agreements, *lacking)
         change = Change("site.agreements", ", ".join(trial.site.agreements), ", ".join(agreements))
         return _with(trial, change, site=replace(trial.site, agreements=agreements))
-    about_identified = any(
-        condition.attribute.key == "data.deidentified" and not condition.holds(("true",)) for condition in rule.when
-    )
+    deidentified = [
+        (c, c.holds(("true",))) for c in (*rule.when, *rule.unless) if c.attribute.key == "data.deidentified"
+    ]
+    about_identified = any(holds == (condition in rule.unless) for condition, holds in deidentified)
     data = replace(trial.workload.data, deidentified=True)
     if not about_identified or (trial.workload.data == data and data.attestation):
         return None

@@ -116,6 +116,7 @@ ATTRIBUTES: dict[str, Attribute] = {
         _site("site.engines", lambda s: tuple(e.value for e in s.engines), Type.TEXTS, choices=_of(Engine)),
         _site("site.agreements", lambda s: s.agreements, Type.TEXTS),
         _site("site.certifications", lambda s: s.certifications, Type.TEXTS),
+        _site("site.retentionDays", lambda s: (str(s.retention_days),), Type.NUMBER),
         _site("operator.name", lambda s: _word(s.operator)),
         _site("operator.jurisdiction", lambda s: _word(s.compelled_by), jurisdiction=True),
         _offer("offer.name", lambda o: (o.name,)),

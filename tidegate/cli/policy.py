@@ -10,6 +10,7 @@ from tidegate import manifests
 from tidegate.cli import options, render
 from tidegate.cli.main import REFUSED_DECISION
 from tidegate.model.errors import Refused
+from tidegate.model.money import Team
 from tidegate.model.policy import Policy
 from tidegate.model.site import Site
 
@@ -42,7 +43,11 @@ def test(files: tuple[str, ...], output: str) -> int:
     policies = [noun for noun in nouns if isinstance(noun, Policy)]
     if not policies:
         raise Refused("no policy there", found=", ".join(files), wanted="at least one Policy")
-    results = [result for policy in policies for result in policy_test.run(policy, sites)]
+    teams = tuple(noun for noun in nouns if isinstance(noun, Team))
+    results = [result for policy in policies for result in policy_test.run(policy, sites, teams)]
+    for policy in policies:
+        for warning in policy_test.warnings(policy):
+            render.progress(f"warning: policy {policy.name}: {warning}")
     failed = [result for result in results if not result.passed]
     if not render.data(results, output):
         render.table(
@@ -58,5 +63,6 @@ def _detail(result: Any) -> str:
     """What came out otherwise than the example says."""
     parts = [f"{site} is refused by {rule}, should be allowed" for site, rule in result.wrongly_refused]
     parts += [f"{site} is allowed, should be forbidden" for site in result.wrongly_allowed]
+    parts += [f"nothing warns of {site}, something should" for site in result.not_warned]
     parts += [f"no site {site}" for site in result.unknown_sites]
     return "; ".join(parts)

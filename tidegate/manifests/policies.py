@@ -48,8 +48,8 @@ def _check_rule(rule: Rule) -> Iterator[Wrong]:
 
 
 def _check_policy_test(test: PolicyTest) -> Iterator[Wrong]:
-    if not test.allows and not test.forbids:
-        yield Wrong("allows", "is missing, and forbids too: the test would test nothing")
+    if not test.allows and not test.forbids and not test.warns:
+        yield Wrong("allows", "is missing, and forbids and warns too: the test would test nothing")
     for site in sorted(set(test.allows) & set(test.forbids)):
         yield Wrong("forbids", f'"{site}" is in allows as well')
 
@@ -99,6 +99,7 @@ POLICY_TEST = Record(
         Field("workload", Group(EXAMPLE), "The example.", required=True),
         Field("allows", PLACES, "Sites, or offers as site/offer, that the policy must allow it.", "allows"),
         Field("forbids", PLACES, "Sites, or offers as site/offer, that the policy must forbid it.", "forbids"),
+        Field("warns", PLACES, "Those that it must allow, and object to by a rule that warns or prefers.", "warns"),
     ),
     _check_policy_test,
 )

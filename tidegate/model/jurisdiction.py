@@ -11,6 +11,7 @@ Groups:
   Decision No 154/2018).
 - EU-ADEQUATE: third countries whose *whole* private sector the Commission found adequate under Article 45 GDPR. Canada
   and the United States are left out: their decisions cover only some recipients, which a country code cannot tell.
+  Brazil is the newest (Implementing Decision (EU) 2026/179 of 26 January 2026).
 """
 
 import re
@@ -34,7 +35,7 @@ EU = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
 )
 EEA = EU | {"IS", "LI", "NO"}
-EU_ADEQUATE = frozenset({"AD", "AR", "CH", "FO", "GB", "GG", "IL", "IM", "JE", "JP", "KR", "NZ", "UY"})
+EU_ADEQUATE = frozenset({"AD", "AR", "BR", "CH", "FO", "GB", "GG", "IL", "IM", "JE", "JP", "KR", "NZ", "UY"})
 
 GROUPS: dict[str, frozenset[str]] = {"EU": EU, "EEA": EEA, "EU-ADEQUATE": EU_ADEQUATE}
 

@@ -88,6 +88,8 @@ class PolicyTest:
     allows: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
     audit: Audit = Audit.SAMPLED
+    warns: tuple[str, ...] = ()
+    """Sites that are allowed, but to which a rule that warns or prefers objects."""
 
 
 @dataclass(frozen=True, slots=True)

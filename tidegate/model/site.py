@@ -111,6 +111,8 @@ class Site:
     labels: dict[str, str] = field(default_factory=dict)
     jurisdiction_region: str = ""
     """ISO 3166-2 code of the region within the country whose law binds the place too, e.g. `US-CA`."""
+    retention_days: int = 0
+    """How long the records of work done here are kept, as the operator declares; 0 means that nobody says."""
 
     @property
     def compelled_by(self) -> str:

@@ -191,6 +191,7 @@ class PolicyTest(_message.Message):
     ALLOWS_FIELD_NUMBER: _builtins.int
     FORBIDS_FIELD_NUMBER: _builtins.int
     AUDIT_FIELD_NUMBER: _builtins.int
+    WARNS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     kind: _builtins.str
     team: _builtins.str
@@ -205,6 +206,10 @@ class PolicyTest(_message.Message):
     def allows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def forbids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def warns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sites that are allowed, but to which a rule that warns or prefers objects."""
+
     def __init__(
         self,
         *,
@@ -216,10 +221,11 @@ class PolicyTest(_message.Message):
         allows: _abc.Iterable[_builtins.str] | None = ...,
         forbids: _abc.Iterable[_builtins.str] | None = ...,
         audit: _workload_pb2.Audit.ValueType = ...,
+        warns: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allows", b"allows", "audit", b"audit", "data", b"data", "forbids", b"forbids", "kind", b"kind", "labels", b"labels", "name", b"name", "team", b"team"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allows", b"allows", "audit", b"audit", "data", b"data", "forbids", b"forbids", "kind", b"kind", "labels", b"labels", "name", b"name", "team", b"team", "warns", b"warns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -265,6 +265,7 @@ class Site(_message.Message):
     UPLINK_BYTES_PER_DAY_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     JURISDICTION_REGION_FIELD_NUMBER: _builtins.int
+    RETENTION_DAYS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     tier: Global___Tier.ValueType
     operator: _builtins.str
@@ -280,6 +281,8 @@ class Site(_message.Message):
     """What the link between this site and the rest can carry; 0 means not limited."""
     jurisdiction_region: _builtins.str
     """ISO 3166-2 code of the region within the country whose law binds the place too, e.g. `US-CA`."""
+    retention_days: _builtins.int
+    """How long the records of work done here are kept, as the operator declares; 0 means that nobody says."""
     @_builtins.property
     def engines(self) -> _containers.RepeatedScalarFieldContainer[Global___Engine.ValueType]: ...
     @_builtins.property
@@ -310,10 +313,11 @@ class Site(_message.Message):
         uplink_bytes_per_day: _builtins.int = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         jurisdiction_region: _builtins.str = ...,
+        retention_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "certifications", b"certifications", "engines", b"engines", "jurisdiction", b"jurisdiction", "jurisdiction_region", b"jurisdiction_region", "labels", b"labels", "location", b"location", "name", b"name", "offers", b"offers", "operator", b"operator", "operator_jurisdiction", b"operator_jurisdiction", "reach", b"reach", "region", b"region", "tier", b"tier", "uplink_bytes_per_day", b"uplink_bytes_per_day"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "certifications", b"certifications", "engines", b"engines", "jurisdiction", b"jurisdiction", "jurisdiction_region", b"jurisdiction_region", "labels", b"labels", "location", b"location", "name", b"name", "offers", b"offers", "operator", b"operator", "operator_jurisdiction", b"operator_jurisdiction", "reach", b"reach", "region", b"region", "retention_days", b"retention_days", "tier", b"tier", "uplink_bytes_per_day", b"uplink_bytes_per_day"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
