@@ -1,5 +1,6 @@
 """The policy packs and the factory example: every pack's own tests hold, and the factory comes out as it is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from placement.policy_test import run
 from tidegate.manifests import load_files
 from tidegate.model.decision import Decision
 from tidegate.model.money import PriceBook, Team
-from tidegate.model.policy import Policy
+from tidegate.model.policy import Effect, Expression, Operator, Policy, Rule
 from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 
@@ -27,6 +28,24 @@ def test_every_example_of_a_policy_comes_out_as_said(policy: Policy) -> None:
     assert [result for result in run(policy, sites) if not result.passed] == []
     assert policy.sources
     assert policy not in PACKS or len(policy.tests) >= 4
+
+
+RULES = [(policy, rule) for policy in PACKS if isinstance(policy, Policy) for rule in policy.rules]
+
+
+@pytest.mark.parametrize(("policy", "rule"), RULES, ids=lambda one: getattr(one, "name", ""))
+def test_every_rule_of_a_pack_is_missed_by_an_example_and_so_is_every_place_that_it_leaves_open(
+    policy: Policy, rule: Rule
+) -> None:
+    sites = tuple(noun for noun in PACKS if isinstance(noun, Site))
+
+    def fails(*rules: Rule) -> bool:
+        return not all(result.passed for result in run(replace(policy, rules=rules), sites))
+
+    others = tuple(one for one in policy.rules if one is not rule)
+    assert fails(*others), "no example forbids, or warns of, what this rule alone does"
+    nowhere = (Expression("site.name", Operator.IN, ("nowhere",)),)
+    assert fails(*others, replace(rule, require=nowhere, effect=Effect.ENFORCE)), "no example allows what it allows"
 
 
 def decided(name: str) -> Decision:
