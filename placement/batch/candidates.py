@@ -9,6 +9,9 @@ A place is a site. Its room is the sum over its units, less what those hold that
 that a site's cheapest offer may be full, and that a team has a limit are left to the engine, which decides every move
 again: here they would only make the bound higher, never lower. So the bound holds for whatever the engine places.
 
+A leaning stands above money, as in the engine: where a workload prefers places and some of them would do, arcs lead to
+those alone. What a law's rule merely prefers is not counted.
+
 Limits: workloads whose copies stand at several sites take no part. GPUs count in thousandths, memory in MiB, demands
 rounded down and rooms up, so that the bound stays one.
 """
@@ -23,6 +26,7 @@ from placement.batch.problem import Problem
 from placement.columns import Numbers
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.scoring.prefer import dispreferred
 from placement.verdicts import Question, judge
 from tidegate.model.site import Offer
 from tidegate.model.workload import Workload
@@ -107,7 +111,9 @@ def _judged(asked: Sequence[Asked], members: list[int], fleet: Fleet, law: Law) 
     there than new work would, are a kind for each such place; all others are one."""
     one = asked[members[0]]
     verdicts = judge(one.workload, fleet, Question(law, one.model_digest))
-    rows = np.flatnonzero(verdicts.allowed)
+    allowed = verdicts.allowed
+    liked = allowed & (dispreferred(one.workload, fleet.columns) == 0)
+    rows = np.flatnonzero(liked if liked.any() else allowed)
     costs = verdicts.costs.total[rows]
     found = dict(zip(rows.tolist(), costs.tolist(), strict=True))
     own: dict[tuple[int, int], list[int]] = {}

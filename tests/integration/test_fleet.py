@@ -22,7 +22,7 @@ apiVersion: tidegate.dev/v1
 kind: InferenceService
 metadata: {{name: plus-one, team: quality}}
 spec:
-  model: {{uri: "sha256:{digest}", format: onnx}}
+  model: {{uri: "sha256:{digest}", format: onnx, madeFrom: [{{classes: [pii], subjects: [DE]}}]}}
   demand: {{cpus: 500m, memory: 256Mi}}
   data: {{classes: [pii], subjects: [DE], origin: plant-leipzig, bytesPerDay: 2Gi}}
   latency: {{p99: 50ms, from: [plant-leipzig]}}

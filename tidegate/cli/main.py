@@ -31,6 +31,7 @@ VERBS = {
     "sites": "The fleet: sites, offers, links.",
     "cordon": "Send no new work to a site.",
     "drain": "Move what can move away from a site.",
+    "rebalance": "What could stand better: cheaper, legal again, on fewer units.",
     "cancel": "Stop a workload.",
     "trace": "The waterfall of a workload, from submit to prediction.",
     "story": "Every event that touched one id.",

@@ -35,7 +35,7 @@ from tidegate.client.client import EXPORT_S, MOST_SPAN_BYTES, broker_address
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import AsyncPredictionClient, Prediction
 from tidegate.client.retry import BUDGET_S, retrying_async, unanswered
-from tidegate.client.submission import Prepared, Source, declarations_of, workload_of
+from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
 from tidegate.model.event import SiteView, WorkloadView
@@ -188,7 +188,7 @@ class AsyncClient:
     ) -> Proposed:
         """What could stand better, for every goal where none is named. With `together`, where these would best stand
         as one batch. Nothing is recorded; it takes a second or more."""
-        workloads = [workload_of(source).workload for source in together]
+        workloads = [prepared.workload for prepared in workloads_of(together)]
         call = calls.propose_plan(goals, horizon_hours, most_moves, workloads)
         return await self._unary(call, deadline_s=PLAN_DEADLINE_S)
 

@@ -38,7 +38,7 @@ from tidegate.client.calls import (
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.prediction import Prediction, PredictionClient
 from tidegate.client.retry import BUDGET_S, retrying, unanswered
-from tidegate.client.submission import Prepared, Source, declarations_of, workload_of
+from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
 from tidegate.model.event import SiteView, WorkloadView
@@ -191,7 +191,7 @@ class Client:
     ) -> Proposed:
         """What could stand better, for every goal where none is named. With `together`, where these would best stand
         as one batch. Nothing is recorded; it takes a second or more."""
-        workloads = [workload_of(source).workload for source in together]
+        workloads = [prepared.workload for prepared in workloads_of(together)]
         call = calls.propose_plan(goals, horizon_hours, most_moves, workloads)
         return self._unary(call, deadline_s=PLAN_DEADLINE_S)
 

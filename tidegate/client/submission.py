@@ -40,6 +40,20 @@ def workload_of(source: Source) -> Prepared:
     return _with_code(workloads[0], folder)
 
 
+def workloads_of(sources: Sequence[Source]) -> list[Prepared]:
+    """Every workload in the given nouns, files or YAML texts, in order; each may hold several."""
+    found: list[Prepared] = []
+    for source in sources:
+        nouns, folder = ((source,), Path.cwd()) if isinstance(source, Workload) else _read(source)
+        strangers = [f"{_kind(noun)} {noun.name}" for noun in nouns if not isinstance(noun, Workload)]
+        if strangers:
+            raise Refused(
+                "must hold workloads alone", field=str(source)[:80], found=", ".join(strangers), wanted="workloads"
+            )
+        found += [_with_code(noun, folder) for noun in nouns]
+    return found
+
+
 def declarations_of(sources: Sequence[Declaration | str | PathLike[str]]) -> list[Declaration]:
     """Every declaration in the given nouns, files, folders or YAML texts, in order."""
     found: list[Any] = []

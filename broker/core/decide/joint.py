@@ -17,6 +17,7 @@ import numpy as np
 
 from broker.core.decide.models import resolve
 from broker.core.decide.placing import Disagreement, place
+from broker.core.decide.placing import bound as as_bound
 from broker.core.decide.proposing import Solve
 from broker.core.decide.workloads import check
 from broker.core.state import State
@@ -39,7 +40,10 @@ def jointly(state: State, workloads: Sequence[Workload], at: int, solve: Solve) 
     revision = state.offset
     one_by_one = _place(state, workloads, models, at, [(index, "") for index in range(len(workloads))])
     joined = [index for index, workload in enumerate(workloads) if workload.spread is not Spread.SITE]
-    asked = [Asked(workloads[index], model.artifact.digest if (model := models[index]) else "") for index in joined]
+    asked = [
+        Asked(as_bound(workloads[index], models[index]), model.artifact.digest if (model := models[index]) else "")
+        for index in joined
+    ]
     batch = formulate(asked, state.fleet, state.law.at(at))
     answer = solve(batch.problem)
     order = [joined[index] for index in batch.order]

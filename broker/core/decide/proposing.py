@@ -24,6 +24,7 @@ import numpy as np
 
 from broker.core.decide.consolidating import emptied_units
 from broker.core.decide.placing import Disagreement, place
+from broker.core.decide.placing import bound as as_bound
 from broker.core.decide.rebalance import MOST_MOVES, event_of
 from broker.core.records import UNKNOWN, WorkloadRecord
 from broker.core.state import State
@@ -160,7 +161,15 @@ class Proposing:
         held = [holding for holding in fleet.holdings.values() if holding.workload_id.partition("@")[0] in ids]
         for holding in held:
             fleet.release(holding.workload_id)
-        asked = [Asked(m.record.workload, _digest(m.record), "" if m.outlawed else m.site, m.pays) for m in movers]
+        asked = [
+            Asked(
+                as_bound(m.record.workload, m.record.model),
+                _digest(m.record),
+                "" if m.outlawed else m.site,
+                m.pays,
+            )
+            for m in movers
+        ]
         batch = formulate(asked, fleet, self.state.law.at(self.at))
         for holding in held:
             fleet.restore(holding)
@@ -189,7 +198,7 @@ class Proposing:
             if decision is None or mover.site in decision.sites:
                 continue
             move = self._as_move(mover, goal, manner, decision)
-            if goal is not Goal.LEGAL and not self._worth(move, mover.pays):
+            if goal is not Goal.LEGAL and not self._worth(move, mover.pays, _leaning(decision)):
                 why = Stays.TOO_DEAR
                 continue
             self.make(move, decision)
@@ -234,9 +243,9 @@ class Proposing:
             cost += -(-mover.pays * _ran_ms(record, self.at) // MS_PER_HOUR)
         return Disruption(manner, record.workload.copies, model_bytes + record.workload.data.size_bytes, cost)
 
-    def _worth(self, move: PlannedMove, pays: int) -> bool:
-        enough = move.gain_micros_per_hour * MILLION >= pays * WORTH_PPM
-        return enough and move.gain_micros_per_hour * self.wish.horizon_hours > move.disruption.cost_micros
+    def _worth(self, move: PlannedMove, pays: int, leaning: int) -> bool:
+        gain = move.gain_micros_per_hour - leaning
+        return gain * MILLION >= pays * WORTH_PPM and gain * self.wish.horizon_hours > move.disruption.cost_micros
 
     def _consolidate(self, movers: list[Mover]) -> None:
         """Units that can be emptied whole, at no greater cost and for less than what stands on them pays meanwhile."""
@@ -280,7 +289,7 @@ def _ways(mover: Mover, goal: Goal) -> Iterator[tuple[Manner, str]]:
             yield Manner.MAKE_BEFORE_BREAK, mover.target
         if legal:
             yield Manner.MAKE_BEFORE_BREAK, ""
-        if not (legal or mover.record.workload.preemptible):
+        if not (legal or mover.record.workload.yields):
             return
     if mover.target:
         yield Manner.STOP_FIRST, mover.target
@@ -336,6 +345,11 @@ def _units(state: State) -> int:
         if record is not None and site in record.sites:
             taken |= {(copy.site, copy.offer, copy.unit) for copy in holding.copies}
     return len(taken)
+
+
+def _leaning(decision: Decision) -> int:
+    """What rules that prefer other places count against the one decided on, micros per hour."""
+    return sum(one.penalty_micros_per_hour for one in decision.ranked if one.site in decision.sites)
 
 
 def _ran_ms(record: WorkloadRecord, at: int) -> int:
