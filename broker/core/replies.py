@@ -23,7 +23,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What became of one declaration: `created`, `changed` or `unchanged`."""
+    """What became of one declaration: `created`, `changed`, `unchanged` or `superseded`."""
 
     kind: str
     name: str

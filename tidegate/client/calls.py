@@ -65,7 +65,7 @@ class Submission:
 
 @dataclass(frozen=True)
 class AppliedDeclaration:
-    """What became of one declaration: `created`, `changed` or `unchanged`."""
+    """What became of one declaration: `created`, `changed`, `unchanged` or `superseded`."""
 
     kind: str
     name: str

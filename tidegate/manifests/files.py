@@ -1,7 +1,7 @@
 """Manifests in, nouns out: the text of one file, or files and folders by path.
 
 Every mistake of every document is found in one pass and raised together as ManifestError. A name may be declared once
-per kind in one call, since the second would silently win over the first.
+per kind in one call, since the second would silently win over the first; a price book once per version.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from tidegate.manifests import tree
 from tidegate.manifests.kinds import API_VERSION, KINDS, Noun
 from tidegate.manifests.problems import ManifestError, Problem
 from tidegate.manifests.shapes import Missing, Notes, near
+from tidegate.model.money import PriceBook
 
 
 def load(text: str, *, source: str) -> tuple[Noun, ...]:
@@ -37,7 +38,7 @@ def load_files(paths: Iterable[str | Path]) -> tuple[Noun, ...]:
             continue
         for root, noun in _read(text, source, problems):
             place = f"{source}:{root.line}"
-            first = seen.setdefault((_kind_name(root), noun.name), place)
+            first = seen.setdefault((_kind_name(root), _once(noun)), place)
             if first != place:
                 message = f'"{noun.name}" is declared twice, first at {first}'
                 problems.append(Problem(source, root.line, root.column, "metadata.name", message))
@@ -74,6 +75,11 @@ def _noun(root: tree.Node, notes: Notes) -> Noun | None:
         return None
     noun: Noun | Missing = KINDS[name].read(root, "", notes)
     return None if isinstance(noun, Missing) else noun
+
+
+def _once(noun: Noun) -> str:
+    """What may be declared once: a name or, for price books, which hold from their own moments on, a version of it."""
+    return noun.ref if isinstance(noun, PriceBook) else noun.name
 
 
 def _kind_name(root: tree.Node) -> str:

@@ -92,7 +92,7 @@ class Applied(_message.Message):
     kind: _builtins.str
     name: _builtins.str
     outcome: _builtins.str
-    """`created`, `changed` or `unchanged`."""
+    """`created`, `changed`, `unchanged` or `superseded`."""
     def __init__(
         self,
         *,

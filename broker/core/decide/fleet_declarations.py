@@ -2,7 +2,8 @@
 
 Everything is checked before the first event, so a mistake in the last document refuses the first as well. A policy or a
 price book of a lower or equal version with other content is refused: what decisions cite as `name@version` means one
-thing for ever.
+thing for ever. Several versions of a price book may be declared together, each holding from its own moment on; one that
+a higher version in force has superseded is left out without complaint, so that a folder of them can be applied again.
 
 A new law is held against all standing work in the same turn. What it forbids is raised, never silently moved.
 """
@@ -46,8 +47,11 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
     for index, noun in enumerate(command.declarations):
         field = f"declarations[{index}]"
         check_name(noun.name, f"{field}.name")
-        if names.index(names[index]) < index:
+        if names.index(names[index]) < index and _ref(noun) in map(_ref, command.declarations[:index]):
             raise Refused("is declared twice", field=field, found=names[index], wanted="one declaration of it")
+        if _superseded(state, noun, command.at):
+            declared.append(_declared(noun, "superseded"))
+            continue
         standing = _standing(state, noun)
         _check(noun, standing, field)
         if standing == noun:
@@ -79,7 +83,22 @@ def _standing(state: State, noun: Declaration) -> Declaration | None:
         case Team():
             return state.teams.get(noun.name)
         case PriceBook():
-            return next(reversed(state.books.get(noun.name, ())), None)
+            versions = state.books.get(noun.name, ())
+            same = (book for book in versions if book.version == noun.version)
+            return next(same, next(reversed(versions), None))
+
+
+def _superseded(state: State, noun: Declaration, at: int) -> bool:
+    """Whether it is a version of a price book that can never hold again."""
+    if not isinstance(noun, PriceBook):
+        return False
+    versions = state.books.get(noun.name, ())
+    return any(book.version > noun.version and book.effective_from <= at for book in versions)
+
+
+def _ref(noun: Declaration) -> tuple[str, str, int]:
+    """What may be declared once in a call."""
+    return _KINDS[type(noun)], noun.name, noun.version if isinstance(noun, PriceBook) else 0
 
 
 def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:

@@ -118,6 +118,12 @@ def test_a_price_book_version_means_one_thing_and_holds_from_its_moment_on():
     assert (play.reply.decision.price_book, play.reply.decision.cost.compute) == ("list@2", 300_000)
     play = play >> ApplyDeclarations(51, (replace(dearer, version=3),)) << PriceBookApplied
     assert [one.ref for one in play.state.books["list"]] == ["list@3"]
+    both = (book(), replace(dearer, version=4, effective_from=99))
+    play = play >> ApplyDeclarations(52, both) << PriceBookApplied
+    assert [one.outcome for one in play.reply.declared] == ["superseded", "changed"]
+    assert play >> ApplyDeclarations(53, (*both, both[0])) << Refused
+    assert play >> ApplyDeclarations(54, (replace(dearer, version=3), both[1])) << NOTHING
+    assert play >> ApplyDeclarations(55, (replace(dearer, version=3, effective_from=60),)) << Conflict
 
 
 def test_a_job_is_submitted_once_however_often_it_is_sent():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tidegate.manifests import load
+from tidegate.manifests import load, load_files
 from tidegate.manifests.output import dump
 from tidegate.manifests.problems import ManifestError
 from tidegate.model.money import ApiPrice, Availability, EgressPrice, Ownership, Price, PriceBook, Uplift
@@ -135,3 +135,12 @@ def test_a_job_says_how_long_and_how_often():
 def test_a_schedule_that_cannot_be(said: str, told: str):
     with pytest.raises(ManifestError, match=told):
         load(JOB % said, source="t")
+
+
+def test_several_versions_of_a_book_may_stand_in_one_folder(tmp_path):
+    (tmp_path / "old.yaml").write_text(HEAD + "  prices: []\n")
+    (tmp_path / "new.yaml").write_text(HEAD.replace("version: 3", "version: 4") + "  prices: []\n")
+    assert sorted(noun.version for noun in load_files([tmp_path]) if isinstance(noun, PriceBook)) == [3, 4]
+    (tmp_path / "same.yaml").write_text(HEAD + "  prices: []\n")
+    with pytest.raises(ManifestError, match="declared twice"):
+        load_files([tmp_path])
