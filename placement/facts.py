@@ -1,7 +1,8 @@
 """The facts that a fleet keeps, as nouns: what is known of a site, what was measured, and who holds what."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from tidegate.model import mig
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
 
@@ -46,6 +47,22 @@ class Copy:
     offer: str
     unit: int
     resources: Resources
+    """`gpus` counts whole ones; of a share, `gpu_memory_bytes` is what it takes of its GPU."""
+    gpus: tuple[int, ...] = ()
+    """Which GPUs of the unit, whole or in part."""
+    gpu_share_milli: int = 0
+    mig_profile: str = ""
+    mig_start: int = 0
+
+    @property
+    def gpu_milli(self) -> int:
+        """Thousandths of a GPU that it takes, in sum."""
+        return self.resources.gpus * 1000 + self.gpu_share_milli + mig.gpu_milli(self.mig_profile)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether a unit that only this is taken from is as good as empty."""
+        return not (self.gpu_milli or self.resources.cpus_milli or self.resources.memory_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +85,10 @@ class Holding:
 
     @property
     def resources(self) -> Resources:
-        """The sum over its copies."""
+        """The sum over its copies. A share of a GPU is none here: see `gpu_milli`."""
         return sum((copy.resources for copy in self.copies), Resources())
 
-
-def without_gpus(wanted: Resources) -> Resources:
-    """The same demand, met without GPUs."""
-    return replace(wanted, gpus=0, gpu_memory_bytes=0)
+    @property
+    def gpu_milli(self) -> int:
+        """Thousandths of a GPU, over its copies."""
+        return sum(copy.gpu_milli for copy in self.copies)
