@@ -1,7 +1,8 @@
 """The fleet's columns: NumPy arrays over sites, offers and the units that are in use.
 
 Shapes: `(sites,)`, sites by name; `(offers,)`, each site's offers side by side, `offer_site` giving the site's row;
-`(units,)`, only units on which something stands, `unit_offer` giving the offer's row (an unused row says -1).
+`(units,)`, only units on which something stands, `unit_offer` giving the offer's row (an unused row says -1); see
+`placement.units` for these and for their GPUs.
 All numbers are int64. Words are interned: a `Words` column holds, for each row, the number of a distinct value, so
 that a condition is tested once for each distinct value and not once for each site.
 
@@ -16,11 +17,13 @@ from typing import Generic, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from placement.facts import Measurement, SiteFacts
+from placement.facts import Copy, Measurement, SiteFacts
+from placement.gpu.division import Division, offer_divisions
 from placement.reach import Times
 from placement.scoring.tie import Seeds, seeds
-from tidegate.model.quantity import Resources
-from tidegate.model.site import Engine, Offer, Pricing, Site, Tier
+from placement.units import Units
+from tidegate.model.mig import MigTable, table_of
+from tidegate.model.site import Engine, GpuSharing, Offer, Pricing, Site, Tier
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -83,7 +86,7 @@ class Columns:
         self,
         sites: Mapping[str, SiteFacts],
         links: Mapping[tuple[str, str], Measurement],
-        units: Mapping[tuple[str, str], Mapping[int, Resources]],
+        copies: Iterable[Copy],
     ) -> None:
         facts = tuple(sites.values())
         self.stamps: dict[Part, int] = dict.fromkeys(Part, 0)
@@ -105,8 +108,11 @@ class Columns:
         self.gpu_models: Words[tuple[str, ...]] = Words(
             tuple(dict.fromkeys(offer.gpu_model for offer in known.offers if offer.gpu_model)) for known in facts
         )
+        self.gpu_sharings: Words[tuple[str, ...]] = Words(_sharings(known.offers) for known in facts)
         self._put_offers(facts)
-        self._open(units)
+        self.units = Units(self.offers)
+        for copy in copies:
+            self.occupy(copy)
         self._round_trips: dict[str, Times] = {}
         self._links = links
 
@@ -202,6 +208,13 @@ class Columns:
         self.cpus: Numbers = np.array([o.resources.cpus_milli for o in self.offers], dtype=np.int64)
         self.memory: Numbers = np.array([o.resources.memory_bytes for o in self.offers], dtype=np.int64)
         self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in self.offers], dtype=np.bool_)
+        self.sharing: Words[tuple[GpuSharing, MigTable | None]] = Words(_sharing(o) for o in self.offers)
+        self.gpu_divisions: Words[tuple[Division | None, ...]] = Words(_divisions(o) for o in self.offers)
+        """For each GPU of a unit, how it divides; empty where the offer does not share by MIG."""
+        self.whole_gpus: Numbers = self.gpus - self.gpu_divisions.numbers(
+            sum(1 for one in divisions if one and one.standing) for divisions in self.gpu_divisions.values
+        )
+        """GPUs of an empty unit that can be given out whole."""
         self.gpu_model: Words[str] = Words(o.gpu_model for o in self.offers)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
         self.offer_name: Words[str] = Words(o.name for o in self.offers)
@@ -217,62 +230,42 @@ class Columns:
             for row, offer in rows
         )
 
-    def _open(self, units: Mapping[tuple[str, str], Mapping[int, Resources]]) -> None:
-        self.fresh: Numbers = self.count.copy()
-        self._unit_rows: dict[int, list[int]] = {}
-        self._spare_rows: list[int] = []
-        self._units_used = 0
-        self._unit_columns: Numbers = np.full((4, 16), UNKNOWN, dtype=np.int64)
-        for (site, offer), used in units.items():
-            self.put_units(site, offer, used)
+    @property
+    def fresh(self) -> Numbers:
+        """Shape (offers,): units on which nothing stands."""
+        return self.units.fresh
 
     @property
     def unit_offer(self) -> Numbers:
-        """The offer's row of every unit in use; -1 where the row is spare."""
-        return self._unit_columns[0, : self._units_used]
+        """Shape (units,): the offer's row of every unit in use; -1 where the row is spare."""
+        return self.units.offer
 
     @property
     def unit_gpus(self) -> Numbers:
-        """GPUs left on every unit in use."""
-        return self._unit_columns[1, : self._units_used]
+        """Shape (units,): GPUs wholly free on every unit in use."""
+        return self.units.gpus
 
     @property
     def unit_cpus(self) -> Numbers:
-        """Thousandths of a CPU left on every unit in use."""
-        return self._unit_columns[2, : self._units_used]
+        """Shape (units,): thousandths of a CPU left on every unit in use."""
+        return self.units.cpus
 
     @property
     def unit_memory(self) -> Numbers:
-        """Bytes left on every unit in use."""
-        return self._unit_columns[3, : self._units_used]
+        """Shape (units,): bytes left on every unit in use."""
+        return self.units.memory
 
-    def put_units(self, site: str, offer: str, used: Mapping[int, Resources]) -> None:
-        """What stands on the units of one offer now. Units that the offer no longer has count for nothing."""
-        row = self.offer_row.get((site, offer))
-        if row is None:
-            return
-        self.touch(Part.UNITS)
-        for spare in self._unit_rows.pop(row, []):
-            self._unit_columns[0, spare] = UNKNOWN
-            self._spare_rows.append(spare)
-        standing = [taken for unit, taken in used.items() if unit < self.count[row]]
-        self.fresh[row] = self.count[row] - len(standing)
-        whole = self.offers[row].resources
-        for taken in standing:
-            unit_row = self._new_unit_row()
-            left = whole - taken
-            self._unit_columns[:, unit_row] = row, left.gpus, left.cpus_milli, left.memory_bytes
-            self._unit_rows.setdefault(row, []).append(unit_row)
+    def occupy(self, copy: Copy) -> None:
+        """A copy comes: the rows of one unit. Nothing where the offer is not known."""
+        row = self.offer_row.get((copy.site, copy.offer))
+        if row is not None:
+            self.units.occupy(row, copy)
 
-    def _new_unit_row(self) -> int:
-        if self._spare_rows:
-            return self._spare_rows.pop()
-        if self._units_used == self._unit_columns.shape[1]:
-            wider = np.full((4, 2 * self._units_used), UNKNOWN, dtype=np.int64)
-            wider[:, : self._units_used] = self._unit_columns
-            self._unit_columns = wider
-        self._units_used += 1
-        return self._units_used - 1
+    def vacate(self, copy: Copy) -> None:
+        """A copy that came before goes."""
+        row = self.offer_row.get((copy.site, copy.offer))
+        if row is not None:
+            self.units.vacate(row, copy)
 
     # From offers to their sites.
 
@@ -311,3 +304,20 @@ class Columns:
         """The offer rows of one site."""
         start, stop = np.searchsorted(self.offer_site, [row, row + 1])
         return range(int(start), int(stop))
+
+
+def _sharings(offers: tuple[Offer, ...]) -> tuple[str, ...]:
+    """How a site's GPUs are shared, each way once, as misses tell it: `fraction`, `mig a100-80gb`."""
+    ways = (_sharing(offer) for offer in offers if offer.resources.gpus)
+    return tuple(dict.fromkeys(f"{way.value} {table.name}" if table else way.value for way, table in ways))
+
+
+def _sharing(offer: Offer) -> tuple[GpuSharing, MigTable | None]:
+    """How an offer shares its GPUs and, where that is by MIG, into what."""
+    if offer.gpu_sharing is not GpuSharing.MIG:
+        return offer.gpu_sharing, None
+    return offer.gpu_sharing, table_of(offer.gpu_model, offer.resources.gpu_memory_bytes)
+
+
+def _divisions(offer: Offer) -> tuple[Division | None, ...]:
+    return offer_divisions(offer) if offer.gpu_sharing is GpuSharing.MIG else ()

@@ -25,7 +25,8 @@ from placement.relax import relaxations, rule_prices
 from placement.verdicts import Question, Watch, judge, silent
 from tidegate.model.decision import Cost, Decision, MonthlyRange, Outcome
 from tidegate.model.errors import Refused
-from tidegate.model.workload import Spread, Workload, WorkloadKind
+from tidegate.model.mig import NAMES, gpu_milli
+from tidegate.model.workload import Demand, Spread, Workload, WorkloadKind
 
 MOST_COPIES = 100_000
 """The most copies that one workload may ask for."""
@@ -76,6 +77,7 @@ def decide(
         runner_up="" if other is None else fleet.columns.names[other],
         monthly=monthly(workload, cost, int(verdicts.costs.interruptions[chosen].sum())) if chosen else MonthlyRange(),
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
+        seats=fleet.seats(workload, slots),
     )
     watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
     return decision
@@ -94,6 +96,21 @@ def admit(workload: Workload) -> None:
     resources = workload.demand.resources
     if min(resources.gpus, resources.gpu_memory_bytes, resources.cpus_milli, resources.memory_bytes) < 0:
         raise Refused("a demand is negative", field="demand.resources", found=resources, wanted="0 or more of each")
+    _admit_part(workload.demand)
+
+
+def _admit_part(demand: Demand) -> None:
+    """A part of a GPU is a share or an instance, and nothing else beside it."""
+    if not 0 <= demand.gpu_share_milli < 1000:
+        wanted = "1 to 999 thousandths, or 0 for whole GPUs"
+        raise Refused("no such share", field="demand.gpu_share_milli", found=demand.gpu_share_milli, wanted=wanted)
+    if demand.mig_profile and not gpu_milli(demand.mig_profile):
+        wanted = f"one of {', '.join(NAMES)}"
+        raise Refused("no such MIG profile", field="demand.mig_profile", found=demand.mig_profile, wanted=wanted)
+    forms = (demand.resources.gpus, demand.gpu_share_milli, demand.mig_profile)
+    if sum(map(bool, forms)) > 1:
+        wanted = "whole GPUs, a share of one, or a MIG instance"
+        raise Refused("a demand asks for GPUs in several ways", field="demand", found=forms, wanted=wanted)
 
 
 def _margin(total: Numbers, last: int, other: int) -> int:

@@ -5,9 +5,11 @@ times, and holdings (who took what). `columns` is the same knowledge as NumPy ar
 offers as their site lists them. Reachability, cordons, links and holdings change single rows of the arrays; a new or
 changed declaration makes the next reader build them again.
 
-Capacity is packed by unit (one node, one instance): GPUs and memory do not pool across units. `take` puts every copy
-of a workload on the first unit of its offer that has room. The units are recorded in the holding, so a snapshot that
-keeps the holdings and gives them back with `restore` is the same fleet, whatever came and went before.
+Capacity is packed by unit (one node, one instance): GPUs and memory do not pool across units. `seats` says which unit,
+and which of its GPUs, every copy of a workload would stand on, by the fleet's policy; a decision records it, and `take`
+takes exactly that. The seats are kept in the holding, so a snapshot that keeps the holdings and gives them back with
+`restore` is the same fleet, whatever came and went before. Decisions older than seats are taken first fit, as they were
+made.
 
 What is held outranks what is declared: a site that shrinks under its work keeps the holdings, and has no room left.
 `take` is total for the same reason: a copy that no unit has room for is put on unit 0, whose room is then negative
@@ -16,17 +18,22 @@ and counts as none. The engine never asks for that, and the auditor would say so
 Limits: a million units an offer; whole numbers below 2**63.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import chain, groupby
 from types import MappingProxyType
 
 from placement.columns import Columns, Part
-from placement.facts import Carried, Copy, Holding, Measurement, SiteFacts, without_gpus
-from tidegate.model.decision import Slot
-from tidegate.model.errors import Refused
+from placement.facts import Carried, Copy, Holding, Measurement, SiteFacts
+from placement.gpu import count
+from placement.gpu.wanted import Wanted, variants, wanted_by
+from placement.packing import eligible_for
+from placement.seating import Apart, FirstFit, Policy, TightestFit, copy_at, seat_of, seat_slot
+from tidegate.model.decision import Seat, Slot
+from tidegate.model.errors import Broken, Refused
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
-from tidegate.model.workload import Demand
+from tidegate.model.workload import Demand, Workload
 
 MOST_UNITS = 1_000_000
 """The most units that one offer may have."""
@@ -35,14 +42,16 @@ MOST_UNITS = 1_000_000
 class Fleet:
     """Everything that placement knows of the world. Only the holder of a fleet changes it; reading never does."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: Policy | None = None) -> None:
+        """`policy` chooses the units that copies are seated on; without one, the unit that has the least left."""
+        self.policy: Policy = policy or TightestFit()
         self._sites: dict[str, SiteFacts] = {}
         self._links: dict[tuple[str, str], Measurement] = {}
         self._service_times: dict[tuple[str, str], Measurement] = {}
         self._holdings: dict[str, Holding] = {}
         self._teams: dict[str, Resources] = {}
         self._uplinks: dict[str, int] = {}
-        self._units: dict[tuple[str, str], dict[int, Resources]] = {}
+        self._by_site: dict[str, dict[str, Holding]] = {}
         self._columns: Columns | None = None
 
     # What is known, as nouns.
@@ -79,7 +88,7 @@ class Fleet:
     def columns(self) -> Columns:
         """The same as arrays; valid until the next change of this fleet."""
         if self._columns is None:
-            self._columns = Columns(self.sites, self._links, self._units)
+            self._columns = Columns(self.sites, self._links, self._standing())
             for site, bytes_per_day in self._uplinks.items():
                 self._columns.put_uplink(site, bytes_per_day)
         return self._columns
@@ -113,36 +122,51 @@ class Fleet:
         self._service_times[model_digest, device_class] = Measurement(us, measured_at, samples, p99_us)
         self._touch(Part.TIMES)
 
+    def seats(self, workload: Workload, slots: tuple[Slot, ...]) -> tuple[Seat, ...]:
+        """Where each copy would stand, slot by slot, by the fleet's policy; afterwards nothing has changed.
+
+        `slots` are such as the packing finds room for. Where the demand falls back on CPUs, a site whose slots have no
+        room for all their copies with GPUs is seated without. Broken where there is no room either way.
+        """
+        seated: list[Copy] = []
+        try:
+            for _, slots_there in groupby(slots, key=lambda slot: slot.site):
+                seated += self._seat_site(workload, tuple(slots_there))
+            return tuple(seat_of(copy) for copy in seated)
+        finally:
+            for copy in reversed(seated):
+                self._vacate(copy)
+
     def take(
         self,
         workload_id: str,
         slots: tuple[Slot, ...],
         demand: Demand,
         team: str = "",
+        seats: tuple[Seat, ...] = (),
         *,
         carried: tuple[Carried, ...] = (),
     ) -> Holding:
-        """Take what `slots` say, copy by copy, from the first units with room; replaces what the workload held.
+        """Take what `slots` and `seats` say, copy by copy; replaces what the workload held.
 
-        `carried` is what it sends over the uplinks of the sites where it stands (`rules.volume.carried`).
-        With `demand.cpu_fallback`, a slot whose offer has no room for all its copies with GPUs is taken without.
+        Without seats, first fit: the lowest unit with room, and the lowest GPUs. With `demand.cpu_fallback`, a slot
+        whose offer has no room for all its copies with GPUs is taken without then. `carried` is what it sends over the
+        uplinks of the sites where it stands (`rules.volume.carried`).
         """
         self.release(workload_id)
         copies: list[Copy] = []
-        for slot in slots:
-            wanted = demand.resources
-            units = self._first_fit(slot, wanted)
-            if units is None and demand.cpu_fallback:
-                wanted = without_gpus(wanted)
-                units = self._first_fit(slot, wanted)
-            taken = [Copy(slot.site, slot.offer, unit, wanted) for unit in units or [0] * slot.count]
-            for copy in taken:
-                self._occupy(copy)
-            copies.extend(taken)
+        if seats:
+            stands = chain.from_iterable((slot,) * slot.count for slot in slots)
+            wanted = wanted_by(demand)
+            for slot, seat in zip(stands, seats, strict=True):
+                copies.append(copy_at(slot, wanted if seat.gpus else wanted.without_gpus(), seat))
+                self._occupy(copies[-1])
+        for slot in () if seats else slots:
+            copies += self._first_fit(slot, demand)
         return self._hold(Holding(workload_id, team, tuple(copies), carried))
 
     def restore(self, holding: Holding) -> None:
-        """Give back a holding as `take` returned it, units and all."""
+        """Give back a holding as `take` returned it, seats and all."""
         self.release(holding.workload_id)
         for copy in holding.copies:
             self._occupy(copy)
@@ -158,6 +182,8 @@ class Fleet:
             self._vacate(copy)
         for one in holding.carried:
             self._carry(one.site, -one.bytes_per_day)
+        for site in {copy.site for copy in holding.copies}:
+            del self._by_site[site][workload_id]
         left = self.used_by_team(holding.team) - holding.resources
         if _is_nothing(left):
             self._teams.pop(holding.team, None)
@@ -169,58 +195,68 @@ class Fleet:
 
         For asking what would be if the site were declared so; the other sites' regions are not known in it.
         """
-        fleet = Fleet()
+        fleet = Fleet(self.policy)
         known = self._sites.get(site.name, SiteFacts(site))
         fleet._sites[site.name] = replace(known, site=site)
         fleet._links = {(origin, name): seen for (origin, name), seen in self._links.items() if name == site.name}
         fleet._service_times = self._service_times
         fleet._teams = dict(self._teams)
         fleet._uplinks = {site.name: self.uplink_used(site.name)}
-        fleet._units = {(name, offer): dict(u) for (name, offer), u in self._units.items() if name == site.name}
+        fleet._holdings = {
+            name: replace(held, copies=tuple(copy for copy in held.copies if copy.site == site.name))
+            for name, held in self._by_site.get(site.name, {}).items()
+        }
         return fleet
 
     # How copies stand on units.
 
-    def _first_fit(self, slot: Slot, wanted: Resources) -> list[int] | None:
-        """Unit numbers for every copy of a slot, or None where they do not all fit."""
-        facts = self._sites.get(slot.site)
-        offer = next((o for o in facts.offers if o.name == slot.offer), None) if facts else None
-        if offer is None or wanted.gpu_memory_bytes > offer.resources.gpu_memory_bytes:
-            return None
-        used = dict(self._units.get((slot.site, slot.offer), {}))
-        room = replace(offer.resources, gpu_memory_bytes=2**63 - 1)  # per device, so it does not add up
-        chosen: list[int] = []
-        unit = 0
-        while len(chosen) < slot.count and unit < offer.count:
-            taken = used.get(unit, Resources())
-            if (taken + wanted).fits(room):
-                used[unit] = taken + wanted
-                chosen.append(unit)
+    def _seat_site(self, workload: Workload, slots: tuple[Slot, ...]) -> list[Copy]:
+        """The copies of one site's slots, seated and standing."""
+        columns, demand = self.columns, workload.demand
+        apart = Apart.of(workload)
+        for wanted, models in variants(demand):
+            eligible = eligible_for(columns, wanted, models, demand)
+            seated: list[Copy] = []
+            for slot in slots:
+                row = columns.offer_row.get((slot.site, slot.offer))
+                if row is None or not eligible[row]:
+                    break
+                there = seat_slot(columns, row, slot, wanted, apart, self.policy)
+                if there is None:
+                    break
+                seated += there
             else:
-                unit += 1
-        return chosen if len(chosen) == slot.count else None
+                return seated
+            for copy in reversed(seated):
+                self._vacate(copy)
+        raise Broken("copies that were found room for have none", field=workload.name, found=slots)
+
+    def _first_fit(self, slot: Slot, demand: Demand) -> list[Copy]:
+        """As decisions older than seats were carried out, all copies of a slot alike."""
+        row = self.columns.offer_row.get((slot.site, slot.offer))
+        wanted: Wanted = wanted_by(demand)
+        for wanted, _ in variants(demand):
+            if row is None:
+                break
+            if count.accepts(self.columns, wanted, demand.time_slicing)[row]:
+                copies = seat_slot(self.columns, row, slot, wanted, Apart.ANYHOW, FirstFit())
+                if copies is not None:
+                    return copies
+        astray = copy_at(slot, wanted, Seat(0, tuple(range(wanted.gpus or int(wanted.on_gpu)))))
+        for _ in range(slot.count):
+            self._occupy(astray)
+        return [astray] * slot.count
 
     def _occupy(self, copy: Copy) -> None:
-        if _is_nothing(copy.resources):
-            return
-        units = self._units.setdefault((copy.site, copy.offer), {})
-        units[copy.unit] = units.get(copy.unit, Resources()) + copy.resources
-        if self._columns is not None:
-            self._columns.put_units(copy.site, copy.offer, units)
+        if self._columns is not None and not copy.nothing:
+            self._columns.occupy(copy)
 
     def _vacate(self, copy: Copy) -> None:
-        if _is_nothing(copy.resources):
-            return
-        units = self._units[copy.site, copy.offer]
-        left = units[copy.unit] - copy.resources
-        if _is_nothing(left):
-            del units[copy.unit]
-        else:
-            units[copy.unit] = left
-        if self._columns is not None:
-            self._columns.put_units(copy.site, copy.offer, units)
-        if not units:
-            del self._units[copy.site, copy.offer]
+        if self._columns is not None and not copy.nothing:
+            self._columns.vacate(copy)
+
+    def _standing(self) -> Iterator[Copy]:
+        return (copy for held in self._holdings.values() for copy in held.copies if not copy.nothing)
 
     def _touch(self, part: Part) -> None:
         if self._columns is not None:
@@ -238,6 +274,8 @@ class Fleet:
         self._holdings[holding.workload_id] = holding
         for one in holding.carried:
             self._carry(one.site, one.bytes_per_day)
+        for site in {copy.site for copy in holding.copies}:
+            self._by_site.setdefault(site, {})[holding.workload_id] = holding
         taken = replace(holding.resources, gpu_memory_bytes=0)
         if not _is_nothing(taken):
             self._teams[holding.team] = self.used_by_team(holding.team) + taken
@@ -245,7 +283,6 @@ class Fleet:
 
 
 def _is_nothing(taken: Resources) -> bool:
-    """Whether a unit that only this is taken from is as good as empty."""
     return not (taken.gpus or taken.cpus_milli or taken.memory_bytes)
 
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
-from placement.facts import without_gpus
+from placement.gpu.count import accepts, on_empty, on_used
+from placement.gpu.wanted import Wanted, variants
 from placement.scoring.cost import Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
-from tidegate.model.quantity import Resources
 from tidegate.model.workload import Demand, Spread, Workload
 
 MOST_PER_UNIT = 1_000_000
@@ -30,7 +30,7 @@ MOST_PER_UNIT = 1_000_000
 class Room:
     """What one demand finds on every offer. Shapes (offers,)."""
 
-    wanted: Resources
+    wanted: Wanted
     each: Numbers
     """Copies on an empty unit."""
     copies: Numbers
@@ -38,29 +38,40 @@ class Room:
     units: Numbers
     """Units that have room for one more copy."""
 
+    def if_empty(self, columns: Columns) -> "Room":
+        """The same where nothing stood anywhere."""
+        return Room(self.wanted, self.each, columns.count * self.each, np.where(self.each > 0, columns.count, 0))
 
-def room_for(columns: Columns, wanted: Resources, eligible: Mask) -> Room:
+
+def room_for(columns: Columns, wanted: Wanted, eligible: Mask) -> Room:
     """The room for copies of `wanted` on the `eligible` offers (shape (offers,)); none on the others."""
-    eligible = eligible & (columns.gpu_memory >= wanted.gpu_memory_bytes)
-    each = np.where(eligible, _times(wanted, columns.gpus, columns.cpus, columns.memory), 0)
+    empty = on_empty(columns, wanted) if wanted.on_gpu else None
+    each = np.where(eligible, times(wanted, empty, columns.cpus, columns.memory), 0)
     copies = columns.fresh * each
     units = np.where(each > 0, columns.fresh, 0)
     used = columns.unit_offer != UNKNOWN
     offers = columns.unit_offer[used]
-    left = _times(wanted, columns.unit_gpus[used], columns.unit_cpus[used], columns.unit_memory[used])
+    begun = on_used(columns, wanted)[used] if wanted.on_gpu else None
+    left = times(wanted, begun, columns.unit_cpus[used], columns.unit_memory[used])
     left = np.where(eligible[offers], left, 0)
     np.add.at(copies, offers, left)
     np.add.at(units, offers, left > 0)
     return Room(wanted, each, copies, units)
 
 
-def _times(wanted: Resources, gpus: Numbers, cpus: Numbers, memory: Numbers) -> Numbers:
-    """How often `wanted` goes into what is there; never below 0."""
-    times = np.full(len(gpus), MOST_PER_UNIT, dtype=np.int64)
-    for need, have in ((wanted.gpus, gpus), (wanted.cpus_milli, cpus), (wanted.memory_bytes, memory)):
+def eligible_for(columns: Columns, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
+    """Shape (offers,): the offers that one variant of a demand may stand on, whatever is free."""
+    eligible = columns.gpu_model.where(not models or model in models for model in columns.gpu_model.values)
+    return eligible & accepts(columns, wanted, demand.time_slicing)
+
+
+def times(wanted: Wanted, on_gpus: Numbers | None, cpus: Numbers, memory: Numbers) -> Numbers:
+    """How often `wanted` goes into what is there, `on_gpus` times into the GPUs; never below 0."""
+    often = np.full(len(cpus), MOST_PER_UNIT, dtype=np.int64) if on_gpus is None else on_gpus
+    for need, have in ((wanted.cpus_milli, cpus), (wanted.memory_bytes, memory)):
         if need:
-            times = np.minimum(times, have // need)
-    return np.maximum(times, 0)
+            often = np.minimum(often, have // need)
+    return np.maximum(often, 0)
 
 
 class Packing:
@@ -80,15 +91,28 @@ class Packing:
         """How many copies have room at once, however close together."""
         self.apart: Numbers = np.zeros(sites, dtype=np.int64)
         """How many have room as far apart as asked."""
+        self.could: Numbers = np.zeros(sites, dtype=np.int64)
+        """As `copies`, if nothing stood there."""
+        self.could_apart: Numbers = np.zeros(sites, dtype=np.int64)
+        """As `apart`, if nothing stood there."""
         self.fits: Mask = np.zeros(sites, dtype=np.bool_)
+        self.priceable: Mask = np.zeros(sites, dtype=np.bool_)
+        """Where `charge` says something: where the copies fit, or would if nothing stood there."""
         self.charge: Charge = Charge.nothing(sites)
         self.fragmentation: Numbers = np.zeros(sites, dtype=np.int64)
         self.priced: Mask = np.ones(sites, dtype=np.bool_)
         self._chosen: Numbers = np.full(sites, UNKNOWN, dtype=np.int64)
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
-        for wanted, models in _variants(workload.demand):
-            eligible = usable & columns.gpu_model.where(not models or m in models for m in columns.gpu_model.values)
-            self._pack(room_for(columns, wanted, eligible))
+        demand = workload.demand
+        rooms = [
+            room_for(columns, one, usable & eligible_for(columns, one, models, demand))
+            for one, models in variants(demand)
+        ]
+        for room in rooms:
+            self._pack(room)
+        self.fits = self.priceable
+        for room in rooms:
+            self._pack_empty(room.if_empty(columns))
 
     def slots(self, site: int) -> tuple[Slot, ...]:
         """Where the copies stand at a site that `fits`."""
@@ -113,18 +137,29 @@ class Packing:
         return both[:, 0], both[:, 1], more
 
     def _pack(self, room: Room) -> None:
-        columns = self._columns
-        self.copies = np.maximum(self.copies, columns.site_sum(room.copies))
+        self.copies = np.maximum(self.copies, self._columns.site_sum(room.copies))
         apart = self._apart(room)
         self.apart = np.maximum(self.apart, apart)
-        new = (apart >= self.wanted) & ~self.fits
+        self._choose(room, (apart >= self.wanted) & ~self.priceable)
+
+    def _pack_empty(self, room: Room) -> None:
+        self.could = np.maximum(self.could, self._columns.site_sum(room.copies))
+        apart = self._apart(room)
+        self.could_apart = np.maximum(self.could_apart, apart)
+        self._choose(room, (apart >= self.wanted) & ~self.priceable)
+
+    def _choose(self, room: Room, new: Mask) -> None:
+        """Where the copies stand at the `new` sites (shape (sites,)), at what price."""
+        if not new.any():
+            return
+        columns = self._columns
         alone = room.units if self._spread is Spread.NODE else room.copies
         one_zone = self._spread is Spread.ZONE and self.wanted > 1
         whole = new[columns.offer_site] & (alone >= self.wanted) & (not one_zone)
         self._choose_one(room, np.flatnonzero(whole))
         for site in np.flatnonzero(new & (self._chosen == UNKNOWN)):
             self._choose_several(room, int(site), alone)
-        self.fits |= new
+        self.priceable = self.priceable | new
 
     def _apart(self, room: Room) -> Numbers:
         if self._spread is Spread.NODE:
@@ -141,7 +176,8 @@ class Packing:
         """The best single offer of each site, of those `offers` that have room for all copies."""
         sites = self._columns.offer_site[offers]
         charge = self._charge(room, offers, self.wanted)
-        gpus = stranded(self._columns.gpus[offers], self._units(room, offers, self.wanted), self.wanted, room.wanted)
+        units = self._units(room, offers, self.wanted)
+        gpus = stranded(self._columns.gpus[offers], units, self.wanted, room.wanted.gpu_milli)
         order = np.lexsort((offers, gpus, charge.total, sites))
         first = order[np.unique(sites[order], return_index=True)[1]]
         best = sites[first]
@@ -168,7 +204,7 @@ class Packing:
         rows = np.array([offer for offer, _ in chosen], dtype=np.int64)
         counts = np.array([count for _, count in chosen], dtype=np.int64)
         charge = self._charges.together(self._charge(room, rows, counts))
-        gpus = stranded(columns.gpus[rows], self._units(room, rows, counts), counts, room.wanted)
+        gpus = stranded(columns.gpus[rows], self._units(room, rows, counts), counts, room.wanted.gpu_milli)
         self._several[site] = tuple(chosen)
         self.charge.put(np.array([site]), charge, np.array([0]))
         self.fragmentation[site] = gpus.sum()
@@ -182,11 +218,3 @@ class Packing:
 
     def _charge(self, room: Room, offers: Numbers, counts: Numbers | int) -> Charge:
         return self._charges.charge(offers, counts, self._units(room, offers, counts), room.each[offers])
-
-
-def _variants(demand: Demand) -> list[tuple[Resources, tuple[str, ...]]]:
-    """What to ask for, in order: with GPUs of a model and, where allowed, without."""
-    variants = [(demand.resources, demand.gpu_models)]
-    if demand.cpu_fallback:
-        variants.append((without_gpus(demand.resources), ()))
-    return variants

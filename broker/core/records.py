@@ -6,7 +6,7 @@ from tidegate.model.assignment import Assignment, Phase, Status
 from tidegate.model.decision import Brief
 from tidegate.model.event import SiteView, WorkloadView
 from tidegate.model.registry import ModelVersion
-from tidegate.model.site import Offer, Site
+from tidegate.model.site import GpuSharing, Offer, Site
 from tidegate.model.workload import Workload
 
 DECLARED, JOINED, UNKNOWN = "declared", "joined", "unknown"
@@ -72,6 +72,8 @@ def _as_found(declared: Offer, found: Offer | None) -> Offer:
         count=found.count,
         gpu_model=found.gpu_model or declared.gpu_model,
         device_class=found.device_class,
+        gpu_sharing=declared.gpu_sharing if found.gpu_sharing is GpuSharing.NONE else found.gpu_sharing,
+        mig_layout=found.mig_layout,
     )
 
 

@@ -375,6 +375,8 @@ class State:
             copies=sum(slot.count for slot in slots),
             model=record.model,
             traceparent=record.traceparent,
+            slots=slots,
+            seats=decision.seats_at(site),
         )
         before = self._site(site)
         sent = carried(record.workload, before.site)
@@ -383,6 +385,7 @@ class State:
             slots,
             record.workload.demand,
             record.workload.team,
+            assignment.seats,
             carried=(Carried(site, sent),) if sent else (),
         )
         held = before.desired.get(record.id)

@@ -1,4 +1,4 @@
-"""Fragmentation: GPUs left over beside the workload on the units it stands on.
+"""Fragmentation: GPUs left over beside the workload on the units it stands on, in thousandths.
 
 A workload that needs no GPU strands all those of a GPU node it stands on; one that fills its nodes strands none.
 """
@@ -6,10 +6,11 @@ A workload that needs no GPU strands all those of a GPU node it stands on; one t
 import numpy as np
 
 from placement.columns import Numbers
-from tidegate.model.quantity import Resources
+
+MILLI = 1000
 
 
-def stranded(gpus: Numbers, units: Numbers, copies: Numbers | int, wanted: Resources) -> Numbers:
-    """For copies of `wanted` on so many units of so many GPUs each: how many GPUs they leave. Never below 0."""
-    left: Numbers = np.maximum(gpus * units - copies * wanted.gpus, 0)
+def stranded(gpus: Numbers, units: Numbers, copies: Numbers | int, gpu_milli: int) -> Numbers:
+    """For copies that take `gpu_milli` each, on so many units of so many GPUs each: what they leave. Never below 0."""
+    left: Numbers = np.maximum(gpus * units * MILLI - copies * gpu_milli, 0)
     return left

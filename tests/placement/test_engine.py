@@ -84,7 +84,7 @@ def test_a_place_without_gpus_will_do_where_the_workload_says_so() -> None:
     work = service(gpus=1)
     work = replace(work, demand=replace(work.demand, cpu_fallback=True))
     assert decided(work, fleet(PRESS)).outcome is Outcome.PLACED
-    assert decided(work, fleet(HALL)).ranked[0].score.fragmentation == 1
+    assert decided(work, fleet(HALL)).ranked[0].score.fragmentation == 1_000
 
 
 def test_a_measured_round_trip_outranks_the_declared_one_and_says_when() -> None:

@@ -46,7 +46,7 @@ def test_copies_fill_the_first_unit_with_room_and_leave_it_as_it_was() -> None:
     holding = places.take("w1", (Slot("hall", "node", 3),), service(gpus=1).demand, "vision")
     assert [copy.unit for copy in holding.copies] == [0, 0, 1]
     assert places.used_by_team("vision") == Resources(3, 0, 3_000, 3 * 2**30)
-    assert misses(decided(service(gpus=2), places), "hall")["gpus"].found_number == 1
+    assert misses(decided(service(gpus=2), places), "hall")["gpus-free"].found_number == 1
     places.release("w1")
     places.release("w1")
     assert places.used_by_team("vision") == Resources()

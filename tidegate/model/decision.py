@@ -456,3 +456,10 @@ class Decision:
     def sites(self) -> tuple[str, ...]:
         """The chosen sites, in order, each once."""
         return tuple(dict.fromkeys(slot.site for slot in self.slots))
+
+    def seats_at(self, site: str) -> tuple[Seat, ...]:
+        """The seats of the copies at one site, slot by slot; empty where the decision has none."""
+        if not self.seats:
+            return ()
+        stands = [slot.site for slot in self.slots for _ in range(slot.count)]
+        return tuple(seat for where, seat in zip(stands, self.seats, strict=True) if where == site)
