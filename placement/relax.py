@@ -26,7 +26,7 @@ from placement.verdicts import Question, Verdicts, judge
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
 from tidegate.model.policy import Operator
 from tidegate.model.site import Site
-from tidegate.model.workload import Spread, Workload
+from tidegate.model.workload import Gang, Spread, Workload
 
 MOST_TRIED = 24
 MOST_ROUNDS = 4
@@ -183,6 +183,16 @@ def _amount(key: str, field: str, show: Callable[[int], str]) -> Callable[[Trial
     return change
 
 
+def _gpus_free(trial: Trial, miss: Miss) -> Trial | None:
+    """Fewer whole GPUs, or a smaller share; an instance is what it is."""
+    demand = trial.workload.demand
+    if demand.gpu_share_milli and miss.found_number > 0:
+        smaller = replace(trial.workload, demand=replace(demand, gpu_share_milli=miss.found_number))
+        before, after = f"{miss.wanted_number}m", f"{miss.found_number}m"
+        return _with(trial, Change("demand.gpuShare", before, after), workload=smaller)
+    return None if demand.mig_profile else _amount("demand.gpus", "gpus", str)(trial, miss)
+
+
 def _copies(trial: Trial, miss: Miss) -> Trial | None:
     if miss.found_number <= 0:
         return None
@@ -197,6 +207,9 @@ def _copies(trial: Trial, miss: Miss) -> Trial | None:
 
 
 def _spread(trial: Trial, miss: Miss) -> Trial | None:
+    if trial.workload.training:
+        packed = replace(trial.workload, training=replace(trial.workload.training, gang=Gang.PACKED))
+        return _with(trial, Change("training.gang", Gang.SPREAD.value, Gang.PACKED.value), workload=packed)
     inference = trial.workload.inference
     assert inference is not None
     replicas = replace(inference.replicas, spread=Spread.NONE)
@@ -237,7 +250,12 @@ GIVE_WAY: dict[str, Callable[[Trial, Miss], Trial | None]] = {
     "gpu-memory": _amount("demand.gpuMemory", "gpu_memory_bytes", _bytes),
     "cpus": _amount("demand.cpus", "cpus_milli", _cpus),
     "memory": _amount("demand.memory", "memory_bytes", _bytes),
+    "gpus-free": _gpus_free,
+    "gpu-memory-free": _amount("demand.gpuMemory", "gpu_memory_bytes", _bytes),
+    "cpus-free": _amount("demand.cpus", "cpus_milli", _cpus),
+    "memory-free": _amount("demand.memory", "memory_bytes", _bytes),
     "copies": _copies,
+    "copies-free": _copies,
     "spread": _spread,
     "max-cost": _max_cost,
 }

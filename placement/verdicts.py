@@ -15,15 +15,16 @@ from placement.fleet import Fleet
 from placement.law import Law
 from placement.packing import Packing
 from placement.rules.available import Available
-from placement.rules.copies import Copies
-from placement.rules.cpus import Cpus
+from placement.rules.copies import Copies, CopiesFree
+from placement.rules.cpus import Cpus, CpusFree
 from placement.rules.engine import EngineRule
-from placement.rules.gpu_memory import GpuMemory
+from placement.rules.gpu_memory import GpuMemory, GpuMemoryFree
 from placement.rules.gpu_model import GpuModel
-from placement.rules.gpus import Gpus
+from placement.rules.gpu_sharing import GpuSharingRule
+from placement.rules.gpus import Gpus, GpusFree
 from placement.rules.latency import AnswerTimes, LatencyRule
 from placement.rules.max_cost import MaxCost
-from placement.rules.memory import Memory
+from placement.rules.memory import Memory, MemoryFree
 from placement.rules.rule import Column, Rule, to_mask
 from placement.rules.spread import SpreadRule
 from placement.rules.team_limit import TeamLimit
@@ -117,9 +118,10 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     prices = law.prices(columns)
     usable = times.in_time if legal.offers is None else times.in_time & legal.offers
     packing = Packing(workload, columns, prices, usable)
-    one_copy = _ask((Gpus(), GpuModel(), GpuMemory(), Cpus(), Memory()), workload, fleet)
-    one_has = legal.some_offer & _all_allow((reach[2], *one_copy), len(columns))
-    left = _ask((VolumeFree(), Copies(packing, one_has), TeamLimit(law.team(workload.team))), workload, fleet)
+    sites = len(columns)
+    shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
+    one_copy = legal.some_offer & _all_allow((reach[2], *shape), sites)
+    shape += _ask((Copies(packing, one_copy),), workload, fleet)
 
     source = question.source_region
     if source is None:
@@ -127,11 +129,18 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    others = legal.allowed & _all_allow((*reach, *one_copy, *price, *left), len(columns))
-    spread = _ask((SpreadRule(packing, others),), workload, fleet)
-    watch("fit", _counts((*one_copy, *spread, *left)))
+    lasting = legal.allowed & _all_allow((*reach, *shape, *price), sites)
+    shape += _ask((SpreadRule(packing, lasting),), workload, fleet)
+
+    link = _ask((VolumeFree(),), workload, fleet)
+    free = _ask((GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree()), workload, fleet)
+    has_room = legal.some_offer & _all_allow((reach[2], *shape, *free), sites)
+    allowed = lasting & _all_allow((*shape, *link, *free), sites)
+    free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
+    quota = _ask((TeamLimit(law.team(workload.team)),), workload, fleet)
+    watch("fit", _counts((*shape, *free, *quota)))
     watch("price", _counts(price))
-    return Verdicts(legal, (*reach, *one_copy, *spread, *price, *left), packing, cost)
+    return Verdicts(legal, (*reach, *shape, *price, *free, *quota), packing, cost)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:

@@ -1,34 +1,79 @@
-"""Copies: a gang, or the least number of replicas, has room whole and at once, however close together.
+"""Copies: a gang, or the least number of replicas, has room whole and at once.
 
-It speaks where the rules on one copy have nothing to say: each amount can be had, but not all of them on one unit, or
-not as often as there are copies. Where one copy already finds too little, that rule's number is the useful one.
+Two rules, as for each amount. `copies` asks whether the site could hold them if nothing stood there; it speaks where
+the rules on one copy have nothing to say: each amount could be had, but not all of them on one unit, or not as often as
+there are copies. `copies-free` asks the same of the place as it is now, as far apart as asked; it speaks where
+everything else about room, then and now, has nothing to say. Where one copy already finds too little, that rule's
+number is the useful one.
+
+With `spread: site` each site has one copy, and `copies-free` speaks for all of them at once: as many sites as there are
+copies must have room now.
 """
+
+import numpy as np
 
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
-from tidegate.model.workload import Workload
+from tidegate.model.workload import Spread, Workload
 
 
 class Copies(Plain):
-    """Whole or not at all."""
+    """Whole or not at all, if nothing stood there."""
 
     name = "copies"
-    kind = Kind.CAPACITY
 
-    def __init__(self, packing: Packing, one_has: Mask) -> None:
-        """`one_has`, shape (sites,): where every rule on one copy allows it."""
+    def __init__(self, packing: Packing, one_copy: Mask) -> None:
+        """`one_copy`, shape (sites,): where every rule on one copy, on an empty site, allows it."""
         self._packing = packing
-        self._one_has = one_has
+        self._speaks = one_copy
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where all copies have room, or where one copy already does not."""
-        return ~self._one_has | (self._packing.copies >= self._packing.wanted)
+        """Shape (sites,): True where all copies would have room, or where one copy already would not."""
+        return ~self._speaks | (self._packing.could >= self._packing.wanted)
+
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
+        """Copies wanted at once, and how many would have room."""
+        return Findings((_lack(workload, self._packing.wanted),), numbers=self._packing.could[refused])
+
+
+class CopiesFree(Plain):
+    """Whole or not at all, now."""
+
+    name = "copies-free"
+    kind = Kind.CAPACITY
+
+    def __init__(self, packing: Packing, has_room: Mask, otherwise_allowed: Mask) -> None:
+        """Shapes (sites,). `has_room`: where every rule on an empty site, and every one on one copy now, allows it.
+
+        `otherwise_allowed`: the sites that every other enforced rule allows, but those about quotas.
+        """
+        self._packing = packing
+        self._speaks = has_room
+        self._sites = otherwise_allowed & (~has_room | (packing.apart >= packing.wanted))
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where all copies have room now, or where a number elsewhere says more."""
+        allowed = ~self._speaks | (self._packing.apart >= self._packing.wanted)
+        if self._too_few_sites(workload):
+            allowed &= ~self._sites
+        return allowed
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many have room."""
-        key = "training.workers" if workload.training else "replicas.min"
-        lack = Lack(key, "Ge", wanted_number=self._packing.wanted, unit=Unit.COUNT)
-        return Findings((lack,), numbers=self._packing.copies[refused])
+        if self._too_few_sites(workload):
+            lacks = (_lack(workload, self._packing.wanted), _lack(workload, workload.copies))
+            by_site = self._sites[refused]
+            found = np.where(by_site, int(self._sites.sum()), self._packing.apart[refused])
+            return Findings(lacks, codes=by_site.astype(np.int64), numbers=found)
+        return Findings((_lack(workload, self._packing.wanted),), numbers=self._packing.apart[refused])
+
+    def _too_few_sites(self, workload: Workload) -> bool:
+        return workload.spread is Spread.SITE and int(self._sites.sum()) < workload.copies
+
+
+def _lack(workload: Workload, wanted: int) -> Lack:
+    key = "training.workers" if workload.training else "replicas.min"
+    return Lack(key, "Ge", wanted_number=wanted, unit=Unit.COUNT)

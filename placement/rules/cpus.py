@@ -1,7 +1,7 @@
-"""CPUs: thousandths of a core, free on one unit."""
+"""CPUs: thousandths of a core, on one unit."""
 
 from placement.columns import Columns, Numbers
-from placement.rules.on_one_unit import OnOneUnit
+from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Unit
 from tidegate.model.workload import Workload
 
@@ -17,10 +17,16 @@ class Cpus(OnOneUnit):
         """Thousandths of a core."""
         return workload.demand.resources.cpus_milli
 
-    def whole(self, columns: Columns) -> Numbers:
+    def whole(self, columns: Columns, workload: Workload) -> Numbers:
         """Of an empty unit."""
         return columns.cpus
 
-    def left(self, columns: Columns) -> Numbers:
+
+class CpusFree(FreeOnOneUnit, Cpus):
+    """The same as things are now."""
+
+    name = "cpus-free"
+
+    def left(self, columns: Columns, workload: Workload) -> Numbers:
         """Left on each unit in use."""
         return columns.unit_cpus

@@ -1,15 +1,22 @@
-"""GPU memory: on each device, since it does not pool across devices; on a unit that has a device free."""
+"""GPU memory: on each device, since it does not pool across devices; on a unit that has a device free.
+
+Of a share it is what it takes of its device; of a MIG instance, the least that the instance must have.
+"""
+
+from collections.abc import Hashable
 
 import numpy as np
 
 from placement.columns import Columns, Numbers
-from placement.rules.on_one_unit import OnOneUnit
+from placement.gpu import count
+from placement.gpu.wanted import wanted_by
+from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit, most_by_unit
 from tidegate.model.decision import Unit
 from tidegate.model.workload import Workload
 
 
 class GpuMemory(OnOneUnit):
-    """A free GPU with as much memory as a copy needs on each of its own."""
+    """A GPU with as much memory as a copy needs on each of its own."""
 
     name = "gpu-memory"
     key = "demand.gpuMemory"
@@ -19,10 +26,47 @@ class GpuMemory(OnOneUnit):
         """Bytes on each device; 0 with a fallback."""
         return 0 if workload.demand.cpu_fallback else workload.demand.resources.gpu_memory_bytes
 
-    def whole(self, columns: Columns) -> Numbers:
-        """Bytes on each device of an empty unit."""
-        return np.where(columns.gpus > 0, columns.gpu_memory, 0)
+    def asks(self, workload: Workload) -> Hashable:
+        """How much, and of which instance."""
+        return self.wanted(workload), workload.demand.mig_profile
 
-    def left(self, columns: Columns) -> Numbers:
-        """Bytes on a device that is free; 0 where none is."""
+    def whole(self, columns: Columns, workload: Workload) -> Numbers:
+        """Bytes on each device of an empty unit; of an instance, where one is wanted."""
+        name = workload.demand.mig_profile
+        if not name:
+            return np.where(columns.gpus > 0, columns.gpu_memory, 0)
+        profiles = [table.profile(name) if table else None for _, table in columns.sharing.values]
+        return columns.sharing.numbers(profile.memory_mib * 2**20 if profile else 0 for profile in profiles)
+
+
+class GpuMemoryFree(FreeOnOneUnit):
+    """A device that is free now with as much memory; for a share, that much left on one. Not asked of an instance."""
+
+    name = "gpu-memory-free"
+    key = "demand.gpuMemory"
+    unit = Unit.BYTES
+
+    def wanted(self, workload: Workload) -> int:
+        """Bytes on each device; 0 with a fallback, and for an instance, whose memory nobody else can take."""
+        demand = workload.demand
+        return 0 if demand.cpu_fallback or demand.mig_profile else demand.resources.gpu_memory_bytes
+
+    def asks(self, workload: Workload) -> Hashable:
+        """How much, of whole devices or of one that is shared, and how."""
+        demand = workload.demand
+        return self.wanted(workload), demand.gpu_share_milli > 0, demand.time_slicing
+
+    def whole(self, columns: Columns, workload: Workload) -> Numbers:
+        """Bytes on each device of an empty unit."""
+        if workload.demand.gpu_share_milli:
+            accepts = count.accepts(columns, wanted_by(workload.demand), workload.demand.time_slicing)
+            return np.where(accepts & (columns.gpus > 0), columns.gpu_memory, 0)
+        return np.where(columns.whole_gpus > 0, columns.gpu_memory, 0)
+
+    def left(self, columns: Columns, workload: Workload) -> Numbers:
+        """Bytes left on one device, for a share; else on a device that is free, 0 where none is."""
+        if workload.demand.gpu_share_milli:
+            accepts = count.accepts(columns, wanted_by(workload.demand), workload.demand.time_slicing)
+            left = most_by_unit(columns, columns.units.gpu_bytes)
+            return np.where(accepts[columns.unit_offer], left, 0)
         return np.where(columns.unit_gpus > 0, columns.gpu_memory[columns.unit_offer], 0)

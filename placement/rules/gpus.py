@@ -1,24 +1,83 @@
-"""GPUs: whole devices, free on one unit. Not asked where the workload falls back on CPUs."""
+"""GPUs: as many whole ones on one unit, or a part of one. Not asked where the workload falls back on CPUs.
+
+What a copy wants decides how the number is to be read: whole devices; thousandths of one device's compute, for a
+share; instances of its profile, for MIG.
+"""
+
+from collections.abc import Hashable
+
+import numpy as np
 
 from placement.columns import Columns, Numbers
-from placement.rules.on_one_unit import OnOneUnit
+from placement.gpu import count
+from placement.gpu.unit import MILLI
+from placement.gpu.wanted import wanted_by
+from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit, most_by_unit
+from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Workload
 
 
 class Gpus(OnOneUnit):
-    """As many free GPUs on one unit as a copy needs."""
+    """As many GPUs on one unit as a copy needs; for a share or an instance, one."""
 
     name = "gpus"
     key = "demand.gpus"
 
     def wanted(self, workload: Workload) -> int:
         """Devices; 0 with a fallback."""
-        return 0 if workload.demand.cpu_fallback else workload.demand.resources.gpus
+        demand = workload.demand
+        if demand.cpu_fallback:
+            return 0
+        return demand.resources.gpus or int(demand.on_gpu)
 
-    def whole(self, columns: Columns) -> Numbers:
-        """Devices of an empty unit."""
-        return columns.gpus
+    def asks(self, workload: Workload) -> Hashable:
+        """How many, and whether they must be whole."""
+        return self.wanted(workload), workload.demand.resources.gpus > 0
 
-    def left(self, columns: Columns) -> Numbers:
-        """Devices left."""
-        return columns.unit_gpus
+    def whole(self, columns: Columns, workload: Workload) -> Numbers:
+        """Devices of an empty unit; whole GPUs are not taken from those that are divided for good."""
+        return columns.whole_gpus if workload.demand.resources.gpus else columns.gpus
+
+
+class GpusFree(FreeOnOneUnit):
+    """The same as things are now: whole devices, compute of one device, or instances."""
+
+    name = "gpus-free"
+
+    def wanted(self, workload: Workload) -> int:
+        """Devices, thousandths or instances; 0 with a fallback."""
+        demand = workload.demand
+        if demand.cpu_fallback:
+            return 0
+        return demand.resources.gpus or demand.gpu_share_milli or int(bool(demand.mig_profile))
+
+    def asks(self, workload: Workload) -> Hashable:
+        """How much, in which form, and what an offer must have to give it so."""
+        demand = workload.demand
+        return self.wanted(workload), wanted_by(demand), demand.time_slicing
+
+    def lack(self, workload: Workload) -> Lack:
+        """With the field that asks for it."""
+        demand, number = workload.demand, self.wanted(workload)
+        if demand.gpu_share_milli:
+            return Lack("demand.gpuShare", "Ge", wanted_number=number, unit=Unit.GPU_MILLI)
+        if demand.mig_profile:
+            return Lack("demand.mig", "Ge", (demand.mig_profile,), wanted_number=number, unit=Unit.COUNT)
+        return Lack("demand.gpus", "Ge", wanted_number=number, unit=Unit.COUNT)
+
+    def whole(self, columns: Columns, workload: Workload) -> Numbers:
+        """Of an empty unit; none where the offer does not give GPUs out so."""
+        wanted = wanted_by(workload.demand)
+        if wanted.gpus:
+            return columns.whole_gpus
+        there = np.where(columns.gpus > 0, MILLI, 0) if wanted.share_milli else count.on_empty(columns, wanted)
+        return np.where(count.accepts(columns, wanted, workload.demand.time_slicing), there, 0)
+
+    def left(self, columns: Columns, workload: Workload) -> Numbers:
+        """Of units in use."""
+        wanted = wanted_by(workload.demand)
+        if wanted.gpus:
+            return columns.unit_gpus
+        units = columns.units
+        there = most_by_unit(columns, units.gpu_milli) if wanted.share_milli else count.on_used(columns, wanted)
+        return np.where(count.accepts(columns, wanted, workload.demand.time_slicing)[units.offer], there, 0)

@@ -1,7 +1,8 @@
 """Max cost: the price above which the workload must not be placed. A price that nobody listed is not below it.
 
 With `spread: site` every site is held to its share, so that the sum is below the ceiling whichever sites are chosen.
-Where the copies have no room there is nothing to price, and the rules on room have said so.
+Where the copies have no room now, the price is that of the place if nothing stood there: what is too dear would not fit
+if it waited. Where they would never have room there is nothing to price, and the rules on room have said so.
 """
 
 import numpy as np
@@ -31,7 +32,7 @@ class MaxCost(Plain):
         if workload.max_cost_micros_per_hour == 0:
             return np.ones(len(fleet.columns), dtype=np.bool_)
         low_enough = self._total * _shares(workload) <= workload.max_cost_micros_per_hour
-        return ~self._packing.fits | (self._priced & low_enough)
+        return ~self._packing.priceable | (self._priced & low_enough)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The ceiling and the price; `found` says `unknown` where there is none."""

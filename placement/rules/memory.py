@@ -1,7 +1,7 @@
-"""Memory: bytes, free on one unit."""
+"""Memory: bytes of main memory, on one unit."""
 
 from placement.columns import Columns, Numbers
-from placement.rules.on_one_unit import OnOneUnit
+from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Unit
 from tidegate.model.workload import Workload
 
@@ -17,10 +17,16 @@ class Memory(OnOneUnit):
         """Bytes."""
         return workload.demand.resources.memory_bytes
 
-    def whole(self, columns: Columns) -> Numbers:
+    def whole(self, columns: Columns, workload: Workload) -> Numbers:
         """Of an empty unit."""
         return columns.memory
 
-    def left(self, columns: Columns) -> Numbers:
+
+class MemoryFree(FreeOnOneUnit, Memory):
+    """The same as things are now."""
+
+    name = "memory-free"
+
+    def left(self, columns: Columns, workload: Workload) -> Numbers:
         """Left on each unit in use."""
         return columns.unit_memory

@@ -1,7 +1,8 @@
-"""Spread: replicas stand as far apart as asked: on different nodes, in different zones or at different sites.
+"""Spread: copies could stand as far apart as asked: on different nodes, in different zones or at different sites.
 
-It speaks where the copies have room, but not so far apart. With `spread: site` it speaks for all sites at once: there
-must be as many sites that every other rule allows as there are copies.
+It is about the places, not about what stands there now, which `copies-free` says: it speaks where the copies would have
+room if nothing stood there, but not so far apart. With `spread: site` it speaks for all sites at once: there must be as
+many sites that every other lasting rule allows as there are copies.
 """
 
 import numpy as np
@@ -20,21 +21,22 @@ class SpreadRule(Plain):
     name = "spread"
 
     def __init__(self, packing: Packing, otherwise_allowed: Mask) -> None:
-        """`otherwise_allowed`, shape (sites,): the sites that every other enforced rule allows."""
+        """`otherwise_allowed`, shape (sites,): those that every enforced rule allows but the ones on what is taken."""
         self._packing = packing
         self._sites = int(otherwise_allowed.sum())
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where all copies stand far enough apart, or have no room at all."""
+        """Shape (sites,): True where all copies would stand far enough apart, or would have no room at all."""
         packing = self._packing
-        allowed = (packing.copies < packing.wanted) | (packing.apart >= packing.wanted)
+        allowed = (packing.could < packing.wanted) | (packing.could_apart >= packing.wanted)
         if workload.spread is Spread.SITE and self._sites < workload.copies:
             allowed[:] = False
         return allowed
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """How many stand-apart places are wanted, and how many there are."""
-        lack = Lack("replicas.spread", "Ge", (workload.spread.value,), (), workload.copies, Unit.COUNT)
+        key = "training.gang" if workload.training else "replicas.spread"
+        lack = Lack(key, "Ge", (workload.spread.value,), (), workload.copies, Unit.COUNT)
         if workload.spread is Spread.SITE:
             return Findings((lack,), numbers=np.full(len(refused), self._sites, dtype=np.int64))
-        return Findings((lack,), numbers=self._packing.apart[refused])
+        return Findings((lack,), numbers=self._packing.could_apart[refused])
