@@ -8,14 +8,15 @@ What it holds a decision to:
 1. every candidate is judged by every rule, and each verdict is the auditor's own;
 2. every "no" has its miss, nothing else has one, and the miss's numbers say "no" too;
 3. `ranked` is exactly what all enforced rules allow, with slots that fit, at the right cost, in the right order;
-4. the slots are those of the best; a refusal missed nothing that is lawful and fits.
+4. the slots are those of the best; a refusal missed nothing that is lawful and fits;
+5. every copy has a seat, and no unit and no GPU is given more than it has (`audit_room`).
 
 What it does not judge: which of a site's offers should hold the copies, and the relaxations and rule prices, which
 advise and bind nobody.
 
 Limits: sites excluded by the caller are not known here, so a miss that says `excluded` is believed. It is linear in
 sites and many times slower than the engine. The file is longer than most because a judge that is read in one place is
-easier to trust; what things cost it works out in `audit_money`.
+easier to trust; what things cost it works out in `audit_money`, and what has room in `audit_room`.
 """
 
 from collections import Counter
@@ -25,10 +26,12 @@ from hashlib import blake2b
 from placement import audit_law
 from placement.audit_money import Bill, Standing
 from placement.audit_reach import Reach
-from placement.facts import SiteFacts
+from placement.audit_room import Need, Node, gives, needs, profile_of, wrong_seats
+from placement.facts import Copy, SiteFacts
 from placement.fleet import Fleet
 from placement.law import Law
 from tidegate.model.decision import Cost, Decision, Miss, Outcome, Ranked, Score, Slot
+from tidegate.model.mig import gpu_milli
 from tidegate.model.policy import Effect
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
@@ -51,19 +54,20 @@ class _Offer:
     """An offer with what is free on each of its units; equal empty units are counted, not listed."""
 
     offer: Offer
-    used_units: tuple[Amounts, ...]
+    used_units: dict[int, Node]
     empty: int
     answers_in_us: int | None
     lawful: bool
 
+    @property
+    def nodes(self) -> list[Node]:
+        """Each unit in use, and one empty unit where there is any."""
+        return [*self.used_units.values(), *([Node(self.offer)] if self.empty > 0 else [])]
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """One copy's demand, with or without GPUs."""
-
-    amounts: Amounts
-    gpu_memory: int
-    models: tuple[str, ...]
+    @property
+    def whole(self) -> Node:
+        """An empty unit."""
+        return Node(self.offer)
 
 
 class _Audit:
@@ -77,12 +81,11 @@ class _Audit:
         self.rules = {f"{policy.name}/{rule.name}": rule for policy in law.policies for rule in policy.rules}
         self.advises = {name for name, rule in self.rules.items() if rule.effect is not Effect.ENFORCE}
         self.team = next((team for team in law.teams if team.name == workload.team), None)
-        self.used: dict[tuple[str, str], dict[int, list[int]]] = {}
+        self.used: dict[tuple[str, str], dict[int, list[Copy]]] = {}
         for holding in fleet.holdings.values():
             for copy in holding.copies:
-                unit = self.used.setdefault((copy.site, copy.offer), {}).setdefault(copy.unit, [0, 0, 0])
-                for index, amount in enumerate(_amounts(copy.resources)):
-                    unit[index] += amount
+                if copy.gpus or copy.resources.cpus_milli or copy.resources.memory_bytes:
+                    self.used.setdefault((copy.site, copy.offer), {}).setdefault(copy.unit, []).append(copy)
         self.bill = Bill(law, decision.decided_at, workload)
         standing = [facts.site.region for facts in self.facts.values() if facts.site.location == workload.data.origin]
         self.origin_region = standing[0] if standing else ""
@@ -90,10 +93,7 @@ class _Audit:
         self.ranked: dict[str, Ranked] = {}
         self.misses: tuple[Miss, ...] = ()
         self.missed: set[tuple[str, str]] = set()
-        resources = workload.demand.resources
-        self.wanted = [_Wanted(_amounts(resources), resources.gpu_memory_bytes, workload.demand.gpu_models)]
-        if workload.demand.cpu_fallback:
-            self.wanted.append(_Wanted((0, resources.cpus_milli, resources.memory_bytes), 0, ()))
+        self.wanted = needs(workload.demand)
 
     def findings(self) -> list[str]:
         found: list[str] = []
@@ -116,6 +116,7 @@ class _Audit:
         allowed = {name for name in names if all(ok or rule in self.advises for rule, ok in verdicts[name].items())}
         found += self.check_ranked(allowed)
         found += self.check_outcome()
+        found += self.check_seats()
         return found
 
     # 1 and 2: the matrix and its misses.
@@ -148,10 +149,6 @@ class _Audit:
         """The auditor's own answer to every rule at one site; `spread` across sites comes later."""
         work, site = self.workload, facts.site
         offers = [self.offer(site, offer) for offer in facts.offers]
-        demand = work.demand
-        gpus = 0 if demand.cpu_fallback else demand.resources.gpus
-        gpu_memory = 0 if demand.cpu_fallback else demand.resources.gpu_memory_bytes
-        models = () if demand.cpu_fallback else demand.gpu_models
         engines = {"ray"} if work.training else {"process", "kubernetes"}
         answer: dict[str, bool] = {
             name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.rules.items()
@@ -160,38 +157,123 @@ class _Audit:
         answer["engine"] = any(engine.value in engines for engine in site.engines)
         answer["latency"] = work.latency is None or self.soon_enough(site, offers)
         answer["volume"], answer["volume-free"] = self.reach.travels(site)
-        answer["gpus"] = gpus == 0 or any(u[0] >= gpus for o in offers for u in _units(o))
-        answer["gpu-model"] = not models or any(o.offer.gpu_model in models and o.offer.count > 0 for o in offers)
-        answer["gpu-memory"] = gpu_memory == 0 or any(
-            u[0] > 0 and o.offer.resources.gpu_memory_bytes >= gpu_memory for o in offers for u in _units(o)
-        )
-        cpus, memory = demand.resources.cpus_milli, demand.resources.memory_bytes
-        answer["cpus"] = cpus == 0 or any(u[1] >= cpus for o in offers for u in _units(o))
-        answer["memory"] = memory == 0 or any(u[2] >= memory for o in offers for u in _units(o))
         binding = [n for n, r in self.rules.items() if n not in self.advises and audit_law.speaks_of_offers(r)]
-        one_copy = all(answer[r] for r in (*binding, "latency", "gpus", "gpu-model", "gpu-memory", "cpus", "memory"))
-        together = max(sum(self.room(o, w)[0] for o in offers) for w in self.wanted)
-        apart = max(self.apart(offers, w) for w in self.wanted)
-        answer["copies"] = not one_copy or together >= self.copies
-        answer["spread"] = together < self.copies or apart >= self.copies
+        usable = all(answer[rule] for rule in (*binding, "latency"))
+        shape = self.if_empty([o for o in offers if o.offer.count > 0])
+        one_copy = usable and all(shape.values())
+        emptied = [self.emptied(o) for o in offers]
+        together = max(sum(self.room(o, w)[0] for o in emptied) for w in self.wanted)
+        shape["copies"] = not one_copy or together >= self.copies
+        shape["spread"] = together < self.copies or max(self.apart(emptied, w) for w in self.wanted) >= self.copies
+        now = self.as_it_is(offers, shape)
+        has_room = usable and all(shape.values()) and all(now.values())
+        now["copies-free"] = not has_room or max(self.apart(offers, w) for w in self.wanted) >= self.copies
+        answer.update(shape)
+        answer.update(now)
         answer["team-limit"] = self.within_limit()
         answer["max-cost"] = self.affordable(site, offers)
         return answer
 
+    def if_empty(self, offers: list[_Offer]) -> dict[str, bool]:
+        """The rules on what one copy needs of a unit, if nothing stood on it."""
+        need = self.wanted[0]
+        asked, on_gpu = need.resources, need.on_gpu and not self.workload.demand.cpu_fallback
+        part = on_gpu and bool(need.share or need.profile)
+        models = need.models if not self.workload.demand.cpu_fallback else ()
+
+        def memory_of(o: _Offer) -> int:
+            profile = profile_of(o.offer, need.profile)
+            if need.profile:
+                return profile.memory_mib * 2**20 if profile else 0
+            return o.offer.resources.gpu_memory_bytes if o.offer.resources.gpus else 0
+
+        gpus = any((o.offer.resources.gpus if part else o.whole.free_gpus()) >= (asked.gpus or 1) for o in offers)
+        return {
+            "gpus": not on_gpu or gpus,
+            "gpu-model": not models or any(o.offer.gpu_model in models for o in offers),
+            "gpu-memory": self.workload.demand.cpu_fallback
+            or not asked.gpu_memory_bytes
+            or any(memory_of(o) >= asked.gpu_memory_bytes for o in offers),
+            "gpu-sharing": not part
+            or any(o.offer.resources.gpus and gives(o.offer, need, memory=False) for o in offers),
+            "cpus": not asked.cpus_milli or any(o.whole.cpus >= asked.cpus_milli for o in offers),
+            "memory": not asked.memory_bytes or any(o.whole.memory >= asked.memory_bytes for o in offers),
+        }
+
+    def as_it_is(self, offers: list[_Offer], shape: dict[str, bool]) -> dict[str, bool]:
+        """The rules on what one copy needs of a unit, as units are now: no "no" where an empty one would not do."""
+        need, fallback = self.wanted[0], self.workload.demand.cpu_fallback
+        asked = need.resources
+        if need.share:
+            shared = [o for o in offers if gives(o.offer, need, memory=False)]
+            gpus = [(max((node.milli(g) for g in node.gpus), default=0), node) for o in shared for node in o.nodes]
+            gpu_free, could = (
+                any(most >= need.share for most, _ in gpus),
+                any(o.offer.count * o.offer.resources.gpus for o in shared),
+            )
+            sizes = [max((node.bytes(g) for g in node.gpus), default=0) for o in shared for node in o.nodes]
+            size_could = any(
+                o.offer.count
+                and o.offer.resources.gpus
+                and o.offer.resources.gpu_memory_bytes >= asked.gpu_memory_bytes
+                for o in shared
+            )
+        elif need.profile:
+            having = [o for o in offers if gives(o.offer, need)]
+            gpu_free = any(node.on_gpus(need) > 0 for o in having for node in o.nodes)
+            could = any(o.offer.count and o.whole.on_gpus(need) for o in having)
+            sizes, size_could = [], False
+        else:
+            gpu_free = any(node.free_gpus() >= asked.gpus for o in offers for node in o.nodes)
+            could = any(o.offer.count and o.whole.free_gpus() >= asked.gpus for o in offers)
+            sizes = [o.offer.resources.gpu_memory_bytes for o in offers for node in o.nodes if node.free_gpus()]
+            size_could = any(
+                o.offer.count and o.whole.free_gpus() and o.offer.resources.gpu_memory_bytes >= asked.gpu_memory_bytes
+                for o in offers
+            )
+        size_asked = 0 if fallback or need.profile else asked.gpu_memory_bytes
+        return {
+            "gpus-free": fallback or not need.on_gpu or gpu_free or not could,
+            "gpu-memory-free": not size_asked or any(size >= size_asked for size in sizes) or not size_could,
+            "cpus-free": not shape["cpus"]
+            or not asked.cpus_milli
+            or any(node.cpus >= asked.cpus_milli for o in offers for node in o.nodes),
+            "memory-free": not shape["memory"]
+            or not asked.memory_bytes
+            or any(node.memory >= asked.memory_bytes for o in offers for node in o.nodes),
+        }
+
     def spread_over_sites(self, verdicts: dict[str, dict[str, bool]]) -> None:
-        """With `spread: site`, enough sites must be allowed by everything else, or none is."""
+        """With `spread: site`, as many sites as copies must do: for good, or none does; and now, or none that would."""
         if not self.by_site:
             return
         excluded = {m.site for m in self.misses if m.rule == "available" and "excluded" in m.found}
-        others = [
-            name
-            for name, verdict in verdicts.items()
-            if name not in excluded
-            and all(ok or rule in self.advises or rule == "spread" for rule, ok in verdict.items())
-        ]
-        if len(others) < self.workload.copies:
+        passing = {
+            "volume-free",
+            "spread",
+            "copies-free",
+            "gpus-free",
+            "gpu-memory-free",
+            "cpus-free",
+            "memory-free",
+            "team-limit",
+        }
+
+        def allowed(*but: str) -> list[str]:
+            return [
+                name
+                for name, verdict in verdicts.items()
+                if name not in excluded
+                and all(ok or rule in self.advises or rule in but for rule, ok in verdict.items())
+            ]
+
+        if len(allowed(*passing)) < self.workload.copies:
             for verdict in verdicts.values():
                 verdict["spread"] = False
+        now = allowed("team-limit")
+        if len(now) < self.workload.copies:
+            for name in now:
+                verdicts[name]["copies-free"] = False
 
     # The law, as `audit_law` reads it.
 
@@ -217,10 +299,9 @@ class _Audit:
 
     def offer(self, site: Site, offer: Offer) -> _Offer:
         lawful = self.lawful_offer(site, offer)
-        used = {unit: a for unit, a in self.used.get((site.name, offer.name), {}).items() if unit < offer.count}
-        whole = _amounts(offer.resources)
-        left = tuple((whole[0] - a[0], whole[1] - a[1], whole[2] - a[2]) for a in used.values())
-        return _Offer(offer, left, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful)
+        standing = self.used.get((site.name, offer.name), {})
+        used = {unit: Node(offer, tuple(copies)) for unit, copies in standing.items() if unit < offer.count}
+        return _Offer(offer, used, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful)
 
     def soon_enough(self, site: Site, offers: list[_Offer]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
@@ -231,22 +312,21 @@ class _Audit:
         latency = self.workload.latency
         return latency is None or (o.answers_in_us is not None and o.answers_in_us <= latency.p99_us)
 
-    def room(self, o: _Offer, wanted: _Wanted) -> tuple[int, int]:
+    def emptied(self, o: _Offer) -> _Offer:
+        """The same if nothing stood there."""
+        return _Offer(o.offer, {}, o.offer.count, o.answers_in_us, o.lawful)
+
+    def room(self, o: _Offer, wanted: Need) -> tuple[int, int]:
         """Copies that fit on an offer, and units that can take one."""
         right_model = not wanted.models or o.offer.gpu_model in wanted.models
-        if (
-            not o.lawful
-            or not right_model
-            or o.offer.resources.gpu_memory_bytes < wanted.gpu_memory
-            or not self.in_time(o)
-        ):
+        if not o.lawful or not right_model or not gives(o.offer, wanted) or not self.in_time(o):
             return 0, 0
-        each = _times(_amounts(o.offer.resources), wanted.amounts)
-        on_used = [_times(unit, wanted.amounts) for unit in o.used_units]
+        each = o.whole.times(wanted)
+        on_used = [node.times(wanted) for node in o.used_units.values()]
         units = (o.empty if each else 0) + sum(1 for times in on_used if times)
         return o.empty * each + sum(on_used), units
 
-    def apart(self, offers: list[_Offer], wanted: _Wanted) -> int:
+    def apart(self, offers: list[_Offer], wanted: Need) -> int:
         rooms = [(o.offer.zone, *self.room(o, wanted)) for o in offers]
         if self.workload.spread.value == "node":
             return sum(units for _, _, units in rooms)
@@ -303,20 +383,18 @@ class _Audit:
             found.append(f"{one.site}: scores {score}, said {one.score}")
         return found
 
-    def units(self, slot: Slot, o: _Offer, wanted: _Wanted) -> int:
-        each = _times(_amounts(o.offer.resources), wanted.amounts)
+    def units(self, slot: Slot, o: _Offer, wanted: Need) -> int:
+        each = o.whole.times(wanted)
         return slot.count if self.workload.spread.value == "node" else _up(slot.count, each)
 
-    def cost(
-        self, site: Site, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
-    ) -> tuple[Cost, bool]:
+    def cost(self, site: Site, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: Need) -> tuple[Cost, bool]:
         """The cost of slots at a site, and whether every bought unit in it has a listed price."""
         standing = [
             Standing(
                 offers[slot.offer].offer,
                 slot.count,
                 self.units(slot, offers[slot.offer], wanted),
-                _times(_amounts(offers[slot.offer].offer.resources), wanted.amounts),
+                offers[slot.offer].whole.times(wanted),
             )
             for slot in slots
         ]
@@ -326,6 +404,9 @@ class _Audit:
         """The ceiling against the cheapest single offer with room for all copies or, where there is none, the slots."""
         most = self.workload.max_cost_micros_per_hour
         wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
+        if wanted is None:  # no room now: the price is that of the place if nothing stood there
+            offers = [self.emptied(o) for o in offers]
+            wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
         if most == 0 or wanted is None:
             return True
         by_name = {o.offer.name: o for o in offers}
@@ -345,41 +426,37 @@ class _Audit:
         cost, known = self.cost(site, self.filled(site, offers, wanted), by_name, wanted)
         return known and cost.total * share <= most
 
-    def filled(self, site: Site, offers: list[_Offer], wanted: _Wanted) -> tuple[Slot, ...]:
-        """The slots where no single offer has room for all copies: the cheapest per copy are filled first."""
-        left, spread = self.copies, self.workload.spread.value
-        by_price: list[tuple[int, int]] = []
+    def filled(self, site: Site, offers: list[_Offer], wanted: Need) -> tuple[Slot, ...]:
+        """The copies on several offers: the cheapest per copy first, one in each zone where the spread is by zone."""
+        spread, left, zones = self.workload.spread.value, self.copies, set[str]()
+        by_price: list[tuple[int, int, int]] = []
         for index, o in enumerate(offers):
-            each = _times(_amounts(o.offer.resources), wanted.amounts)
-            if each:
+            copies, units = self.room(o, wanted)
+            if copies:
+                each = o.whole.times(wanted)
                 full, _ = self.bill.cost(site, [Standing(o.offer, each, 1, each)], self.origin_region)
-                by_price.append((_up(full.total - full.egress - full.uplift, each), index))
+                paid = full.compute + full.idle + full.spot_loss + full.availability
+                by_price.append((_up(paid, each), index, units if spread == "node" else copies))
         slots: list[Slot] = []
-        zones: set[str] = set()
-        for _, index in sorted(by_price):
-            copies, units = self.room(offers[index], wanted)
-            offer = offers[index].offer
-            count = min(left, units if spread == "node" else copies)
-            if spread == "zone":
-                count = min(count, 0 if offer.zone in zones else 1)
-            if count > 0:
-                slots.append(Slot(site.name, offer.name, count))
-                zones.add(offer.zone)
-                left -= count
+        for _, index, most in sorted(by_price):
+            zone = offers[index].offer.zone
+            count = min(left, most) if spread != "zone" else int(zone not in zones and left > 0)
+            zones.add(zone)
+            left -= count
+            slots += [Slot(site.name, offers[index].offer.name, count)] if count else []
         return tuple(slots)
 
-    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted) -> int:
-        """GPUs left over beside the copies on the units they stand on."""
+    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: Need) -> int:
+        """Thousandths of a GPU left over beside the copies on the units they stand on."""
         left = 0
+        share = wanted.resources.gpus * 1000 + wanted.share + gpu_milli(wanted.profile)
         for slot in slots:
             o = offers[slot.offer]
             gpus = o.offer.resources.gpus * self.units(slot, o, wanted)
-            left += max(gpus - slot.count * wanted.amounts[0], 0)
+            left += max(gpus * 1000 - slot.count * share, 0)
         return left
 
-    def score(
-        self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: _Wanted
-    ) -> Score:
+    def score(self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: Need) -> Score:
         prefer = self.workload.prefer
         leans = bool(prefer.tiers or prefer.sites)
         liked = site.tier in prefer.tiers or site.name in prefer.sites
@@ -407,18 +484,30 @@ class _Audit:
             found.append(f"runner-up: {other.site if other else 'nobody'} by {margin}, said {next_best}")
         return found
 
+    # 5: where the copies sit.
+
+    def check_seats(self) -> list[str]:
+        seats, slots = self.decision.seats, self.decision.slots
+        if len(seats) != sum(slot.count for slot in slots) or any(slot.site not in self.facts for slot in slots):
+            return ["seats: not one for each copy"]
+        found: list[str] = []
+        for slot in slots:
+            mine, seats = seats[: slot.count], seats[slot.count :]
+            facts = self.facts[slot.site]
+            offer = next((offer for offer in facts.offers if offer.name == slot.offer), None)
+            if offer is None:
+                return [f"{slot.site}: no offer {slot.offer}"]
+            stands = self.offer(facts.site, offer)
+            need = self.wanted[0] if all(seat.gpus for seat in mine) else self.wanted[-1]
+            if (need.models and offer.gpu_model not in need.models) or not gives(offer, need):
+                found.append(f"{slot.site}/{slot.offer}: does not give out what is wanted")
+            alone = self.workload.spread.value == "node"
+            found += wrong_seats(stands.used_units, offer, slot.site, need, mine, alone=alone)
+        return found
+
 
 def _amounts(resources: Resources) -> Amounts:
     return resources.gpus, resources.cpus_milli, resources.memory_bytes
-
-
-def _units(o: _Offer) -> list[Amounts]:
-    """What is free on each unit in use, and on one empty unit where there is any."""
-    return [*o.used_units, *([_amounts(o.offer.resources)] if o.empty > 0 else [])]
-
-
-def _times(have: Amounts, wanted: Amounts) -> int:
-    return max(0, min((h // w for h, w in zip(have, wanted, strict=True) if w), default=1_000_000))
 
 
 def _tie(workload: str, site: str) -> int:

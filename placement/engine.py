@@ -60,13 +60,14 @@ def decide(
     chosen = best[:wanted] if len(best) >= wanted else []
     other = best[len(chosen)] if chosen and len(best) > wanted else None
     cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
+    slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
     watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
         columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
         ranking=recorded(standing, verdicts, fleet),
-        slots=tuple(slot for row in chosen for slot in verdicts.packing.slots(row)),
+        slots=slots,
         cost=cost,
         relaxations=() if chosen else relaxations(verdicts, workload, fleet, question),
         rule_prices=rule_prices(verdicts, workload, fleet, question, cost) if chosen else (),

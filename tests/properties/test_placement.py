@@ -6,6 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from placement.audit import audit
+from placement.audit_room import wrong_holdings
 from placement.engine import decide
 from placement.facts import Carried
 from placement.fleet import Fleet
@@ -53,7 +54,12 @@ def test_what_is_taken_never_exceeds_what_is_there(
         assert audit(workload, decision, fleet, law, model_digest=MODEL) == ()
         if decision.outcome is Outcome.PLACED:
             fleet.take(
-                f"w{number}", decision.slots, workload.demand, workload.team, carried=sent(workload, decision, fleet)
+                f"w{number}",
+                decision.slots,
+                workload.demand,
+                workload.team,
+                decision.seats,
+                carried=sent(workload, decision, fleet),
             )
         if fleet.holdings and data.draw(st.integers(0, 3)) == 0:
             fleet.release(data.draw(st.sampled_from(sorted(fleet.holdings))))
@@ -63,6 +69,7 @@ def test_what_is_taken_never_exceeds_what_is_there(
         for left in (columns.unit_gpus, columns.unit_cpus, columns.unit_memory):
             assert (left[used] >= 0).all()
         assert all(not limit or used <= limit for limit, used in zip(columns.uplink, columns.uplink_used, strict=True))
+        assert wrong_holdings(fleet) == []
 
 
 @settings(max_examples=100, deadline=None)
@@ -74,7 +81,12 @@ def test_columns_kept_by_row_say_what_columns_built_anew_say(
     for number, workload in enumerate(asked):
         decision = decided(workload, fleet, law)
         fleet.take(
-            f"w{number}", decision.slots, workload.demand, workload.team, carried=sent(workload, decision, fleet)
+            f"w{number}",
+            decision.slots,
+            workload.demand,
+            workload.team,
+            decision.seats,
+            carried=sent(workload, decision, fleet),
         )
         fleet.release(f"w{number - 2}")
     again = world.fleet()

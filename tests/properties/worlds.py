@@ -1,6 +1,7 @@
 """Random worlds for the placement properties: small fleets, laws and workloads in which things really collide."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -9,11 +10,12 @@ from placement.law import Law
 from tidegate.model.money import Availability, EgressPrice, Ownership, Price, PriceBook, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources
-from tidegate.model.site import Engine, Offer, Pricing, Reach, Site, Tier
+from tidegate.model.site import Engine, GpuSharing, MigInstance, Offer, Pricing, Reach, Site, Tier
 from tidegate.model.workload import (
     Audit,
     Data,
     Demand,
+    Gang,
     Inference,
     Latency,
     Prefer,
@@ -47,6 +49,28 @@ resources = st.builds(
 
 
 @st.composite
+def gpu_offers(draw: st.DrawFn) -> dict[str, Any]:
+    """What an offer says of GPUs and their sharing, a layout that stands among it; often it shares nothing."""
+    model, sharing = draw(
+        st.sampled_from(
+            (
+                ("", GpuSharing.NONE),
+                ("l4", GpuSharing.NONE),
+                ("a10", GpuSharing.NONE),
+                ("l4", GpuSharing.FRACTION),
+                ("a10", GpuSharing.TIME_SLICING),
+                ("a30", GpuSharing.MIG),
+            )
+        )
+    )
+    layout: list[MigInstance] = []
+    if sharing is GpuSharing.MIG and draw(st.booleans()):
+        places = [MigInstance(0, "1g.6gb", 3), MigInstance(0, "2g.12gb", 0), MigInstance(1, "4g.24gb", 0)]
+        layout = draw(st.lists(st.sampled_from(places), unique=True))
+    return {"gpu_model": model, "gpu_sharing": sharing, "mig_layout": tuple(layout)}
+
+
+@st.composite
 def offers(draw: st.DrawFn) -> tuple[Offer, ...]:
     """None to three offers of one site, of different names."""
     pricing = st.sampled_from(tuple(Pricing))
@@ -58,9 +82,9 @@ def offers(draw: st.DrawFn) -> tuple[Offer, ...]:
             elastic=draw(st.booleans()),
             pricing=draw(pricing),
             instance_type=draw(st.sampled_from(TYPES)),
-            gpu_model=draw(st.sampled_from(("", "l4", "a10"))),
             device_class=draw(st.sampled_from(("cpu", "gpu", ""))),
             zone=draw(st.sampled_from(("", "a", "b"))),
+            **draw(gpu_offers()),
         )
         for number in range(draw(st.integers(0, 3)))
     )
@@ -181,6 +205,25 @@ def laws(draw: st.DrawFn) -> Law:
 
 
 @st.composite
+def demands(draw: st.DrawFn) -> Demand:
+    """Of one copy: whole GPUs, a share, a MIG instance, or none."""
+    part = draw(st.sampled_from(("", "", "share", "mig")))
+    return Demand(
+        Resources(
+            draw(st.sampled_from((0, 0, 1, 2))) if not part else 0,
+            draw(st.sampled_from((0, 4 * GIB, 11 * GIB) if part else (0, 0, 20 * GIB))),
+            draw(st.sampled_from((0, 500, 2000))),
+            draw(st.sampled_from((0, GIB, 4 * GIB))),
+        ),
+        gpu_models=draw(st.sampled_from(((), (), ("l4",), ("a30", "a10")))),
+        cpu_fallback=draw(st.booleans()),
+        gpu_share_milli=draw(st.sampled_from((250, 400, 999))) if part == "share" else 0,
+        mig_profile=draw(st.sampled_from(("1g.6gb", "1g.6gb+me", "2g.12gb", "3g.20gb"))) if part == "mig" else "",
+        time_slicing=draw(st.booleans()),
+    )
+
+
+@st.composite
 def workloads(draw: st.DrawFn) -> Workload:
     """A job or a service that asks for a little of everything."""
     training = draw(st.booleans())
@@ -191,16 +234,7 @@ def workloads(draw: st.DrawFn) -> Workload:
     return Workload(
         name=draw(st.sampled_from(("a", "b"))),
         kind=WorkloadKind.TRAINING_JOB if training else WorkloadKind.INFERENCE_SERVICE,
-        demand=Demand(
-            Resources(
-                draw(st.sampled_from((0, 0, 1, 2))),
-                draw(st.sampled_from((0, 0, 20 * GIB))),
-                draw(st.sampled_from((0, 500, 2000))),
-                draw(st.sampled_from((0, GIB, 4 * GIB))),
-            ),
-            gpu_models=draw(st.sampled_from(((), (), ("l4",)))),
-            cpu_fallback=draw(st.booleans()),
-        ),
+        demand=draw(demands()),
         team=draw(st.sampled_from(("", "vision"))),
         data=Data(
             classes=(draw(st.sampled_from(CLASSES)),),
@@ -215,7 +249,10 @@ def workloads(draw: st.DrawFn) -> Workload:
         prefer=Prefer(draw(st.sampled_from(((), (Tier.EDGE,)))), draw(st.sampled_from(((), ("s1",))))),
         max_cost_micros_per_hour=draw(st.sampled_from((0, 0, 50_000, 2_000_000))),
         training=Training(
-            "python train.py", workers=copies, checkpoint_every_ms=draw(st.sampled_from((0, 0, 1_199_999)))
+            "python train.py",
+            workers=copies,
+            checkpoint_every_ms=draw(st.sampled_from((0, 0, 1_199_999))),
+            gang=draw(st.sampled_from(tuple(Gang))),
         )
         if training
         else None,
