@@ -20,13 +20,12 @@ easier to trust; what things cost it works out in `audit_money`, and what has ro
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from hashlib import blake2b
 
 from placement import audit_law
 from placement.audit_money import Bill, Standing
 from placement.audit_reach import Reach
-from placement.audit_room import Need, Node, gives, needs, profile_of, wrong_seats
+from placement.audit_room import Need, Node, Stand, as_it_is, gives, if_empty, needs, wrong_seats
 from placement.facts import Copy, SiteFacts
 from placement.fleet import Fleet
 from placement.law import Law
@@ -47,27 +46,6 @@ def audit(workload: Workload, decision: Decision, fleet: Fleet, law: Law, *, mod
     Call it before the decision's slots are taken.
     """
     return tuple(_Audit(workload, decision, fleet, law, model_digest).findings())
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """An offer with what is free on each of its units; equal empty units are counted, not listed."""
-
-    offer: Offer
-    used_units: dict[int, Node]
-    empty: int
-    answers_in_us: int | None
-    lawful: bool
-
-    @property
-    def nodes(self) -> list[Node]:
-        """Each unit in use, and one empty unit where there is any."""
-        return [*self.used_units.values(), *([Node(self.offer)] if self.empty > 0 else [])]
-
-    @property
-    def whole(self) -> Node:
-        """An empty unit."""
-        return Node(self.offer)
 
 
 class _Audit:
@@ -159,13 +137,13 @@ class _Audit:
         answer["volume"], answer["volume-free"] = self.reach.travels(site)
         binding = [n for n, r in self.rules.items() if n not in self.advises and audit_law.speaks_of_offers(r)]
         usable = all(answer[rule] for rule in (*binding, "latency"))
-        shape = self.if_empty([o for o in offers if o.offer.count > 0])
+        shape = if_empty(self.workload.demand, [o for o in offers if o.offer.count > 0])
         one_copy = usable and all(shape.values())
         emptied = [self.emptied(o) for o in offers]
         together = max(sum(self.room(o, w)[0] for o in emptied) for w in self.wanted)
         shape["copies"] = not one_copy or together >= self.copies
         shape["spread"] = together < self.copies or max(self.apart(emptied, w) for w in self.wanted) >= self.copies
-        now = self.as_it_is(offers, shape)
+        now = as_it_is(self.workload.demand, offers, shape)
         has_room = usable and all(shape.values()) and all(now.values())
         now["copies-free"] = not has_room or max(self.apart(offers, w) for w in self.wanted) >= self.copies
         answer.update(shape)
@@ -173,75 +151,6 @@ class _Audit:
         answer["team-limit"] = self.within_limit()
         answer["max-cost"] = self.affordable(site, offers)
         return answer
-
-    def if_empty(self, offers: list[_Offer]) -> dict[str, bool]:
-        """The rules on what one copy needs of a unit, if nothing stood on it."""
-        need = self.wanted[0]
-        asked, on_gpu = need.resources, need.on_gpu and not self.workload.demand.cpu_fallback
-        part = on_gpu and bool(need.share or need.profile)
-        models = need.models if not self.workload.demand.cpu_fallback else ()
-
-        def memory_of(o: _Offer) -> int:
-            profile = profile_of(o.offer, need.profile)
-            if need.profile:
-                return profile.memory_mib * 2**20 if profile else 0
-            return o.offer.resources.gpu_memory_bytes if o.offer.resources.gpus else 0
-
-        gpus = any((o.offer.resources.gpus if part else o.whole.free_gpus()) >= (asked.gpus or 1) for o in offers)
-        return {
-            "gpus": not on_gpu or gpus,
-            "gpu-model": not models or any(o.offer.gpu_model in models for o in offers),
-            "gpu-memory": self.workload.demand.cpu_fallback
-            or not asked.gpu_memory_bytes
-            or any(memory_of(o) >= asked.gpu_memory_bytes for o in offers),
-            "gpu-sharing": not part
-            or any(o.offer.resources.gpus and gives(o.offer, need, memory=False) for o in offers),
-            "cpus": not asked.cpus_milli or any(o.whole.cpus >= asked.cpus_milli for o in offers),
-            "memory": not asked.memory_bytes or any(o.whole.memory >= asked.memory_bytes for o in offers),
-        }
-
-    def as_it_is(self, offers: list[_Offer], shape: dict[str, bool]) -> dict[str, bool]:
-        """The rules on what one copy needs of a unit, as units are now: no "no" where an empty one would not do."""
-        need, fallback = self.wanted[0], self.workload.demand.cpu_fallback
-        asked = need.resources
-        if need.share:
-            shared = [o for o in offers if gives(o.offer, need, memory=False)]
-            gpus = [(max((node.milli(g) for g in node.gpus), default=0), node) for o in shared for node in o.nodes]
-            gpu_free, could = (
-                any(most >= need.share for most, _ in gpus),
-                any(o.offer.count * o.offer.resources.gpus for o in shared),
-            )
-            sizes = [max((node.bytes(g) for g in node.gpus), default=0) for o in shared for node in o.nodes]
-            size_could = any(
-                o.offer.count
-                and o.offer.resources.gpus
-                and o.offer.resources.gpu_memory_bytes >= asked.gpu_memory_bytes
-                for o in shared
-            )
-        elif need.profile:
-            having = [o for o in offers if gives(o.offer, need)]
-            gpu_free = any(node.on_gpus(need) > 0 for o in having for node in o.nodes)
-            could = any(o.offer.count and o.whole.on_gpus(need) for o in having)
-            sizes, size_could = [], False
-        else:
-            gpu_free = any(node.free_gpus() >= asked.gpus for o in offers for node in o.nodes)
-            could = any(o.offer.count and o.whole.free_gpus() >= asked.gpus for o in offers)
-            sizes = [o.offer.resources.gpu_memory_bytes for o in offers for node in o.nodes if node.free_gpus()]
-            size_could = any(
-                o.offer.count and o.whole.free_gpus() and o.offer.resources.gpu_memory_bytes >= asked.gpu_memory_bytes
-                for o in offers
-            )
-        size_asked = 0 if fallback or need.profile else asked.gpu_memory_bytes
-        return {
-            "gpus-free": fallback or not need.on_gpu or gpu_free or not could,
-            "gpu-memory-free": not size_asked or any(size >= size_asked for size in sizes) or not size_could,
-            "cpus-free": not shape["cpus"]
-            or not asked.cpus_milli
-            or any(node.cpus >= asked.cpus_milli for o in offers for node in o.nodes),
-            "memory-free": not shape["memory"]
-            or not asked.memory_bytes
-            or any(node.memory >= asked.memory_bytes for o in offers for node in o.nodes),
-        }
 
     def spread_over_sites(self, verdicts: dict[str, dict[str, bool]]) -> None:
         """With `spread: site`, as many sites as copies must do: for good, or none does; and now, or none that would."""
@@ -297,26 +206,26 @@ class _Audit:
 
     # Reach and room.
 
-    def offer(self, site: Site, offer: Offer) -> _Offer:
+    def offer(self, site: Site, offer: Offer) -> Stand:
         lawful = self.lawful_offer(site, offer)
         standing = self.used.get((site.name, offer.name), {})
         used = {unit: Node(offer, tuple(copies)) for unit, copies in standing.items() if unit < offer.count}
-        return _Offer(offer, used, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful)
+        return Stand(offer, used, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful)
 
-    def soon_enough(self, site: Site, offers: list[_Offer]) -> bool:
+    def soon_enough(self, site: Site, offers: list[Stand]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
         nothing = Offer("", Resources(), device_class="")
         return any(self.in_time(o) for o in offers or [self.offer(site, nothing)])
 
-    def in_time(self, o: _Offer) -> bool:
+    def in_time(self, o: Stand) -> bool:
         latency = self.workload.latency
         return latency is None or (o.answers_in_us is not None and o.answers_in_us <= latency.p99_us)
 
-    def emptied(self, o: _Offer) -> _Offer:
+    def emptied(self, o: Stand) -> Stand:
         """The same if nothing stood there."""
-        return _Offer(o.offer, {}, o.offer.count, o.answers_in_us, o.lawful)
+        return Stand(o.offer, {}, o.offer.count, o.answers_in_us, o.lawful)
 
-    def room(self, o: _Offer, wanted: Need) -> tuple[int, int]:
+    def room(self, o: Stand, wanted: Need) -> tuple[int, int]:
         """Copies that fit on an offer, and units that can take one."""
         right_model = not wanted.models or o.offer.gpu_model in wanted.models
         if not o.lawful or not right_model or not gives(o.offer, wanted) or not self.in_time(o):
@@ -326,7 +235,7 @@ class _Audit:
         units = (o.empty if each else 0) + sum(1 for times in on_used if times)
         return o.empty * each + sum(on_used), units
 
-    def apart(self, offers: list[_Offer], wanted: Need) -> int:
+    def apart(self, offers: list[Stand], wanted: Need) -> int:
         rooms = [(o.offer.zone, *self.room(o, wanted)) for o in offers]
         if self.workload.spread.value == "node":
             return sum(units for _, _, units in rooms)
@@ -383,11 +292,11 @@ class _Audit:
             found.append(f"{one.site}: scores {score}, said {one.score}")
         return found
 
-    def units(self, slot: Slot, o: _Offer, wanted: Need) -> int:
+    def units(self, slot: Slot, o: Stand, wanted: Need) -> int:
         each = o.whole.times(wanted)
         return slot.count if self.workload.spread.value == "node" else _up(slot.count, each)
 
-    def cost(self, site: Site, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: Need) -> tuple[Cost, bool]:
+    def cost(self, site: Site, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need) -> tuple[Cost, bool]:
         """The cost of slots at a site, and whether every bought unit in it has a listed price."""
         standing = [
             Standing(
@@ -400,7 +309,7 @@ class _Audit:
         ]
         return self.bill.cost(site, standing, self.origin_region)
 
-    def affordable(self, site: Site, offers: list[_Offer]) -> bool:
+    def affordable(self, site: Site, offers: list[Stand]) -> bool:
         """The ceiling against the cheapest single offer with room for all copies or, where there is none, the slots."""
         most = self.workload.max_cost_micros_per_hour
         wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
@@ -426,7 +335,7 @@ class _Audit:
         cost, known = self.cost(site, self.filled(site, offers, wanted), by_name, wanted)
         return known and cost.total * share <= most
 
-    def filled(self, site: Site, offers: list[_Offer], wanted: Need) -> tuple[Slot, ...]:
+    def filled(self, site: Site, offers: list[Stand], wanted: Need) -> tuple[Slot, ...]:
         """The copies on several offers: the cheapest per copy first, one in each zone where the spread is by zone."""
         spread, left, zones = self.workload.spread.value, self.copies, set[str]()
         by_price: list[tuple[int, int, int]] = []
@@ -446,7 +355,7 @@ class _Audit:
             slots += [Slot(site.name, offers[index].offer.name, count)] if count else []
         return tuple(slots)
 
-    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: Need) -> int:
+    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need) -> int:
         """Thousandths of a GPU left over beside the copies on the units they stand on."""
         left = 0
         share = wanted.resources.gpus * 1000 + wanted.share + gpu_milli(wanted.profile)
@@ -456,7 +365,7 @@ class _Audit:
             left += max(gpus * 1000 - slot.count * share, 0)
         return left
 
-    def score(self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, _Offer], wanted: Need) -> Score:
+    def score(self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need) -> Score:
         prefer = self.workload.prefer
         leans = bool(prefer.tiers or prefer.sites)
         liked = site.tier in prefer.tiers or site.name in prefer.sites
