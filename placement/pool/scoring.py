@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 from placement.pool.gradient import TOP, Gradient
 from placement.pool.nouns import Mix, Shape
-from placement.pool.value import Value, Worths
+from placement.pool.value import Value, Worths, cpu_prices
 
 BAND_MICROS = 15_000
 """Millionths of a GPU that count as the same."""
-LEAN_MILLI = 100
+LEAN_MILLI = 20
 """Thousandths of the gradient that are added to the value."""
 ALONE_MILLI = 1000
 """The gradient's share where there are no bid prices."""
@@ -59,7 +59,9 @@ class Scoring:
 
 def fgd(mix: Mix, shapes: Sequence[Shape]) -> Scoring:
     """FGD exactly as published, its popularity from this mix."""
-    return Scoring(tuple(shapes), True, Gradient.of(mix, _models(shapes)), Value.of({}, shapes, (0,)), band_micros=1)
+    return Scoring(
+        tuple(shapes), True, Gradient.of(mix, _models(shapes)), Value.of((), {}, shapes, (0,)), band_micros=1
+    )
 
 
 def house(
@@ -73,8 +75,10 @@ def house(
     """The house's own; without `worths` the gradient alone, in bands."""
     gradient = Gradient.of(mix, _models(shapes))
     if not worths:
-        return Scoring(tuple(shapes), False, gradient, Value.of({}, shapes, (0,)), ALONE_MILLI, ALONE_BAND_MICROS)
-    return Scoring(tuple(shapes), False, gradient, Value.of(worths, shapes), lean_milli, band_micros)
+        return Scoring(tuple(shapes), False, gradient, Value.of((), {}, shapes, (0,)), ALONE_MILLI, ALONE_BAND_MICROS)
+    return Scoring(
+        tuple(shapes), False, gradient, Value.of(mix, worths, shapes, cpu_prices(mix)), lean_milli, band_micros
+    )
 
 
 def _models(shapes: Sequence[Shape]) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ give CPUs a price, and each GPU is filled for itself.
     value(node) = min over levels l of   cpu_price[l] x free CPUs + sum over GPUs in use of part[l][idle]
                                          + whole[l][number of free GPUs]
 
-`part[l][r]` is the best filling of r thousandths of one GPU, every class's worth less what its CPUs cost at level l;
-`whole[l][f]` the best filling of f free GPUs, by shares or by work that asks for 1, 2, 4 or 8 whole ones. The least of
-the levels is an upper bound of the knapsack and close to it: low levels speak for nodes with CPUs to spare, high ones
-for nodes whose CPUs run out before their GPUs. A placement costs value before less value after: what it takes away.
+`part[l][r]` is the best filling of r thousandths of one GPU, by sizes of share; `whole[l][f]` of f free GPUs, by shares
+or by work that asks for 1, 2, 4 or 8 whole ones. What a size earns is the mean over the classes of that size, by how
+often they come, each its worth less what its CPUs cost at level l, or nothing. (Not the best of them: work that asks
+for few CPUs would then make CPUs look plentiful on every node, though there is little of it. That alone is 0.4 points.)
+The least of the levels is close to what the mix can make of the node: low levels speak for nodes with CPUs to spare,
+high ones for nodes whose CPUs run out before their GPUs. A placement costs value before less value after.
 
 Not in it: memory, which has been plentiful wherever this was measured, so a node short of memory is overvalued.
 Limits: worths below 2**40; leftovers of one GPU count in whole hundredths, rounded down.
@@ -23,14 +25,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from placement.pool.nouns import MOST_GPUS, WHOLE, Ask, Shape
+from placement.pool.nouns import MOST_GPUS, WHOLE, Ask, Mix, Shape
 
 GRAIN = 10
 """Milli of a GPU in one step of the tables."""
 MICROS = 1_000_000
 """Worth of one GPU where all are equally wanted."""
-CPU_PRICES = (0, 5, 10, 20, 30, 45, 60, 80, 100, 140)
-"""The levels, in millionths of a GPU per milli CPU. At 90 the CPUs of a usual one-GPU class cost a whole GPU."""
+LEVELS_PERCENT = (0, 11, 27, 55, 88, 132)
+"""The levels: of the price at which the CPUs that come with a GPU, in the mix as a whole, cost as much as the GPU."""
 
 Table = NDArray[np.int64]
 Worths = Mapping[Ask, int]
@@ -46,24 +48,43 @@ class Value:
     whole: Table
 
     @classmethod
-    def of(cls, worths: Worths, shapes: Sequence[Shape], cpu_prices: Sequence[int] = CPU_PRICES) -> "Value":
-        """The tables for nodes of these shapes, in the order in which they are numbered."""
-        levels, steps = len(cpu_prices), WHOLE // GRAIN + 1
+    def of(cls, mix: Mix, worths: Worths, shapes: Sequence[Shape], prices: Sequence[int]) -> "Value":
+        """The tables for nodes of these shapes, in the order in which they are numbered.
+
+        `prices`: the levels, in millionths of a GPU per milli CPU (`cpu_prices` below).
+        """
+        levels, steps = len(prices), WHOLE // GRAIN + 1
         part = np.zeros((len(shapes), levels, steps), dtype=np.int64)
         whole = np.zeros((len(shapes), levels, MOST_GPUS + 1), dtype=np.int64)
         for k, shape in enumerate(shapes):
-            fits = [(ask, worth) for ask, worth in worths.items() if ask.gpus and ask.allows(shape)]
-            for level, price in enumerate(cpu_prices):
-                best: dict[tuple[int, int], int] = {}
-                for ask, worth in fits:
-                    kind = (ask.gpus, ask.share_milli)
-                    best[kind] = max(best.get(kind, 0), worth - price * ask.cpus_milli)
-                shares = {-(-share // GRAIN): net for (_, share), net in sorted(best.items(), reverse=True) if share}
+            fits = tuple(wanted for wanted in mix if wanted.ask.gpus and wanted.ask.allows(shape))
+            for level, price in enumerate(prices):
+                earned = _earned(fits, worths, price)
+                shares = {-(-share // GRAIN): net for (_, share), net in sorted(earned.items(), reverse=True) if share}
                 part[k, level] = filled(shares, steps - 1)
-                blocks = {gpus: net for (gpus, share), net in best.items() if not share}
+                blocks = {gpus: net for (gpus, share), net in earned.items() if not share}
                 blocks[1] = max(blocks.get(1, 0), int(part[k, level, -1]))
                 whole[k, level] = filled(blocks, MOST_GPUS)
-        return cls(np.array(cpu_prices, dtype=np.int64), part, whole)
+        return cls(np.array(prices, dtype=np.int64), part, whole)
+
+
+def _earned(fits: Mix, worths: Worths, price: int) -> dict[tuple[int, int], int]:
+    """What one of each size, by GPUs and share, earns net of its CPUs: the mean over what of that size may come."""
+    counts: dict[tuple[int, int], int] = {}
+    sums: dict[tuple[int, int], int] = {}
+    for wanted in fits:
+        size = (wanted.ask.gpus, wanted.ask.share_milli)
+        net = max(0, worths.get(wanted.ask, 0) - price * wanted.ask.cpus_milli)
+        counts[size] = counts.get(size, 0) + wanted.count
+        sums[size] = sums.get(size, 0) + wanted.count * net
+    return {size: total // counts[size] for size, total in sums.items()}
+
+
+def cpu_prices(mix: Mix) -> tuple[int, ...]:
+    """The levels for a mix, in millionths of a GPU per milli CPU."""
+    gpus = sum(wanted.count * wanted.ask.gpu_milli for wanted in mix)
+    cpus = sum(wanted.count * wanted.ask.cpus_milli for wanted in mix if wanted.ask.gpus)
+    return tuple(percent * gpus * MICROS // (100 * WHOLE * cpus) if cpus else 0 for percent in LEVELS_PERCENT)
 
 
 def filled(items: Mapping[int, int], room: int) -> Table:

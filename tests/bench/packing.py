@@ -18,18 +18,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from broker.solver.bid_prices import GENTLE, STEEP, Steps, bid_prices
+from broker.solver.bid_prices import FLAT, GENTLE, STEEP, Steps, bid_prices
 from placement.pool.exhaustive import Exhaustive
 from placement.pool.indexed import Indexed
+from placement.pool.nouns import WHOLE
 from placement.pool.rollout import race
 from placement.pool.scoring import Scoring, fgd, house
 from tests.bench.measure import Row, quantile
 from tests.bench.trace import DATA, SEEDS, Trace, draw, load, unallocated
 from tests.bench.variants import NAMES, variant
 
-STEPS: tuple[Steps, ...] = (GENTLE, STEEP)
-LEANS_MILLI = (50, 100, 150)
-BANDS_MICROS = (10_000, 15_000, 20_000)
+PROGRAMMES: tuple[tuple[Steps, float], ...] = ((GENTLE, 1.0), (STEEP, 1.0), (FLAT, 1.15))
+"""Slopes, and how many of the GPUs that there are the work asks for."""
+LEANS_MILLI = (0, 20, 50)
+BANDS_MICROS = (10_000, 20_000)
 TUNING_SEED = 7
 """Of the arrivals that rankings are tuned on; their generator is another than the protocol's."""
 COPIES = 8
@@ -49,7 +51,8 @@ def rows(options: Sequence[str] = ()) -> list[Row]:
 
 def tuned(trace: Trace) -> Scoring:
     """The ranking for this mix: prices solved, candidates raced; FGD where none is better."""
-    worths = [bid_prices(trace.mix, trace.fleet, steps).worths for steps in STEPS]
+    gpus = trace.gpu_milli / WHOLE
+    worths = [bid_prices(trace.mix, trace.fleet, steps, gpus * demand).worths for steps, demand in PROGRAMMES]
     candidates = [fgd(trace.mix, trace.kinds)]
     candidates += [
         house(trace.mix, trace.kinds, worth, lean_milli=lean, band_micros=band)

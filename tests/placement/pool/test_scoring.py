@@ -3,7 +3,7 @@
 from placement.pool.exhaustive import Exhaustive
 from placement.pool.nouns import Ask, Mix, Seat, Shape, Wanted
 from placement.pool.scoring import ALONE_BAND_MICROS, BAND_MICROS, LEAN_MILLI, Scoring, fgd, house
-from placement.pool.value import GRAIN, Value, filled
+from placement.pool.value import GRAIN, Value, cpu_prices, filled
 
 PAIR = Shape(8000, 2**34, 2, "T4")
 HALF = Ask(1000, 0, 1, 500)
@@ -29,7 +29,7 @@ def test_a_share_goes_where_its_other_half_is_and_else_to_the_lowest_index() -> 
 
 def test_costs_within_one_band_are_equal() -> None:
     """The widths are pinned: a hundredth of a GPU more or less moves whole traces by tenths of a point."""
-    assert (BAND_MICROS, LEAN_MILLI, ALONE_BAND_MICROS) == (15_000, 100, 40_000)
+    assert (BAND_MICROS, LEAN_MILLI, ALONE_BAND_MICROS) == (15_000, 20, 40_000)
     scoring = house(MIX, (PAIR,), WORTHS)
     assert scoring.cost(14_999, 0) // scoring.band_micros == 0
     assert scoring.cost(15_000, 0) // scoring.band_micros == 1
@@ -55,11 +55,23 @@ def test_models_bind_work_with_gpus_only() -> None:
 
 
 def test_the_value_of_leftovers_is_the_best_filling() -> None:
-    value = Value.of({HALF: 500_000, Ask(1000, 0, 1, 300): 330_000}, (PAIR,), (0, 100))
+    mix = (Wanted(HALF, 60), Wanted(Ask(1000, 0, 1, 300), 40))
+    value = Value.of(mix, {HALF: 500_000, mix[1].ask: 330_000}, (PAIR,), (0, 100))
     part = value.part[0, 0]
-    assert [int(part[milli // GRAIN]) for milli in (0, 290, 300, 500, 800, 1000)] == [
-        0, 0, 330_000, 500_000, 830_000, 1_000_000,
-    ]  # fmt: skip
+    found = [int(part[milli // GRAIN]) for milli in (0, 290, 300, 500, 800, 1000)]
+    assert found == [0, 0, 330_000, 500_000, 830_000, 1_000_000]
     assert int(value.part[0, 1, 50]) == 500_000 - 1000 * 100, "CPUs have their price at the higher level"
     assert list(value.whole[0, 0, :3]) == [0, 1_000_000, 2_000_000]
     assert list(filled({3: 5, 2: 3}, 7)) == [0, 0, 3, 5, 6, 8, 10, 11]
+
+
+def test_a_size_earns_the_mean_of_what_may_come() -> None:
+    lean, greedy = Ask(0, 0, 1), Ask(8000, 0, 1)
+    mix = (Wanted(greedy, 3), Wanted(lean, 1))
+    value = Value.of(mix, {lean: 1_000_000, greedy: 1_000_000}, (PAIR,), (0, 100, 200))
+    assert [int(value.whole[0, level, 1]) for level in range(3)] == [1_000_000, 400_000, 250_000]
+
+
+def test_levels_are_fractions_of_what_the_cpus_beside_a_gpu_would_cost_as_a_gpu() -> None:
+    assert cpu_prices((Wanted(Ask(10_000, 0, 1), 1), Wanted(Ask(99_000, 0), 9))) == (0, 11, 27, 55, 88, 132)
+    assert cpu_prices((Wanted(Ask(0, 0, 1), 1),)) == (0, 0, 0, 0, 0, 0)
