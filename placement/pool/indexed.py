@@ -8,6 +8,7 @@ forgotten. First use of a class costs one look at every node.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -53,29 +54,26 @@ class Indexed:
 
     def place_all(self, asks: Sequence[Ask]) -> list[Seat | None]:
         """Place one after another, in one call. What finds no room is passed over."""
-        wanted = np.array([self.class_of(ask) for ask in asks], dtype=np.int64)
-        out = self.place_classes(wanted)
-        return [None if node < 0 else Seat(int(node), _gpus(int(bits))) for node, bits in out]
+        seats: list[Seat | None] = []
+        for start in range(0, len(asks), MOST_CLASSES):
+            wanted = [self.class_of(ask) for ask in asks[start : start + MOST_CLASSES]]
+            out = self.place_classes(np.array(wanted, dtype=np.int64))
+            seats += [None if node < 0 else Seat(node, _gpus(bits)) for node, bits in out.tolist()]
+        return seats
 
     def place_classes(self, wanted: Ints) -> Ints:
-        """As `place_all`, by number of class (`class_of`); shape (n, 2): the node or -1, its GPUs as bits."""
+        """As `place_all`, by number of class (`class_of`); shape (n, 2): the node or -1, its GPUs as bits.
+
+        A number is good until `MOST_CLASSES` other classes have been asked for.
+        """
         out = np.empty((len(wanted), 2), dtype=np.int64)
-        nodes = self.nodes
-        kernel.place(
-            wanted,
-            out,
-            self._asks,
-            nodes.cpus,
-            nodes.memory,
-            nodes.gpus,
-            self._notes,
-            self._base,
-            self._numbers,
-            self._tables,
-            self._ranks,
-            self._chosen,
-        )
+        kernel.place(wanted, out, *self._arrays())
         return out
+
+    def know(self, asks: Sequence[Ask]) -> None:
+        """Look at every node for these classes now, so that the first of each to come is as quick as the next."""
+        known = [self.class_of(ask) for ask in asks[:MOST_CLASSES]]
+        kernel.renew(np.array(known, dtype=np.int64), *self._arrays())
 
     def release(self, ask: Ask, seat: Seat) -> None:
         """Give a seat back."""
@@ -91,14 +89,16 @@ class Indexed:
 
     def class_of(self, ask: Ask) -> int:
         """The number of a class; given when it is first asked for, taken back when it is forgotten."""
-        number = self._classes.get(ask)
-        return self._new_class(ask) if number is None else number
+        number = self._classes.pop(ask, None)
+        if number is None:
+            return self._new_class(ask)
+        self._classes[ask] = number  # the last in the dictionary is the last to be forgotten
+        return number
 
     def _new_class(self, ask: Ask) -> int:
         number = len(self._classes)
         if number == MOST_CLASSES:
-            oldest = min(self._classes, key=lambda known: int(self._asks[self._classes[known], kernel.SEEN]))
-            number = self._classes.pop(oldest)
+            number = self._classes.pop(next(iter(self._classes)))
         elif number == len(self._asks):
             self._grow(2 * number)
         self._classes[ask] = number
@@ -126,6 +126,11 @@ class Indexed:
         tiers = [np.full((classes, size), NEVER, dtype=np.int32) for size in sizes]
         chosen = np.zeros((classes, len(self.nodes)), dtype=np.int8)
         return np.zeros((classes, 7), dtype=np.int64), (tiers[0], tiers[1], tiers[2]), chosen
+
+    def _arrays(self) -> tuple[Any, ...]:
+        nodes = self.nodes
+        of_nodes = (nodes.cpus, nodes.memory, nodes.gpus, self._notes, self._base)
+        return (self._asks, *of_nodes, self._numbers, self._tables, self._ranks, self._chosen)
 
     def _note(self, node: int) -> None:
         nodes = self.nodes

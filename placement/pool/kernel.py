@@ -42,12 +42,30 @@ def compiled(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True)(function))
 
 
+def inlined(function: Function) -> Function:
+    """As `compiled`, and copied to where it is called: handing over a dozen arrays costs as much as the loops."""
+    return cast(Function, numba.njit(cache=True, inline="always")(function))
+
+
+@inlined
+def reached(steps: Ints, amount: int) -> int:
+    """How many of the ascending `steps` are not above `amount`."""
+    low, high = 0, len(steps)
+    while low < high:
+        middle = (low + high) // 2
+        if steps[middle] <= amount:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 @compiled
 def note(node: int, cpus: Ints, gpus: Ints, notes: Ints, base: Ints, numbers: Ints, tables: tuple[Ints, ...]) -> None:
     """A node changed: work out its own sums again, and put it first in the list of changes."""
     cpu_price, part, whole, steps, bucket, weight, free_weight, _ = tables
     shape, model = notes[node, SHAPE], notes[node, MODEL]
-    step = np.searchsorted(steps, cpus[node], side="right")
+    step = reached(steps, cpus[node])
     free, spoilt = 0, 0
     for gpu in range(gpus.shape[1]):
         idle = gpus[node, gpu]
@@ -75,7 +93,7 @@ def note(node: int, cpus: Ints, gpus: Ints, notes: Ints, base: Ints, numbers: In
     notes[node, OLDER], notes[head, NEWER] = head, node
 
 
-@compiled
+@inlined
 def score(
     ask: Ints,
     node: int,
@@ -95,7 +113,7 @@ def score(
     shape, model, free, need = notes[node, SHAPE], notes[node, MODEL], notes[node, FREE], ask[PER_GPU]
     if not (ask[MODELS] >> model) & 1 or (not ask[SHARED] and free < ask[GPUS]):
         return NEVER, 0
-    step = np.searchsorted(steps, left, side="right")
+    step = reached(steps, left)
     spoils = np.int64(0)
     for gpu in range(gpus.shape[1]):
         idle = gpus[node, gpu]
@@ -126,7 +144,7 @@ def score(
             after -= weight[model, step, bucket[idle]] * idle
         spoiled = after - notes[node, SPOILT]
         if numbers[PUBLISHED]:
-            cost = TOP - np.searchsorted(thresholds, -spoiled, side="right")
+            cost = np.int64(TOP - reached(thresholds, -spoiled))
         else:
             cost = notes[node, VALUE] - least + numbers[LEAN] * spoiled // numbers[TOTAL]
         if cost < best:
@@ -136,20 +154,26 @@ def score(
     return min(best // numbers[BAND], NEVER - 1), where
 
 
-@compiled
+@inlined
 def put(rank: int, node: int, low: Ranks, mid: Ranks, top: Ranks) -> None:
-    """A node's new rank, and what follows from it in the tiers above."""
-    low[node] = rank
+    """A node's new rank, and what follows from it in the tiers above. Nothing does where neither rank is the least."""
+    before, low[node] = low[node], rank
     row = node // FAN
-    least = low[row * FAN : row * FAN + FAN].min() if mid[row] < rank else rank
+    least = mid[row]
+    if rank < least:
+        mid[row] = rank
+    elif before == least:
+        mid[row] = low[row * FAN : row * FAN + FAN].min()
     if mid[row] == least:
         return
-    mid[row] = least
-    row = row // FAN
-    top[row] = mid[row * FAN : row * FAN + FAN].min()
+    above = row // FAN
+    if mid[row] < top[above]:
+        top[above] = mid[row]
+    elif least == top[above]:
+        top[above] = mid[above * FAN : above * FAN + FAN].min()
 
 
-@compiled
+@inlined
 def first(low: Ranks, mid: Ranks, top: Ranks) -> int:
     """The first node of the least rank, or -1 where all are NEVER."""
     row = np.argmin(top)
@@ -157,6 +181,34 @@ def first(low: Ranks, mid: Ranks, top: Ranks) -> int:
         return -1
     row = row * FAN + np.argmin(mid[row * FAN : row * FAN + FAN])
     return int(row * FAN + np.argmin(low[row * FAN : row * FAN + FAN]))
+
+
+@compiled
+def renew(
+    wanted: Ints,
+    asks: Ints,
+    cpus: Ints,
+    memory: Ints,
+    gpus: Ints,
+    notes: Ints,
+    base: Ints,
+    numbers: Ints,
+    tables: tuple[Ints, ...],
+    ranks: tuple[Ranks, Ranks, Ranks],
+    chosen: Bytes,
+) -> None:
+    """Bring the classes `wanted` up to date with every change since each was last asked for."""
+    low, mid, top = ranks
+    end = len(notes) - 1
+    for kind in wanted:
+        ask, node = asks[kind], notes[end, OLDER]
+        while node != end and notes[node, STAMP] > ask[SEEN]:
+            rank, gpu = score(ask, node, cpus, memory, gpus, notes, base, numbers, tables)
+            chosen[kind, node] = gpu
+            if low[kind, node] != rank:
+                put(rank, node, low[kind], mid[kind], top[kind])
+            node = notes[node, OLDER]
+        ask[SEEN] = numbers[CLOCK]
 
 
 @compiled
@@ -179,14 +231,7 @@ def place(
     for index in range(len(wanted)):
         kind = wanted[index]
         ask = asks[kind]
-        node = notes[len(notes) - 1, OLDER]
-        while node != len(notes) - 1 and notes[node, STAMP] > ask[SEEN]:
-            rank, gpu = score(ask, node, cpus, memory, gpus, notes, base, numbers, tables)
-            chosen[kind, node] = gpu
-            if low[kind, node] != rank:
-                put(rank, node, low[kind], mid[kind], top[kind])
-            node = notes[node, OLDER]
-        ask[SEEN] = numbers[CLOCK]
+        renew(wanted[index : index + 1], asks, cpus, memory, gpus, notes, base, numbers, tables, ranks, chosen)
         node = first(low[kind], mid[kind], top[kind])
         out[index, 0], out[index, 1] = node, 0
         if node < 0:

@@ -110,6 +110,7 @@ def stream(copies: int) -> list[Row]:
     whole.place_classes(classes[drawn.arrivals])
     per_second = len(asks) / (time.process_time() - began)
     single = Indexed(drawn.order.tolist(), scoring)
+    single.know([wanted.ask for wanted in trace.mix])
     taken, seats = [], []
     for ask in asks:
         began_ns = time.perf_counter_ns()

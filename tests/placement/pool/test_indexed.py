@@ -1,6 +1,6 @@
 """The index gives the seats that looking at every node gives, over anything that can happen to a pool."""
 
-import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -68,21 +68,23 @@ def test_the_same_seats_on_a_slice_of_the_trace() -> None:
         assert index.place_all(work) == [scan.place(ask) for ask in work]
 
 
-def test_a_class_that_was_forgotten_is_looked_at_anew(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_class_that_was_forgotten_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexed, "MOST_CLASSES", 3)
     monkeypatch.setattr(indexed, "FIRST_CLASSES", 1)
     scoring = house(mix_of({Ask(1000, 0, 1): 1}), KINDS)
     scan, index = Exhaustive([1, 2, 3], scoring), Indexed([1, 2, 3], scoring)
-    for round_ in range(5):
-        for cpus in range(1000, 7000, 1000):
-            ask = Ask(cpus, 0, 1, 100 + round_)
-            assert index.place(ask) == scan.place(ask)
+    work = [Ask(cpus, 0, 1, 100 + share) for share in range(5) for cpus in (1000, 2000, 1000, 3000, 4000, 500)]
+    assert index.place_all(work) == [scan.place(ask) for ask in work]
+
+
+def test_classes_known_beforehand_get_the_same_seats() -> None:
+    work = [Ask(1000, 0, 1, 300), Ask(1000, 0, 1, 700), Ask(500, 0)]
+    scoring = house(mix_of(dict.fromkeys(work, 1)), KINDS)
+    index, other = Indexed([1, 2, 3, 4], scoring), Indexed([1, 2, 3, 4], scoring)
+    index.know(work)
+    assert index.place_all(work * 9) == other.place_all(work * 9)
 
 
 def test_more_nodes_than_the_tiers_hold_are_refused() -> None:
-    try:
-        Indexed(np.zeros(indexed.MOST_NODES + 1, dtype=int).tolist(), house((), KINDS))
-    except ValueError as error:
-        assert "262144" in str(error)
-    else:
-        raise AssertionError
+    with pytest.raises(ValueError, match="262144"):
+        Indexed([0] * (indexed.MOST_NODES + 1), house((), KINDS))
