@@ -26,6 +26,12 @@ class Exhaustive:
         self.nodes = Nodes(scoring.kinds, order)
         self._scoring = scoring
 
+    def use(self, scoring: Scoring) -> None:
+        """Rank by this from now on, over the same nodes; what stands stays."""
+        if scoring.kinds != self.nodes.kinds:
+            raise ValueError("the scoring knows other shapes of node")
+        self._scoring = scoring
+
     def place(self, ask: Ask) -> Seat | None:
         """Take the best seat, or None where nothing has room."""
         seat = choose(self.nodes, self._scoring, ask)

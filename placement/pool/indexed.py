@@ -31,13 +31,18 @@ class Indexed:
         if len(order) > MOST_NODES:
             raise ValueError(f"{len(order)} nodes, the most is {MOST_NODES}")
         self.nodes = Nodes(scoring.kinds, order)
-        self._classes: dict[Ask, int] = {}
+        self.use(scoring)
+
+    def use(self, scoring: Scoring) -> None:
+        """Rank by this from now on (another mix, other prices), over the same nodes; what stands stays."""
+        if scoring.kinds != self.nodes.kinds:
+            raise ValueError("the scoring knows other shapes of node")
         value, gradient = scoring.value, scoring.gradient
         of_value = (value.cpu_price, value.part, value.whole)
         self._tables = (*of_value, gradient.steps, gradient.bucket, gradient.weight, gradient.free, gradient.thresholds)
         numbers = [0, int(scoring.published), scoring.lean_milli, scoring.band_micros, max(gradient.total, 1)]
         self._numbers = np.array(numbers, dtype=np.int64)
-        count = len(order)
+        count = len(self.nodes)
         self._notes = np.zeros((count + 1, 8), dtype=np.int64)
         self._notes[:count, kernel.SHAPE] = self.nodes.shape
         self._notes[:count, kernel.MODEL] = self.nodes.model
@@ -46,6 +51,7 @@ class Indexed:
         self._base = np.zeros((count, len(value.cpu_price)), dtype=np.int64)
         for node in range(count):
             self._note(node)
+        self._classes: dict[Ask, int] = {}
         self._asks, self._ranks, self._chosen = self._room(FIRST_CLASSES)
 
     def place(self, ask: Ask) -> Seat | None:

@@ -9,9 +9,9 @@ the bid prices, plus a share of what it adds to fragmentation, in bands:
 On a node, a share gets the GPU of the least cost (FGD: the highest score), the lowest index first.
 
 The bid prices see which GPUs, models and CPUs are scarce in the whole fleet; they leave many placements equal, and
-there the gradient, which knows only the node, decides. The band is wide enough to make near-equal placements equal, so
-that the fixed order fills nodes one after another and keeps empty ones whole. Without the gradient's share the prices
-lose half a point of GPUs, and without bands as much again (`tests/bench/packing.py` prints both).
+there the gradient, which knows only the node, leans. The band makes near-equal placements equal, so that the fixed
+order fills nodes one after another and keeps empty ones whole. How much each is worth on the production trace, and what
+FGD loses with exact scores, `python -m tests.bench packing --parts` prints.
 
 Without bid prices (nobody has solved the programme yet) the house's scoring is the gradient alone in bands.
 """
@@ -69,16 +69,17 @@ def house(
     shapes: Sequence[Shape],
     worths: Worths | None = None,
     *,
-    lean_milli: int = LEAN_MILLI,
-    band_micros: int = BAND_MICROS,
+    lean_milli: int | None = None,
+    band_micros: int | None = None,
 ) -> Scoring:
-    """The house's own; without `worths` the gradient alone, in bands."""
-    gradient = Gradient.of(mix, _models(shapes))
-    if not worths:
-        return Scoring(tuple(shapes), False, gradient, Value.of((), {}, shapes, (0,)), ALONE_MILLI, ALONE_BAND_MICROS)
-    return Scoring(
-        tuple(shapes), False, gradient, Value.of(mix, worths, shapes, cpu_prices(mix)), lean_milli, band_micros
-    )
+    """The house's own; without `worths` the gradient alone, in bands. Numbers that are not given are those above."""
+    kinds, gradient = tuple(shapes), Gradient.of(mix, _models(shapes))
+    if worths:
+        value, lean, band = Value.of(mix, worths, kinds, cpu_prices(mix)), LEAN_MILLI, BAND_MICROS
+    else:
+        value, lean, band = Value.of((), {}, kinds, (0,)), ALONE_MILLI, ALONE_BAND_MICROS
+    lean = lean if lean_milli is None else lean_milli
+    return Scoring(kinds, False, gradient, value, lean, band_micros or band)
 
 
 def _models(shapes: Sequence[Shape]) -> tuple[str, ...]:

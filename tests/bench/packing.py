@@ -3,6 +3,7 @@
     python -m tests.bench packing                      the default trace, ten seeds; the stream
     python -m tests.bench packing --all-variants       all seventeen mixes, ten seeds each (minutes)
     python -m tests.bench packing --pods FILE          a list of tasks of your own, in the trace's format
+    python -m tests.bench packing --parts              what each part of the ranking is worth
 
 Every quality row is ten seeds of the published protocol (`trace`), each policy on the same arrivals and the same order
 of nodes; the ranking is tuned beforehand on draws of its own, from the mix that FGD too is told. FGD here is the
@@ -22,6 +23,7 @@ from broker.solver.bid_prices import FLAT, GENTLE, STEEP, Steps, bid_prices
 from placement.pool.exhaustive import Exhaustive
 from placement.pool.indexed import Indexed
 from placement.pool.nouns import WHOLE
+from placement.pool.popularity import Popularity
 from placement.pool.rollout import race
 from placement.pool.scoring import Scoring, fgd, house
 from tests.bench.measure import Row, quantile
@@ -34,7 +36,10 @@ LEANS_MILLI = (0, 20, 50)
 BANDS_MICROS = (10_000, 20_000)
 TUNING_SEED = 7
 """Of the arrivals that rankings are tuned on; their generator is another than the protocol's."""
-COPIES = 8
+SIZES = (1_213, 10_000)
+"""Nodes of the stream: the trace as it is, and more of the same."""
+SOLVED_FIRST, SOLVED_EVERY = 200, 1_000
+"""Arrivals after which a pool that learns solves for prices: the first time, and again."""
 SCANNED = 200
 """Decisions of the exhaustive scan that are timed, and compared."""
 
@@ -46,7 +51,9 @@ def rows(options: Sequence[str] = ()) -> list[Row]:
         return [*quality(path.name, load(path))]
     if "--all-variants" in options:
         return [row for name in NAMES for row in quality(name, variant(name))]
-    return [*quality("default", load()), *stream(1), *stream(COPIES)]
+    if "--parts" in options:
+        return parts()
+    return [*quality("default", load()), *(row for nodes in SIZES for row in stream(nodes))]
 
 
 def tuned(trace: Trace) -> Scoring:
@@ -97,9 +104,42 @@ def quality(name: str, trace: Trace) -> list[Row]:
     ]
 
 
-def stream(copies: int) -> list[Row]:
-    """The trace over so many times its nodes, placed one after another on one core."""
-    trace = load().times(copies)
+def parts() -> list[Row]:
+    """The default trace under rankings that each leave something out."""
+    trace = load()
+    worths = bid_prices(trace.mix, trace.fleet).worths
+    rankings = {
+        "FGD as published": fgd(trace.mix, trace.kinds),
+        "FGD with exact scores": house(trace.mix, trace.kinds, band_micros=1),
+        "the gradient alone, in bands (no prices yet)": house(trace.mix, trace.kinds),
+        "prices alone, exact": house(trace.mix, trace.kinds, worths, lean_milli=0, band_micros=1),
+        "prices alone, in bands": house(trace.mix, trace.kinds, worths, lean_milli=0),
+        "prices and a share of the gradient, exact": house(trace.mix, trace.kinds, worths, band_micros=1),
+        "prices and a share of the gradient, in bands": house(trace.mix, trace.kinds, worths),
+    }
+    found = [Row(name, _pair(figures(trace, scoring))) for name, scoring in rankings.items()]
+    learnt = np.array([learning(trace, seed) for seed in SEEDS])
+    return [*found, Row("the same, its mix and prices learnt from what was asked", _pair(learnt))]
+
+
+def learning(trace: Trace, seed: int) -> tuple[float, ...]:
+    """As `figures` for one seed, by a pool that knows nothing beforehand and solves for prices now and then."""
+    drawn, popularity = draw(trace, seed), Popularity()
+    asks = [trace.mix[task].ask for task in drawn.arrivals]
+    pool = Indexed(drawn.order.tolist(), house((), trace.kinds))
+    placed: list[bool] = []
+    while len(placed) < len(asks):
+        some = asks[len(placed) : len(placed) + (SOLVED_EVERY if placed else SOLVED_FIRST)]
+        placed += [seat is not None for seat in pool.place_all(some)]
+        popularity.asked(some)
+        worths = bid_prices(popularity.mix, trace.fleet).worths
+        pool.use(house(popularity.mix, trace.kinds, worths))
+    return unallocated(trace, drawn.arrivals, np.array(placed))
+
+
+def stream(nodes: int) -> list[Row]:
+    """The trace over so many nodes, placed one after another on one core."""
+    trace = load().over(nodes)
     drawn = draw(trace, SEEDS[0])
     scoring = house(trace.mix, trace.kinds, bid_prices(trace.mix, trace.fleet).worths)
     asks = [trace.mix[task].ask for task in drawn.arrivals]

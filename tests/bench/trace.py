@@ -49,9 +49,9 @@ class Trace:
         """Shape (classes,): GPU milli that one of each class asks for."""
         return np.array([wanted.ask.gpu_milli for wanted in self.mix], dtype=np.int64)
 
-    def times(self, copies: int) -> "Trace":
-        """The same tasks over so many times the nodes."""
-        return Trace(self.kinds, np.tile(self.order, copies), self.mix, self.tasks)
+    def over(self, nodes: int) -> "Trace":
+        """The same tasks over so many nodes, the trace's again and again."""
+        return Trace(self.kinds, np.resize(self.order, nodes), self.mix, self.tasks)
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,6 +85,18 @@ def test_classes_known_beforehand_get_the_same_seats() -> None:
     assert index.place_all(work * 9) == other.place_all(work * 9)
 
 
+def test_other_prices_rank_over_the_same_nodes() -> None:
+    work = [Ask(1000, 0, 1, 300), Ask(1000, 0, 1, 700), Ask(500, 0), Ask(1000, 0, 2)]
+    before, after = house(mix_of(dict.fromkeys(work, 1)), KINDS), fgd(mix_of({work[0]: 1, work[3]: 2}), KINDS)
+    scan, index = Exhaustive([1, 2, 3, 4], before), Indexed([1, 2, 3, 4], before)
+    for scoring in (before, after, before):
+        scan.use(scoring)
+        index.use(scoring)
+        assert index.place_all(work) == [scan.place(ask) for ask in work]
+    with pytest.raises(ValueError, match="other shapes"):
+        index.use(fgd((), KINDS[1:]))
+
+
 def test_more_nodes_than_the_tiers_hold_are_refused() -> None:
     with pytest.raises(ValueError, match="262144"):
         Indexed([0] * (indexed.MOST_NODES + 1), house((), KINDS))
