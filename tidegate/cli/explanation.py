@@ -60,7 +60,7 @@ def _headline(name: str, decision: Decision, offset: int) -> Text:
     text.append(f"  {name}")
     if placed:
         where = ", ".join(f"{slot.site} ({slot.count} x {slot.offer})" for slot in decision.slots)
-        text.append(f"  {where}  {amounts.dollars_per_month(decision.cost.total)}", style="bold")
+        text.append(f"  {where}  {month.headline(decision)}", style="bold")
     law = f" under {', '.join(decision.policies)}" if decision.policies else ""
     record = f", recorded at {offset}" if offset else ""
     text.append(f"  (decided on revision {decision.revision}{law}{record})", style="dim")

@@ -103,5 +103,7 @@ def test_a_policy_s_mistake_exits_2_and_is_guessed(broker: BrokerProcess, tmp_pa
 def test_advice_takes_the_broker_s_prices_where_the_files_hold_none(broker: BrokerProcess) -> None:
     answer = run(broker, "advise", str(FACTORY / "training.yaml"), "-o", "json")
     assert json.loads(answer.stdout)["price_books"] == ["factory@1"], answer.stderr
+    service = run(broker, "advise", str(FACTORY / "service.yaml"))
+    assert service.returncode == 0, service.stderr
     listed = json.loads(run(broker, "prices", "list", "-o", "json").stdout)
     assert [(book["name"], book["version"]) for book in listed] == [("factory", 1)]

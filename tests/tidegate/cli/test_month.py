@@ -3,7 +3,7 @@
 import pytest
 
 from tidegate.cli import amounts, month
-from tidegate.model.decision import Estimate, MonthlyRange
+from tidegate.model.decision import Cost, Decision, Estimate, MonthlyRange, Outcome
 
 
 def flat(micros: int) -> Estimate:
@@ -39,3 +39,20 @@ def test_nothing_is_shown_where_nothing_costs(capsys: pytest.CaptureFixture[str]
 )
 def test_money_keeps_the_digits_that_matter(micros: int, shown: str):
     assert amounts.dollars(micros) == shown
+
+
+@pytest.mark.parametrize(
+    ("range_", "shown"),
+    [
+        (MonthlyRange(), "$730/month"),
+        (MonthlyRange(flat(5_000_000), runs_milli=1_000, per_run=flat(5_000_000)), "$5.00 a run"),
+        (
+            MonthlyRange(flat(48_000_000_000), runs_milli=4_000, per_run=flat(12 * 10**9)),
+            "$12,000 a run, $48,000 a month",
+        ),
+    ],
+    ids=["all the time", "once", "every week"],
+)
+def test_the_headline_says_what_one_pays_for(range_: MonthlyRange, shown: str):
+    decision = Decision(Outcome.PLACED, ("a",), (), cost=Cost(compute=1_000_000), monthly=range_)
+    assert month.headline(decision) == shown

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidegate.model.decision import Decision, MonthlyRange
 from tidegate.model.errors import Refused
 from tidegate.model.event import Event, SiteLost, WorkloadSubmitted
+from tidegate.model.money import PriceBook
 from tidegate.model.quantity import Resources
 from tidegate.model.session import AgentSays, BrokerSays
 from tidegate.model.workload import Data, Demand, Workload, WorkloadKind
-from tidegate.v1 import event_pb2, workload_pb2
+from tidegate.v1 import decision_pb2, event_pb2, money_pb2, workload_pb2
 from tidegate.wire import codec
 
 WHOLE = st.integers(min_value=-(2**63), max_value=2**63 - 1)
@@ -109,3 +111,22 @@ def test_equal_nouns_have_equal_bytes():
     assert codec.encode(workload) == codec.encode(turned)
     assert codec.encode_event(WorkloadSubmitted(1, workload)) == codec.encode_event(WorkloadSubmitted(1, turned))
     assert codec.encode_event(SiteLost(1, "a")) != codec.encode_event(SiteLost(1, "b"))
+
+
+def test_a_price_book_of_before_reads_as_it_did():
+    """Written when a price was an amount by the hour and egress was by the GiB: fields were only added since."""
+    book = money_pb2.PriceBook(
+        name="list",
+        version=1,
+        prices=[money_pb2.Price(instance_type="m5", micros_per_hour=7, pricing=2)],
+        egress=[money_pb2.EgressPrice(source="a", destination="", micros_per_gib=9)],
+        uplifts=[money_pb2.Uplift(jurisdiction="EEA", ppm=5)],
+    )
+    read = codec.from_message(PriceBook, book)
+    assert read.prices[0].hourly == 7 and read.prices[0].owned is None
+    assert read.egress[0].per_bytes == (9, 2**30)
+    assert (read.availability, read.apis, read.precedence, read.uplifts[0].data_class) == ((), (), 0, "")
+
+
+def test_a_decision_of_before_has_no_month():
+    assert codec.from_message(Decision, decision_pb2.Decision(outcome=1)).monthly == MonthlyRange()
