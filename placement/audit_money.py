@@ -147,10 +147,13 @@ class Bill:
         for pair in ((source, site.region), (source, ""), ("", site.region), ("", "")):
             for one in every:
                 if (one.source, one.destination) == pair:
-                    moved = data.bytes_per_day + data.size_bytes
-                    if one.micros_per_gb:
-                        return _up(moved * one.micros_per_gb, 24 * 10**9)
-                    return _up(moved * one.micros_per_gib, 24 * 2**30)
+                    minute, day = 60_000, 24 * 3_600_000
+                    training, once = self.workload.training, 730 * 3_600_000
+                    if training is not None:
+                        once = max(training.schedule.run_ms or training.timeout_ms or day, minute)
+                    micros, unit = (one.micros_per_gb, 10**9) if one.micros_per_gb else (one.micros_per_gib, 2**30)
+                    moved = data.bytes_per_day * once + data.size_bytes * day
+                    return min(_up(moved * micros, unit * 24 * once), 10**17)
         return 0
 
     def uplift_ppm(self, site: Site) -> int:

@@ -34,7 +34,8 @@ from tidegate.model.workload import Workload
 
 MS_PER_HOUR = 3_600_000
 MONTH_MS = HOURS_PER_MONTH * MS_PER_HOUR
-HOURS_PER_DAY = 24
+DAY_MS = 24 * MS_PER_HOUR
+SHORTEST_MS = 60_000
 MILLION = 1_000_000
 
 
@@ -68,6 +69,18 @@ def hours(workload: Workload) -> Hours:
         return Hours(0, limit, longest) if limit else Hours(0, MONTH_MS, MONTH_MS)
     every, times = training.schedule.every_ms, training.schedule.runs_per_month
     return Hours(run, run, max(run, longest), MONTH_MS if every else times or 1, every or 1)
+
+
+def spread_ms(workload: Workload) -> int:
+    """Over how long the data's size, which moves once, is spread in the price of an hour, so that places compare.
+
+    Over one run of a job, as long as it is expected to take or may at most, so that a short run far away pays for the
+    way there; a day where it says neither. Over a month for a service. At least a minute.
+    """
+    training = workload.training
+    if training is None:
+        return MONTH_MS
+    return max(training.schedule.run_ms or training.timeout_ms or DAY_MS, SHORTEST_MS)
 
 
 def monthly(workload: Workload, cost: Cost, interruptions_ppm: int = 0) -> MonthlyRange:
@@ -120,22 +133,21 @@ def _replicas(workload: Workload) -> tuple[int, int]:
 
 
 def _egress(workload: Workload, hourly: int, when: Hours) -> Estimate:
-    """`hourly` was priced with the data's size spread over one day, beside what moves each day."""
-    data, day = workload.data, hourly * HOURS_PER_DAY
-    moved = data.bytes_per_day + data.size_bytes
+    """`hourly` was priced with the data's size spread over `spread_ms`, beside what moves each day."""
+    data, spread = workload.data, spread_ms(workload)
+    flows, once_only = data.bytes_per_day * spread, data.size_bytes * DAY_MS
+    moved = flows + once_only
     if not hourly or not moved:
         return NOTHING
-    flows = day * data.bytes_per_day
-    ms_per_day = HOURS_PER_DAY * MS_PER_HOUR
 
     def flowing(ms: int) -> int:
-        return -(-flows * ms * when.runs // (moved * ms_per_day * when.per))
+        return -(-hourly * flows * ms * when.runs // (moved * MS_PER_HOUR * when.per))
 
     low, point, high = flowing(when.low_ms), flowing(when.point_ms), flowing(when.high_ms)
-    once = -(-day * data.size_bytes // moved)
+    once = -(-hourly * once_only * spread // (moved * MS_PER_HOUR))
     if workload.training is None:
         return Estimate(low, point, high + once)
-    each = -(-day * data.size_bytes * when.runs // (moved * when.per))
+    each = -(-hourly * once_only * spread * when.runs // (moved * MS_PER_HOUR * when.per))
     return Estimate(low + min(once, each), point + each, high + each)
 
 

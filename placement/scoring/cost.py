@@ -3,8 +3,8 @@
 - `compute`: what is bought is paid by the whole unit, at the price in force for it (`placement.money.tariff`).
 - `idle`: what is owned stands there anyway, so using it is charged `idle_owned_ppm` of its price, and only for the
   share of the unit that the copies take. Owned capacity that is not listed costs nothing.
-- `egress`: the data's bytes per day, and its size once (spread over a day), from the region where its origin stands to
-  the site's. Nothing where they are the same location or the same region.
+- `egress`: the data's bytes per day, and its size once (spread over a run or a month of service, see `spread_ms`), from
+  the region where its origin stands to the site's. Nothing where they are the same location or the same region.
 - `uplift`: what compliance adds to compute and idle under the site's jurisdiction, for the data's classes.
 - `spot_loss`: work expected to be done twice. A unit that is taken away so often an hour, and then costs so many hours
   of restart and repeated work, loses their product of what is paid for each hour. A service loses what the one unit
@@ -22,13 +22,15 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from placement.columns import Columns, Mask, Numbers
+from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost
 from tidegate.model.workload import Workload
 
 MILLION = 1_000_000
 MS_PER_HOUR = 3_600_000
-HOURS_PER_DAY = 24
+MOST_EGRESS = 10**17
+"""Micros an hour, which is a hundred thousand million dollars: beyond it, more is no dearer."""
 MOST_LOST_PPM = 100 * MILLION
 
 
@@ -203,8 +205,9 @@ def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, 
 
 def _egress(workload: Workload, tariff: Tariff, source: str, destination: str) -> int:
     data = workload.data
-    moved = data.bytes_per_day + data.size_bytes
-    if not data.origin or not moved or (source and source == destination):
+    if not data.origin or (source and source == destination):
         return 0
+    spread = spread_ms(workload)
+    moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
     micros, per_bytes = tariff.egress(source or data.origin, destination)
-    return -(-moved * micros // (per_bytes * HOURS_PER_DAY))
+    return min(-(-moved * micros * MS_PER_HOUR // (per_bytes * DAY_MS * spread)), MOST_EGRESS)

@@ -253,6 +253,7 @@ def workloads(draw: st.DrawFn) -> Workload:
             workers=copies,
             checkpoint_every_ms=draw(st.sampled_from((0, 0, 1_199_999))),
             gang=draw(st.sampled_from(tuple(Gang))),
+            timeout_ms=draw(st.sampled_from((0, 1, 5_400_000))),
         )
         if training
         else None,

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement.law import Law
 from placement.money.range import MONTH_MS, monthly
-from tests.placement.places import GIB, job, service
+from tests.placement.places import BOOK, CLOUD, GIB, HALL, PRESS, decided, fleet, job, service
 from tidegate.model.decision import Cost, Estimate, MonthlyRange
+from tidegate.model.money import EgressPrice, Price, PriceBook
+from tidegate.model.site import Engine
 from tidegate.model.workload import Data, Replicas, Schedule, Workload
 
 HOUR = 3_600_000
@@ -67,17 +70,50 @@ def test_a_job_that_says_nothing_may_end_at_once():
     assert monthly(job(), Cost(compute=DOLLAR)).compute == Estimate(0, 730 * DOLLAR, 730 * DOLLAR)
 
 
-def test_what_is_moved_once_is_not_moved_every_day():
-    data = Data(("public",), origin="plant", bytes_per_day=GIB, size_bytes=3 * GIB)
-    month = monthly(replace(service(), data=data), Cost(egress=4_000)).egress
-    daily = -(-1_000 * 730 // 1)
-    assert month == Estimate(daily, daily, daily + 3 * 24_000)
+PER_GIB = 24 * 730
+FAR = PriceBook("far", prices=BOOK.prices, egress=(EgressPrice("plant", "", PER_GIB),))
+
+
+def egress(work: Workload, **data: int) -> tuple[int, Estimate]:
+    """An hour's and a month's, at a place that the data must be moved to."""
+    work = replace(work, data=Data(("public",), origin="plant", **data))
+    decision = decided(
+        work, fleet(PRESS, replace(CLOUD, engines=tuple(Engine))), Law((), FAR), exclude=frozenset({"press-7"})
+    )
+    return decision.cost.egress, decision.monthly.egress
+
+
+def test_what_a_service_moves_once_is_spread_over_a_month_and_paid_in_the_first():
+    hourly, month = egress(service(), bytes_per_day=GIB, size_bytes=3 * GIB)
+    assert hourly == PER_GIB // 24 + 3 * PER_GIB // 730
+    daily = PER_GIB * 365 // 12
+    assert month == Estimate(daily, daily, daily + 3 * PER_GIB)
 
 
 def test_a_job_moves_its_data_with_every_run_unless_it_is_kept():
+    hourly, month = egress(scheduled(run_ms=2 * HOUR, runs_per_month=10), size_bytes=3 * GIB)
+    assert hourly == 3 * PER_GIB // 2, "a run pays the whole way, however short it is"
+    assert month == Estimate(3 * PER_GIB, 30 * PER_GIB, 30 * PER_GIB)
+
+
+@pytest.mark.parametrize(("said", "hours"), [({"timeout_ms": 4 * HOUR}, 4), ({}, 24), ({"run_ms": 5 * HOUR}, 5)])
+def test_the_way_is_spread_over_what_a_job_may_take(said: dict[str, int], hours: int):
+    assert egress(scheduled(**said), size_bytes=GIB)[0] == -(-PER_GIB // hours)
+
+
+def test_a_short_run_stays_where_its_data_is_though_an_hour_is_dearer_there():
+    """An hour costs twice as much beside the data; but of a quarter of an hour the way would be most."""
+    near = replace(
+        HALL, location="plant", engines=(Engine.RAY,), offers=(replace(CLOUD.offers[1], instance_type="near"),)
+    )
+    book = replace(FAR, prices=(Price("c6", 100_000), Price("near", 200_000)))
     data = Data(("public",), origin="plant", size_bytes=3 * GIB)
-    work = replace(scheduled(run_ms=HOUR, runs_per_month=10), data=data)
-    assert monthly(work, Cost(egress=1_000)).egress == Estimate(24_000, 240_000, 240_000)
+
+    def where(run_ms: int) -> tuple[str, ...]:
+        work = replace(scheduled(run_ms=run_ms), data=data)
+        return decided(work, fleet(near, CLOUD), Law((), book)).sites
+
+    assert (where(HOUR // 4), where(24 * HOUR)) == (("hall",), ("us-east-1",))
 
 
 def test_spot_may_be_lucky_or_not():
