@@ -20,6 +20,7 @@ AFTER: dict[Phase, frozenset[Phase]] = {
     Phase.FAILED: frozenset(),
     Phase.CANCELLED: frozenset(),
     Phase.REFUSED: frozenset(),
+    Phase.WAITING: frozenset(),
 }
 
 

@@ -115,8 +115,14 @@ class Site:
 
     def told(self, difference: Difference) -> None:
         """Take the difference durably, then act on it. Refused or Conflict when it is not taken."""
+        known = {**self.held.assignments, **self.held.leaving}
         self.held = self.held.told(difference)
         self._store.write(self.held)
+        for gone in difference.removals:
+            if gone not in known:  # it was given and taken back while this site was away: nobody else will let go of it
+                self._tell(
+                    Status(gone, self.held.generation, Phase.CANCELLED, "never came here", at=self._clock.now_ms())
+                )
         log.info("holding generation %d with %d assignments", self.held.generation, len(self.held.assignments))
         self._reconcile()
 
@@ -195,6 +201,8 @@ class Site:
     def _want(self, tended: Tended, wanted: bool) -> None:
         if tended.view.wanted != wanted:
             tended.view = replace(tended.view, wanted=wanted)
+            if wanted:
+                tended.phase = Phase.PLACED  # it had run out and begins again: what it was told of its stop is over
             tended.look.set()
 
     async def _tend(self, key: str) -> None:

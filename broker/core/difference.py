@@ -8,9 +8,11 @@ def difference(site: SiteRecord, held: int) -> Difference:
     """From generation `held` to the site's own. Whole where the removals since then are no longer known.
 
     An agent that holds more than the log knows of has met another log; it is told everything, and `whole` says so.
+    Removals are named in either case, since the agent answers for each that it does not have.
     """
     if held < max(site.floor, 1) or held > site.generation:
-        return Difference(0, site.generation, whole=True, upserts=tuple(site.desired.values()))
+        upserts, removals = tuple(site.desired.values()), tuple(site.removed)
+        return Difference(0, site.generation, whole=True, upserts=upserts, removals=removals)
     return Difference(
         base=held,
         generation=site.generation,

@@ -128,6 +128,21 @@ async def test_work_with_a_bound_of_its_own_ends_alone_and_other_silence_ends_no
             await until_async(lambda: phase(broker) == "running")
             await broker.stop()
             await until_async(lambda: "remove" in driver.calls)
+            broker.statuses.clear()
+            await broker.start(broker.port)
+            await until_async(lambda: phase(broker) == "running")
+    finally:
+        await broker.stop()
+
+
+async def test_what_was_given_and_taken_back_while_the_site_was_away_is_let_go(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver):
+            await until_async(lambda: broker.streams)
+            await broker.send(says.Difference(0, 2, True, removals=("w-1",)))
+            await until_async(lambda: phase(broker) == "cancelled")
+            assert "start" not in driver.calls
     finally:
         await broker.stop()
 
