@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc
 
 from agents.cache.cache import ContentCache, digest_of
-from agents.link.fault import fault_of
+from agents.link.fault import told
 from tidegate.model.errors import Unavailable
 from tidegate.model.registry import Artifact
 from tidegate.v1 import artifacts_pb2, artifacts_pb2_grpc
@@ -28,14 +28,12 @@ async def fetch(channel: grpc.aio.Channel, cache: ContentCache, digest: str) -> 
     stub = artifacts_pb2_grpc.ArtifactsStub(channel)
     held = cache.held_bytes(digest)
     size = -1
-    try:
+    with told():
         call = stub.Fetch(artifacts_pb2.FetchRequest(digest=digest, offset=held), timeout=CALL_SECONDS)
         async for piece in call:
             size = piece.size_bytes
             if piece.data:
                 cache.append(digest, piece.offset, piece.data, size)
-    except grpc.aio.AioRpcError as error:
-        raise fault_of(error) from error
     if size >= 0 and cache.held_bytes(digest) < size:
         raise Unavailable("the file ended early", field="digest", found=cache.held_bytes(digest), wanted=str(size))
     if cache.held_bytes(digest) == 0:
@@ -47,13 +45,11 @@ async def push(channel: grpc.aio.Channel, path: Path) -> Artifact:
     """Bring a file to the broker, unless it is there; its artifact."""
     artifact = Artifact(digest_of(path), path.stat().st_size, path.name)
     stub = artifacts_pb2_grpc.ArtifactsStub(channel)
-    try:
+    with told():
         there = await stub.Stat(artifacts_pb2.StatRequest(digest=artifact.digest), timeout=UNARY_DEADLINE_S)
         if there.complete:
             return artifact
         answer = await stub.Push(_pieces(path, artifact, there.held_bytes), timeout=CALL_SECONDS)
-    except grpc.aio.AioRpcError as error:
-        raise fault_of(error) from error
     if not answer.complete:
         raise Unavailable("the file did not arrive whole", field="digest", found=answer.held_bytes)
     return artifact

@@ -1,5 +1,6 @@
 """Files over a real socket that breaks."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ import pytest
 from agents.cache import ContentCache
 from agents.link.artifacts import fetch, push
 from tests.support.broker_stub import BrokerStub
+from tests.support.until import until_async
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.v1 import artifacts_pb2
 from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS
@@ -165,3 +167,50 @@ def test_a_damaged_list_of_names_costs_no_file(tmp_path: Path) -> None:
     cache.use("inspect", digest)
     assert cache.verified(digest)
     assert json.loads((tmp_path / "names.json").read_bytes()) == {"inspect": [digest]}
+
+
+class Dawdling(BrokerStub):
+    """Begins to answer, and never ends."""
+
+    async def Fetch(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        yield artifacts_pb2.FetchResponse(data=b"x", size_bytes=9)
+        await asyncio.Event().wait()
+
+    async def Stat(self, request: Any, context: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+async def test_the_end_of_a_session_is_no_end_for_whoever_waits_for_a_file(tmp_path: Path) -> None:
+    """gRPC cancels the calls of a closed channel; the tender that waits must hear that the world failed, and go on."""
+    broker = await Dawdling().start()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"a model")
+    cache = ContentCache(tmp_path / "cache", reserve_bytes=0)
+    try:
+        async with grpc.aio.insecure_channel(broker.address) as channel:
+            waiting = [
+                asyncio.create_task(fetch(channel, cache, "a" * 64)),
+                asyncio.create_task(push(channel, path)),
+            ]
+            await until_async(lambda: cache.held_bytes("a" * 64) == 1)
+        for task in waiting:
+            with pytest.raises(Unavailable, match="session"):
+                await task
+        with pytest.raises(Unavailable, match="session"):
+            await push(channel, path)
+    finally:
+        await broker.stop()
+
+
+async def test_a_cancelled_task_stays_cancelled(tmp_path: Path) -> None:
+    broker = await Dawdling().start()
+    cache = ContentCache(tmp_path / "cache", reserve_bytes=0)
+    try:
+        async with grpc.aio.insecure_channel(broker.address) as channel:
+            waiting = asyncio.create_task(fetch(channel, cache, "a" * 64))
+            await until_async(lambda: cache.held_bytes("a" * 64) == 1)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+    finally:
+        await broker.stop()
