@@ -1,0 +1,119 @@
+"""A broker process on simulated ports: the assembly of `broker.main`, with the same loop, sessions and servicers."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker.assembly import Broker, Ports, assemble
+from broker.core import freeze
+from broker.core.effects import Effect
+from broker.core.state import State
+from broker.log.snapshots import Snapshots
+from broker.rpc.interceptors import Doorway, authorisation, identity, rate
+from broker.runtime.contents import Contents
+from broker.runtime.watch import watch
+from broker.telemetry.embedded import Telemetry
+from broker.telemetry.finding import TelemetryReader
+from broker.telemetry.store import TelemetryStore
+from tests.simulation.clocks import BrokerClock
+from tests.simulation.loop import Process
+from tests.simulation.network import Network
+from tests.simulation.store import InlineWorker, LogDisk, MemoryDirectory, SimulatedLog
+from tests.simulation.transport import SimulatedServer
+
+ADDRESS = "broker"
+HEARTBEAT_MS = 2_000
+SNAPSHOT_EVERY = 40
+
+
+@dataclass
+class BrokerMachine:
+    """What outlives a broker's process: its disks."""
+
+    log: LogDisk
+    folder: Path
+    snapshots: MemoryDirectory = field(default_factory=MemoryDirectory)
+    skew_ms: int = 0
+
+
+class BrokerProcess:
+    """One life of the broker. `turned` hears of the state after each durable turn."""
+
+    def __init__(
+        self,
+        machine: BrokerMachine,
+        network: Network,
+        clock: BrokerClock,
+        turned: Callable[[State], None],
+        on_fall: Callable[[BaseException], None],
+    ) -> None:
+        self.process = Process("broker", on_fall)
+        self.broker: Broker | None = None
+        self.up = asyncio.Event()
+        self._machine, self._network, self._clock, self._turned = machine, network, clock, turned
+        self._stores: contextlib.ExitStack = contextlib.ExitStack()
+
+    def start(self) -> None:
+        self.process.start(self._main())
+
+    async def kill(self) -> None:
+        """As SIGKILL; what is on its disks stays."""
+        await self.process.kill()
+        self._network.died(self.process)
+        self._stores.close()
+
+    async def _main(self) -> None:
+        machine, clock = self._machine, self._clock
+        log = SimulatedLog(machine.log, self.process)
+        machine.snapshots.process = self.process
+        snapshots = Snapshots(machine.snapshots, freeze.FORMAT)
+        contents = Contents(machine.folder / "artifacts", free=lambda _: 2**40)
+        untraced: Any = _Untraced()
+        broker = self.broker = await assemble(
+            Ports(clock, log, snapshots, self._telemetry(), contents, untraced),
+            heartbeat_ms=HEARTBEAT_MS,
+            turned=self._turn,
+        )
+        loop, sessions = broker.loop, broker.sessions
+        server = SimulatedServer(self.process, Doorway((identity, authorisation, rate(clock))))
+        broker.servicers.register(server)
+        self._network.listen(ADDRESS, self.process, server.accept)
+        self.up.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(loop.run())
+            group.create_task(watch(loop, sessions, log, snapshots, every_s=1.0, snapshot_every=SNAPSHOT_EVERY))
+
+    def _turn(self, state: State, effects: list[Effect]) -> None:
+        self.process.check()
+        self._turned(state)
+
+    def _telemetry(self) -> Telemetry:
+        """The real store, in SQLite; its threads are the loop's own."""
+        store = TelemetryStore(self._machine.folder)
+        self._stores.callback(store.close)
+        reader = TelemetryReader(self._machine.folder)
+        self._stores.callback(reader.close)
+        writing, reading = InlineWorker("writing", self.process), InlineWorker("reading", self.process)
+        return Telemetry(store, reader, writing, reading, self._clock.now)
+
+
+class _Untraced:
+    """In place of the broker's own spans, whose ids are drawn by a library and whose export is a thread."""
+
+    traceparent = ""
+
+    @contextlib.contextmanager
+    def call(self, name: str, context: Any) -> Generator["_Untraced"]:
+        yield self
+
+    def watch(self, step: str, counts: dict[str, int]) -> None:
+        return None
+
+    def about(self, *, name: str = "", workload: str = "") -> None:
+        return None
+
+    def decided(self, decision: Any) -> None:
+        return None

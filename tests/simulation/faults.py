@@ -1,0 +1,58 @@
+"""What goes wrong, when, and to whom: drawn from the seed before it starts, so that any fault can be left out again.
+
+A seed's plan is a list of `Fault`s. Each seed draws which kinds it uses at all and how often (a swarm: most seeds try
+few kinds hard, so that one kind does not hide another).
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+KINDS = (
+    "kill broker",
+    "kill agent",
+    "cut power",
+    "cut link",
+    "cut up",
+    "cut down",
+    "slow link",
+    "reset",
+    "cut engineers",
+    "failing log",
+    "full log",
+    "engine trouble",
+    "set clock",
+)
+
+
+@dataclass(frozen=True, order=True)
+class Fault:
+    """`seconds` is how long it lasts: until the process starts again, or the link is mended."""
+
+    at: float
+    kind: str
+    whom: str = ""
+    seconds: float = 0.0
+    amount: float = 0.0
+
+    def __str__(self) -> str:
+        whom = f" {self.whom}" if self.whom else ""
+        return f"{self.at:.3f} s: {self.kind}{whom} for {self.seconds:.1f} s"
+
+
+def draw(random: Random, lasts_s: float, sites: tuple[str, ...], engineers: tuple[str, ...]) -> list[Fault]:
+    """A plan, in the order of time."""
+    kinds = [kind for kind in KINDS if random.random() < 0.45] or ["kill broker"]
+    faults = []
+    for kind in kinds:
+        for _ in range(1 + int(random.expovariate(1 / 3))):
+            at = random.random() * lasts_s
+            whom = ""
+            if kind in ("kill agent", "cut power", "cut link", "cut up", "cut down", "slow link", "reset"):
+                whom = random.choice(sites)
+            if kind in ("engine trouble", "set clock"):
+                whom = random.choice((*sites, "broker") if kind == "set clock" else sites)
+            if kind == "cut engineers":
+                whom = random.choice(engineers)
+            seconds = random.choice((0.0, 1.0, 8.0, 40.0)) * random.random()
+            faults.append(Fault(at, kind, whom, seconds, random.random()))
+    return sorted(faults)
