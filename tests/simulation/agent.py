@@ -18,7 +18,7 @@ from edge.main import hooks as edge_hooks
 from tests.simulation.broker import ADDRESS
 from tests.simulation.clocks import AgentClock
 from tests.simulation.engine import Engine, SimulatedDriver
-from tests.simulation.loop import Process
+from tests.simulation.loop import Process, elapse
 from tests.simulation.network import Network
 from tests.simulation.transport import SimulatedChannel
 from tests.support.power import SimulatedDisk
@@ -113,7 +113,7 @@ class AgentProcess:
     async def _look(self, site: Site) -> None:
         """What is held never goes back, not even over restarts."""
         while True:
-            await asyncio.sleep(0.2)
+            await elapse(0.2)
             if site.held.generation < self._machine.highest:
                 self._wrong(
                     f"{self._machine.name} went back from generation {self._machine.highest} to {site.held.generation}"

@@ -6,14 +6,13 @@ succeeds or fails. Every operation takes time, and some fail with `Unavailable`,
 reason.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from agents.drivers.base import InferenceSpec, LogChunk, Observation, Task, TaskPhase
-from tests.simulation.loop import Process
+from tests.simulation.loop import Process, elapse
 from tidegate.model.errors import Unavailable
 
 
@@ -110,7 +109,7 @@ class SimulatedDriver:
 
     async def _turn(self, operation: str, task: Task) -> None:
         self._process.check()
-        await asyncio.sleep(self._engine.random.random() * 0.05)
+        await elapse(self._engine.random.random() * 0.05)
         self._process.check()
         self._engine.told("engine", (operation, task.id))
         if self._engine.random.random() < self._engine.trouble:

@@ -108,6 +108,17 @@ class Process:
             self.fall(error)
 
 
+async def elapse(seconds: float) -> None:
+    """Let simulated time pass; nobody waits for it."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    timer = loop.call_later(seconds, over.set_result, None)
+    try:
+        await over
+    finally:
+        timer.cancel()
+
+
 def current() -> Process | None:
     """The process that the running task belongs to; None for the world itself."""
     return _CURRENT.get()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from tests.simulation.loop import Process
+from tests.simulation.loop import Process, elapse
 
 IN_FLIGHT = 64
 """Messages that a direction holds before a sender waits (flow control)."""
@@ -76,7 +76,7 @@ class Direction:
                 self._news.clear()
                 await self._news.wait()
                 continue
-            await asyncio.sleep(self._network.delay() + self._link.slow_s)
+            await elapse(self._network.delay() + self._link.slow_s)
             while not getattr(self._link, self._name):
                 await self._link.mended.wait()
             item = self._waiting.popleft()
@@ -149,10 +149,10 @@ class Network:
         """A new connection; None where nobody answers, which takes as long as it does on a real network."""
         client.check()
         link = self.link(machine)
-        await asyncio.sleep(self.delay() * 3 + link.slow_s * 3)
+        await elapse(self.delay() * 3 + link.slow_s * 3)
         server = self._servers.get(address)
         if not (link.up and link.down):
-            await asyncio.sleep(1 + self._random.random() * 4)
+            await elapse(1 + self._random.random() * 4)
             return None
         if server is None or not server[0].alive or not client.alive:
             return None
@@ -207,10 +207,10 @@ class Network:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _notice(self, connection: Connection, side: Side) -> None:
-        await asyncio.sleep(self._random.random() * NOTICED_S)
+        await elapse(self._random.random() * NOTICED_S)
         if not (connection.link.up and connection.link.down):
             connection.break_side(side)
 
     async def _later(self, connection: Connection, side: Side, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await elapse(seconds)
         connection.break_side(side)

@@ -4,7 +4,6 @@ Everything that was asked and answered is kept, for the checks: an acknowledgeme
 for ever, a refusal that it never is, and no answer that nobody knows.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -13,7 +12,7 @@ from typing import Any
 import grpc
 
 from tests.simulation.broker import ADDRESS
-from tests.simulation.loop import Process
+from tests.simulation.loop import Process, elapse
 from tests.simulation.network import Network
 from tests.simulation.transport import SimulatedChannel
 from tests.support.builders import job, service
@@ -74,7 +73,7 @@ class Engineer:
     async def _main(self) -> None:
         number = 0
         while not self.stopping:
-            await asyncio.sleep(self._random.random() * self._pace_s * 2)
+            await elapse(self._random.random() * self._pace_s * 2)
             number += 1
             await self._ask(f"{self.process.name}/{number}")
 
@@ -93,7 +92,7 @@ class Engineer:
                     if error.code() not in UNANSWERED:
                         asked.refused = f"{error.code().name}: {error.details()}"
                         return
-            await asyncio.sleep(self._random.random() * 2)
+            await elapse(self._random.random() * 2)
 
     def _request(self, key: str) -> tuple[str, Callable[[Any], Any]]:
         chance = self._random.random()

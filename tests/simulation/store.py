@@ -5,7 +5,6 @@
 by chance, as a real disk would; nobody was told. A disk that fails a sync does the same, and says `Broken`.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -13,7 +12,7 @@ from typing import Any, TypeVar
 
 from broker.log.record import Damage, Head, Record, Row, admit, chained, first_damage
 from broker.log.worker import Worker
-from tests.simulation.loop import Process, finished
+from tests.simulation.loop import Process, elapse, finished
 from tidegate.model.errors import Broken, Unavailable
 
 Answer = TypeVar("Answer")
@@ -59,7 +58,7 @@ class SimulatedLog:
             raise Unavailable("no room")
         rows = chained(self._head, records)
         try:
-            await asyncio.sleep(self._disk.random.random() * SYNC_S)
+            await elapse(self._disk.random.random() * SYNC_S)
             self._process.check()
             if self._disk.failing:
                 raise Broken("the sync failed")
@@ -132,7 +131,7 @@ class InlineWorker(Worker):
 
     async def do(self, job: Callable[[], Answer]) -> Answer:
         self._process.check()
-        await asyncio.sleep(0)
+        await elapse(0)
         self._process.check()
         return job()
 

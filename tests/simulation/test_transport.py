@@ -11,7 +11,7 @@ import grpc.aio
 import pytest
 
 from broker.rpc.interceptors import Doorway
-from tests.simulation.loop import Process, SimulatedLoop
+from tests.simulation.loop import Process, SimulatedLoop, elapse
 from tests.simulation.network import Network
 from tests.simulation.transport import SimulatedChannel, SimulatedServer
 from tests.support.until import until_async
@@ -176,7 +176,7 @@ async def test_nobody_there_is_unavailable(wired: Any) -> None:
 def test_time_passes_only_where_somebody_waits_for_it() -> None:
     loop = SimulatedLoop()
     try:
-        loop.run_until_complete(asyncio.sleep(86_400))
+        loop.run_until_complete(elapse(86_400))
         assert loop.time() == pytest.approx(86_400)
     finally:
         loop.close()

@@ -9,7 +9,6 @@ The same seed gives the same hash in any process. A run also says how much it di
 proves nothing.
 """
 
-import asyncio
 import hashlib
 import logging
 import shutil
@@ -29,7 +28,7 @@ from tests.simulation.broker import BrokerMachine, BrokerProcess
 from tests.simulation.clocks import AgentClock, BrokerClock
 from tests.simulation.engine import Engine
 from tests.simulation.faults import Fault
-from tests.simulation.loop import Deadlock, SimulatedLoop
+from tests.simulation.loop import Deadlock, SimulatedLoop, elapse
 from tests.simulation.network import Network
 from tests.simulation.people import Engineer, History
 from tests.simulation.store import LogDisk
@@ -152,9 +151,9 @@ class World:
         for engineer in self.people.values():
             engineer.start()
         for fault in self.settings.plan:
-            await asyncio.sleep(max(0.0, fault.at - self.loop.time()))
+            await elapse(max(0.0, fault.at - self.loop.time()))
             self.network.run(self._happen(fault))
-        await asyncio.sleep(max(0.0, self.settings.lasts_s - self.loop.time()))
+        await elapse(max(0.0, self.settings.lasts_s - self.loop.time()))
         await self._make_peace()
         await self._judge()
 
@@ -212,28 +211,28 @@ class World:
                 await self._without_broker(fault.seconds)
             case "failing log":
                 self.broker_machine.log.failing = True
-                await asyncio.sleep(fault.seconds)
+                await elapse(fault.seconds)
                 self.broker_machine.log.failing = False
             case "full log":
                 self.broker_machine.log.full = True
-                await asyncio.sleep(fault.seconds)
+                await elapse(fault.seconds)
                 self.broker_machine.log.full = False
             case "kill agent" | "cut power":
                 await self._without_agent(fault.whom, fault.seconds, power=fault.kind == "cut power")
             case "cut link" | "cut engineers" | "cut up" | "cut down":
                 self.network.cut(fault.whom, up=fault.kind != "cut down", down=fault.kind != "cut up")
-                await asyncio.sleep(fault.seconds)
+                await elapse(fault.seconds)
                 self.network.mend(fault.whom)
             case "slow link":
                 self.network.slow(fault.whom, fault.amount)
-                await asyncio.sleep(fault.seconds)
+                await elapse(fault.seconds)
                 self.network.slow(fault.whom, 0.0)
             case "reset":
                 self.network.reset(fault.whom)
             case "engine trouble":
                 machine = self._machine(fault.whom)
                 machine.engine.trouble = fault.amount * 0.8
-                await asyncio.sleep(fault.seconds)
+                await elapse(fault.seconds)
                 machine.engine.trouble = 0.0
             case "set clock":
                 self._set_clock(fault)
@@ -244,7 +243,7 @@ class World:
             return  # it lies already, and whoever felled it starts it again
         self.broker = None
         await fallen.kill()
-        await asyncio.sleep(seconds)
+        await elapse(seconds)
         self._start_broker()
 
     async def _without_agent(self, name: str, seconds: float, *, power: bool) -> None:
@@ -252,7 +251,7 @@ class World:
         if fallen is None:
             return
         await fallen.kill(power=self.random if power else None)
-        await asyncio.sleep(seconds)
+        await elapse(seconds)
         self._start_agent(self._machine(name))
 
     def _set_clock(self, fault: Fault) -> None:
@@ -272,7 +271,7 @@ class World:
         """Mend what is broken, wait for those who are to be started again, start what fell by itself."""
         for engineer in self.people.values():
             engineer.stopping = True
-        await asyncio.sleep(45)  # the longest fault, and the last request's patience
+        await elapse(45)  # the longest fault, and the last request's patience
         for name in (*self.settings.sites, *self.settings.people):
             self.network.mend(name)
         for machine in self.machines:
@@ -280,7 +279,7 @@ class World:
         for engineer in self.people.values():
             if engineer.process.failed is not None:
                 self.findings.add(f"{engineer.process.name} fell: {engineer.process.failed!r}")
-        await asyncio.sleep(PEACE_S)
+        await elapse(PEACE_S)
 
     async def _judge(self) -> None:
         assert self.broker is not None and self.broker.broker is not None
