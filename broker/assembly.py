@@ -15,6 +15,7 @@ from broker.rpc.agents import Agents
 from broker.rpc.artifacts import Artifacts
 from broker.rpc.events import Events
 from broker.rpc.fleet import Fleet
+from broker.rpc.law import Law
 from broker.rpc.server import Servicers
 from broker.rpc.traces import Traces
 from broker.rpc.tracing import Tracing
@@ -30,6 +31,7 @@ from broker.runtime.planner import Planner
 from broker.runtime.sessions import Sessions
 from broker.solver.process import NoSolver, Solver
 from broker.telemetry.embedded import Telemetry
+from broker.trial.process import Trials
 from tidegate.model.errors import Unavailable
 from tidegate.model.event import BrokerStarted, Recorded
 
@@ -92,6 +94,7 @@ async def assemble(
         artifacts=Artifacts(ports.contents),
         events=Events(loop, log, bells),
         traces=Traces(loop, ports.telemetry),
+        law=Law(loop, Trials(loop, log)),
     )
     return Broker(state, loop, sessions, epoch, servicers)
 

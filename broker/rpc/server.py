@@ -13,15 +13,17 @@ from broker.rpc.artifacts import Artifacts
 from broker.rpc.events import Events
 from broker.rpc.fleet import Fleet
 from broker.rpc.interceptors import Doorway
+from broker.rpc.law import Law
 from broker.rpc.traces import Traces
 from broker.rpc.workloads import Workloads
 from broker.telemetry.otlp import Recorder, trace_service
 from tidegate.model.errors import Unavailable
-from tidegate.v1 import agents_pb2, artifacts_pb2, events_pb2, fleet_pb2, traces_pb2, workloads_pb2
+from tidegate.v1 import agents_pb2, artifacts_pb2, events_pb2, fleet_pb2, impact_pb2, traces_pb2, workloads_pb2
 from tidegate.v1.agents_pb2_grpc import add_AgentsServicer_to_server
 from tidegate.v1.artifacts_pb2_grpc import add_ArtifactsServicer_to_server
 from tidegate.v1.events_pb2_grpc import add_EventsServicer_to_server
 from tidegate.v1.fleet_pb2_grpc import add_FleetServicer_to_server
+from tidegate.v1.impact_pb2_grpc import add_LawServicer_to_server
 from tidegate.v1.traces_pb2_grpc import add_TracesServicer_to_server
 from tidegate.v1.workloads_pb2_grpc import add_WorkloadsServicer_to_server
 from tidegate.wire.channel import SERVER_OPTIONS
@@ -33,6 +35,7 @@ _FILES: tuple[Any, ...] = (
     artifacts_pb2,
     events_pb2,
     traces_pb2,
+    impact_pb2,
     trace_service_pb2,
 )
 
@@ -47,6 +50,7 @@ class Servicers:
     artifacts: Artifacts
     events: Events
     traces: Traces
+    law: Law
 
     def register(self, server: Any) -> None:
         """Give all of them to a server."""
@@ -56,6 +60,7 @@ class Servicers:
         add_ArtifactsServicer_to_server(self.artifacts, server)
         add_EventsServicer_to_server(self.events, server)
         add_TracesServicer_to_server(self.traces, server)
+        add_LawServicer_to_server(self.law, server)
 
 
 class Server:

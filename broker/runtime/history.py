@@ -40,8 +40,13 @@ def to_record(event: Event) -> Record:
 
 def to_recorded(row: Row) -> Recorded:
     """A row as the event it holds. Broken where this code cannot read it."""
-    _, payload = UPCASTS.read(row.kind, row.version, row.payload)
-    return Recorded(row.offset, codec.decode_event(payload))
+    return Recorded(row.offset, event_of(row.kind, row.version, row.payload))
+
+
+def event_of(kind: str, version: int, payload: bytes) -> Event:
+    """The event that a row's bytes hold. Broken where this code cannot read it."""
+    _, current = UPCASTS.read(kind, version, payload)
+    return codec.decode_event(current)
 
 
 async def rows_after(log: Log, after: int, until: int = 0) -> AsyncIterator[Row]:

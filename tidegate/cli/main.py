@@ -37,7 +37,7 @@ VERBS = {
     "story": "Every event that touched one id.",
     "replay": "Fold the log and decide again: is every decision equal?",
     "prices": "Price books, and published tables turned into one.",
-    "policy": "Test policies.",
+    "policy": "Test policies, try them on the fleet, and see what their rules cost.",
     "schema": "JSON Schema of the manifests, for an editor.",
 }
 

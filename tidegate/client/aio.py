@@ -18,7 +18,7 @@ import grpc
 import grpc.aio
 import numpy as np
 
-from tidegate.client import calls, tracing
+from tidegate.client import calls, law, tracing
 from tidegate.client.calls import (
     AppliedAll,
     Call,
@@ -33,6 +33,7 @@ from tidegate.client.calls import (
 )
 from tidegate.client.client import EXPORT_S, MOST_SPAN_BYTES, broker_address
 from tidegate.client.endpoints import Endpoints
+from tidegate.client.law import RuleCosts, TrialWord
 from tidegate.client.prediction import AsyncPredictionClient, Prediction
 from tidegate.client.retry import BUDGET_S, retrying_async, unanswered
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
@@ -40,6 +41,7 @@ from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
 from tidegate.model.event import SiteView, WorkloadView
 from tidegate.model.plan import Goal, Plan
+from tidegate.model.policy import Policy
 from tidegate.model.registry import Artifact, ModelVersion
 from tidegate.model.workload import Workload
 from tidegate.v1 import events_pb2, traces_pb2, workloads_pb2
@@ -196,6 +198,23 @@ class AsyncClient:
         """Carries a plan out; Conflict where anything that placement depends on has changed since it was made."""
         call = calls.adopt_plan(plan, key or secrets.token_hex(16))
         return await self._unary(call, deadline_s=PLAN_DEADLINE_S)
+
+    async def try_policies(
+        self,
+        *sources: Policy | str | PathLike[str],
+        without: Sequence[str] = (),
+        since_ms: int = 0,
+        from_offset: int = 0,
+        to_offset: int = 0,
+    ) -> AsyncIterator[TrialWord]:
+        """As `Client.try_policies`."""
+        call = law.try_policies(declarations_of(sources), without, since_ms, from_offset, to_offset)
+        async for word in self._stream(call):
+            yield word
+
+    async def rule_costs(self) -> RuleCosts:
+        """As `Client.rule_costs`."""
+        return await self._unary(law.rule_costs())
 
     async def events(self, *, after: int = 0, follow: bool = False, about: str = "") -> AsyncIterator[LogEvent]:
         """As `Client.events`."""

@@ -23,6 +23,7 @@ from tidegate.v1 import (
     events_pb2_grpc,
     fleet_pb2,
     fleet_pb2_grpc,
+    impact_pb2_grpc,
     plan_pb2,
     traces_pb2,
     traces_pb2_grpc,
@@ -326,6 +327,7 @@ _STUBS = {
     "Artifacts": artifacts_pb2_grpc.ArtifactsStub,
     "Events": events_pb2_grpc.EventsStub,
     "Traces": traces_pb2_grpc.TracesStub,
+    "Law": impact_pb2_grpc.LawStub,
 }
 
 

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import grpc
 import numpy as np
 
-from tidegate.client import calls, tracing
+from tidegate.client import calls, law, tracing
 from tidegate.client.calls import (
     AppliedAll,
     Call,
@@ -36,6 +36,7 @@ from tidegate.client.calls import (
     Submission,
 )
 from tidegate.client.endpoints import Endpoints
+from tidegate.client.law import RuleCosts, TrialWord
 from tidegate.client.prediction import Prediction, PredictionClient
 from tidegate.client.retry import BUDGET_S, retrying, unanswered
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
@@ -207,6 +208,23 @@ class Client:
     def prices(self, *, model: str = "") -> PriceList:
         """The price books that hold or will hold; with `model` (a URI) also its measured service times."""
         return self._unary(calls.prices(model))
+
+    def try_policies(
+        self,
+        *sources: Policy | str | PathLike[str],
+        without: Sequence[str] = (),
+        since_ms: int = 0,
+        from_offset: int = 0,
+        to_offset: int = 0,
+    ) -> Iterator[TrialWord]:
+        """The law with these policies in it, and without those named, against what stands now; with a window, against
+        recorded decisions too. How far it is about once a second, the impact last. Nothing is applied."""
+        call = law.try_policies(declarations_of(sources), without, since_ms, from_offset, to_offset)
+        yield from self._stream(call)
+
+    def rule_costs(self) -> RuleCosts:
+        """What each rule costs each team over everything that is placed, as the decisions in force recorded it."""
+        return self._unary(law.rule_costs())
 
     # The log and the traces
 

@@ -293,6 +293,15 @@ _COST = Score.__match_args__.index("cost_micros_per_hour")
 
 
 @dataclass(frozen=True, slots=True)
+class RulePrice:
+    """What one rule costs this workload: the chosen cost less the best cost without the rule, micros per hour."""
+
+    rule: str
+    cheaper_site: str
+    micros_per_hour: int
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """A decision without its matrix: what the broker's state keeps of it. The log keeps the whole."""
 
@@ -308,6 +317,7 @@ class Brief:
     price_book: str = ""
     decided_at: int = 0
     revision: int = 0
+    rule_prices: tuple[RulePrice, ...] = ()
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -331,15 +341,6 @@ class Relaxation:
     changes: tuple[Change, ...]
     site: str
     cost_micros_per_hour: int
-
-
-@dataclass(frozen=True, slots=True)
-class RulePrice:
-    """What one rule costs this workload: the chosen cost less the best cost without the rule, micros per hour."""
-
-    rule: str
-    cheaper_site: str
-    micros_per_hour: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +446,7 @@ class Decision:
             price_book=self.price_book,
             decided_at=self.decided_at,
             revision=self.revision,
+            rule_prices=self.rule_prices,
         )
 
     @property

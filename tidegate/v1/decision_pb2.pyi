@@ -528,6 +528,7 @@ class Brief(_message.Message):
     PRICE_BOOK_FIELD_NUMBER: _builtins.int
     DECIDED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    RULE_PRICES_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     candidates: _builtins.int
     allowed: _builtins.int
@@ -543,6 +544,8 @@ class Brief(_message.Message):
     def cost(self) -> Global___Cost: ...
     @_builtins.property
     def policies(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def rule_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___RulePrice]: ...
     def __init__(
         self,
         *,
@@ -557,10 +560,11 @@ class Brief(_message.Message):
         price_book: _builtins.str = ...,
         decided_at: _builtins.int = ...,
         revision: _builtins.int = ...,
+        rule_prices: _abc.Iterable[Global___RulePrice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "candidates", b"candidates", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "revision", b"revision", "runner_up", b"runner_up", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "candidates", b"candidates", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "revision", b"revision", "rule_prices", b"rule_prices", "runner_up", b"runner_up", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

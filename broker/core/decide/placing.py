@@ -51,7 +51,7 @@ def place(
     revision = state.offset if revision < 0 else revision
     digest = model.artifact.digest if model else ""
     exclude = frozenset(state.sites) - set(among) if among else frozenset()
-    with _vacated(state, without):
+    with vacated(state, without):
         decision = engine.decide(
             workload,
             state.fleet,
@@ -105,7 +105,7 @@ def outlaws(state: State, record: WorkloadRecord, site: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _vacated(state: State, workload_id: str) -> Generator[None]:
+def vacated(state: State, workload_id: str) -> Generator[None]:
     """The fleet as if a workload had left. It is put back unit by unit, so afterwards nothing has changed."""
     held = [h for h in state.fleet.holdings.values() if workload_id and h.workload_id.startswith(f"{workload_id}@")]
     for holding in held:

@@ -1,0 +1,113 @@
+"""What goes through the pipes of a trial: frames of plain bytes, so that nothing read from a pipe can be code.
+
+    frame      8 bytes, big-endian: how many bytes follow; then these
+    question   frame: JSON head; a frame (protobuf) each policy; frame: the state, as `broker.core.freeze` writes it;
+               then, where the head gives a window, a frame each row of the log, from the first one on; then the end
+    answer     any number of frames `p` and how many steps are done; last a frame `i` and the impact (protobuf)
+
+Limits: 4 GiB a frame.
+"""
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from broker.log.record import Row
+from tidegate.model.errors import Unavailable
+from tidegate.model.impact import Impact
+from tidegate.wire.codec import decode, encode
+
+LENGTH = struct.Struct(">Q")
+MOST_BYTES = 2**32
+_ROW = struct.Struct(">QIH")
+PROGRESS, IMPACT = b"p", b"i"
+
+
+class Readable(Protocol):
+    """A blocking stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes; fewer at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is asked, but for policies, state and rows."""
+
+    at: int
+    policies: int
+    without: tuple[str, ...] = ()
+    since: int = 0
+    """Decisions from this moment on, ms since the epoch."""
+    from_offset: int = 0
+    to_offset: int = 0
+    """Of the window, where `rows`; the last offset is never 0 there."""
+    rows: bool = False
+
+
+def framed(data: bytes) -> bytes:
+    """The bytes in their frame."""
+    return LENGTH.pack(len(data)) + data
+
+
+def frame_from(stream: Readable) -> bytes | None:
+    """The next frame, None at the end. Unavailable where it is cut short or too long."""
+    head = stream.read(LENGTH.size)
+    if not head:
+        return None
+    length = length_of(head)
+    data = stream.read(length)
+    if len(data) != length:
+        raise Unavailable("a frame is cut short", field="frame", found=len(data), wanted=str(length))
+    return data
+
+
+def length_of(head: bytes) -> int:
+    """How many bytes follow."""
+    if len(head) != LENGTH.size or (length := int(LENGTH.unpack(head)[0])) > MOST_BYTES:
+        raise Unavailable("no frame begins like that", field="frame", found=head.hex())
+    return length
+
+
+def head_bytes(head: Head) -> bytes:
+    """As JSON."""
+    return json.dumps(asdict(head)).encode()
+
+
+def head_of(data: bytes) -> Head:
+    """What `head_bytes` wrote."""
+    read = json.loads(data)
+    return Head(**{**read, "without": tuple(read["without"])})
+
+
+def row_bytes(row: Row) -> bytes:
+    """What the fold needs of a row."""
+    kind = row.kind.encode()
+    return _ROW.pack(row.offset, row.version, len(kind)) + kind + row.payload
+
+
+def row_of(data: bytes) -> tuple[int, str, int, bytes]:
+    """Offset, kind, version and payload."""
+    offset, version, length = _ROW.unpack_from(data)
+    start = _ROW.size
+    return offset, data[start : start + length].decode(), version, data[start + length :]
+
+
+def progress_bytes(done: int) -> bytes:
+    """So many steps are done."""
+    return PROGRESS + LENGTH.pack(done)
+
+
+def impact_bytes(impact: Impact) -> bytes:
+    """The end of the answer."""
+    return IMPACT + encode(impact)
+
+
+def answer_of(data: bytes) -> int | Impact:
+    """How many steps are done, or the impact."""
+    if data[:1] == PROGRESS:
+        return int(LENGTH.unpack(data[1:])[0])
+    if data[:1] != IMPACT:
+        raise Unavailable("no answer begins like that", field="frame", found=data[:1].hex())
+    return decode(Impact, data[1:])
