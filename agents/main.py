@@ -89,6 +89,7 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
     with SpoolWriter(files, spool_root, STREAM, Limits(max_bytes=config.spool_bytes)) as spool:
         spans = SpanRecorder(spool, config.site, clock)
         engines = drivers(config, spans, clock)
+        gpus = discover()
         site = Site(
             HeldStore(files, str(folder), config.site),
             ContentCache(folder / "cache"),
@@ -97,6 +98,7 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
             folder / "tasks",
             clock,
             config.serving_host,
+            gpus,
         )
         answering = await responder(config.listen_host)
         host, port = answering.sockets[0].getsockname()[:2]
@@ -109,7 +111,7 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
                 clock.token(8).hex(),
                 config.advertise or f"{host}:{port}",
                 config.location or config.site,
-                offers(discover()),
+                offers(gpus),
             ),
             site,
             reader,

@@ -60,6 +60,10 @@ class TrainingSpec:
     """How often a failed run is tried again; 0 means that the first failure is the last."""
     timeout_ms: int = 0
     """The longest that one attempt may run; 0 for no bound."""
+    gpu_share_milli: int = 0
+    """The part of one GPU that each worker has in place of whole ones, in thousandths; 1000 for a MIG instance."""
+    apart: bool = False
+    """Whether each worker needs a machine of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class InferenceSpec:
     replicas: int = 1
     model_format: str = "onnx"
     env: dict[str, str] = field(default_factory=dict)
+    """Beside the agent's own; another one makes another server."""
     options: dict[str, str] = field(default_factory=dict)
     """What only one engine understands, by that engine's own names."""
 

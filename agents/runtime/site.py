@@ -26,6 +26,7 @@ from agents.core.backoff import RETRY_FIRST_MS, RETRY_LONGEST_MS, delay_ms
 from agents.core.lifecycle import advance
 from agents.core.machine import Seen, Step, TaskView, next_step, phase_of, ran_out
 from agents.drivers.base import Driver, LogChunk, Observation, Task
+from agents.gpu.nvml import Gpu
 from agents.link.artifacts import fetch, push
 from agents.runtime.last_logs import LastLogs, read_all
 from agents.runtime.tasks import files_of, seen_of, status_of, task_of
@@ -71,7 +72,9 @@ class Site:
         folder: Path,
         clock: Clock,
         advertise_host: str = "",
+        gpus: tuple[Gpu, ...] = (),
     ) -> None:
+        """`gpus` are this host's, of which assignments name theirs."""
         self.held = store.read()
         self.channel: grpc.aio.Channel | None = None
         self.pending: dict[str, tuple[int, Status]] = {}
@@ -84,6 +87,7 @@ class Site:
         self._folder = folder
         self._clock = clock
         self._advertise = advertise_host
+        self._gpus = gpus
         self._last_logs = LastLogs(folder.parent / "logs")
         self._tended: dict[str, Tended] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -373,7 +377,7 @@ class Site:
 
     def _task(self, tended: Tended) -> Task:
         if tended.task is None:
-            tended.task = task_of(tended.assignment, self._cache, tended.folder)
+            tended.task = task_of(tended.assignment, self._cache, tended.folder, self._gpus)
         return tended.task
 
     def _driver(self, tended: Tended) -> Driver:

@@ -5,9 +5,11 @@ from pathlib import Path
 from agents.cache.cache import ContentCache
 from agents.core.machine import Seen
 from agents.drivers.base import InferenceSpec, Observation, Task, TaskEndpoint, TaskKind, TaskPhase, TrainingSpec
+from agents.gpu.given import visible
+from agents.gpu.nvml import Gpu
 from tidegate.model.assignment import Assignment, Endpoint, Phase, Status
 from tidegate.model.errors import Refused
-from tidegate.model.workload import WorkloadKind
+from tidegate.model.workload import Gang, WorkloadKind
 
 SEEN = {
     TaskPhase.ABSENT: Seen.ABSENT,
@@ -34,17 +36,29 @@ def files_of(assignment: Assignment) -> tuple[str, ...]:
     return (assignment.model.artifact.digest,) if assignment.model else ()
 
 
-def task_of(assignment: Assignment, cache: ContentCache, folder: Path) -> Task:
-    """The task, with its files where the cache has them. Refused when the assignment lacks what its kind needs."""
+def task_of(assignment: Assignment, cache: ContentCache, folder: Path, gpus: tuple[Gpu, ...] = ()) -> Task:
+    """The task, with its files where the cache has them and its part of this host's `gpus`.
+
+    Refused when the assignment lacks what its kind needs, or names GPUs that are not here.
+    """
     workload = assignment.workload
     demand = workload.demand.resources
+    given = visible(assignment, gpus)
     spec: TrainingSpec | InferenceSpec
     if workload.training:
         told = workload.training
         code = cache.unpacked(told.code_digest) if told.code_digest else folder / "empty"
         code.mkdir(parents=True, exist_ok=True)
         spec = TrainingSpec(
-            told.entrypoint, code, demand, assignment.copies, told.env, told.max_retries, told.timeout_ms
+            told.entrypoint,
+            code,
+            demand,
+            assignment.copies,
+            told.env,
+            told.max_retries,
+            told.timeout_ms,
+            gpu_share_milli=1000 if workload.demand.mig_profile else workload.demand.gpu_share_milli,
+            apart=told.gang is Gang.SPREAD,
         )
     elif workload.inference and assignment.model:
         model = assignment.model
@@ -56,6 +70,7 @@ def task_of(assignment: Assignment, cache: ContentCache, folder: Path) -> Task:
             demand,
             assignment.copies,
             model.format,
+            env=given,
             options={"audit": workload.inference.audit.value},
         )
     else:

@@ -87,7 +87,8 @@ class ProcessDriver:
             _point(task, name)
         except OSError as error:
             raise Unavailable(f"the model server did not start: {error}") from error
-        await asyncio.to_thread(self._slot(task.data_dir / "slots" / name).start, self._host.working_dir)
+        slot = self._slot(task.data_dir / "slots" / name)
+        await asyncio.to_thread(slot.start, self._host.working_dir, _spec(task).env)
 
     async def observe(self, task: Task) -> Observation:
         for slot in self._all(task):
@@ -227,8 +228,9 @@ def _own_folder(path: Path) -> None:
 
 
 def _slot_name(task: Task, spec: InferenceSpec) -> str:
-    """What makes a server another one: its model and how it audits, not the generation that asks for it."""
-    told = (spec.model_name, spec.model_version, spec.model_digest, sorted(spec.options.items()))
+    """What makes a server another one: its model, how it audits and its GPUs, not the generation that asks for it."""
+    told: tuple[object, ...] = (spec.model_name, spec.model_version, spec.model_digest, sorted(spec.options.items()))
+    told = (*told, sorted(spec.env.items())) if spec.env else told
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
 
 

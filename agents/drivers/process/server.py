@@ -11,10 +11,11 @@ The server outlives the agent. Its output goes to a file of its own, so nothing 
 """
 
 import json
+import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,8 @@ class ServerSlot:
         if settled != self.config():
             write_whole(self.directory / "config.json", json.dumps(settled, indent=1).encode())
 
-    def start(self, working_dir: Path) -> None:
-        """Start the server unless it runs. Unavailable when the process cannot be made."""
+    def start(self, working_dir: Path, env: Mapping[str, str] | None = None) -> None:
+        """Start the server unless it runs, with `env` beside ours. Unavailable when the process cannot be made."""
         if self.process() is not None:
             return
         files = ["--config", str(self.directory / "config.json"), "--ready-file", str(self.directory / "ready.json")]
@@ -73,6 +74,7 @@ class ServerSlot:
                     stdout=output,
                     stderr=output,
                     cwd=working_dir,
+                    env={**os.environ, **env} if env else None,
                     start_new_session=True,
                 )
             self._record(self._child.pid)

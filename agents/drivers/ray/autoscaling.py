@@ -39,6 +39,8 @@ class Ground:
     node_ip: str
     temp_dir: str
     object_store_bytes: int
+    gpus: tuple[str, ...] = ()
+    """UUIDs of the GPUs or MIG instances of this machine that raylets share out; empty: each sees what there is."""
 
 
 def ray_resources(shape: WorkerShape) -> dict[str, int]:
@@ -86,5 +88,6 @@ def configuration(
             "node_ip": ground.node_ip,
             "temp_dir": ground.temp_dir,
             "object_store_bytes": ground.object_store_bytes,
+            "gpus": list(ground.gpus),
         },
     }

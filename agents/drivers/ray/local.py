@@ -86,13 +86,18 @@ class LocalProvider:
         worker_idle_s: float = 15.0,
         isolate: bool = True,
         python: str = sys.executable,
+        gpus: tuple[str, ...] = (),
     ) -> None:
-        """`python` is the interpreter of an environment with Ray; its folder leads the jobs' PATH."""
+        """`python` is the interpreter of an environment with Ray; its folder leads the jobs' PATH.
+
+        `gpus` are the UUIDs of this machine's GPUs or MIG instances that its workers share out.
+        """
         self._state_dir = state_dir
         self._shapes = tuple(shapes)
         self._worker_idle_s = worker_idle_s
         self._isolate = isolate
         self._python = python
+        self._gpus = gpus
 
     @property
     def shapes(self) -> tuple[WorkerShape, ...]:
@@ -161,7 +166,7 @@ class LocalProvider:
         self._write(journal)
         folder = Path(journal.temp_dir)
         ray = str(Path(self._python).parent / "ray")
-        ground = Ground(ray, journal.head_address, node_ip, journal.temp_dir, OBJECT_STORE_BYTES)
+        ground = Ground(ray, journal.head_address, node_ip, journal.temp_dir, OBJECT_STORE_BYTES, self._gpus)
         document = configuration(f"tidegate-{journal.id}", self._shapes, self._worker_idle_s, ground)
         (folder / "autoscaling.json").write_text(json.dumps(document, indent=1))
         (folder / "home").mkdir()

@@ -45,6 +45,7 @@ class RayletProvider(NodeProvider):
         self._lock = threading.RLock()
         self._tags: dict[str, dict[str, str]] = {HEAD: _tags(HEAD, NODE_KIND_HEAD, HEAD)}
         self._raylets: dict[str, subprocess.Popen[bytes]] = {}
+        self._gpus: dict[str, tuple[str, ...]] = {}
         self._started = 0
 
     def non_terminated_nodes(self, tag_filters: dict[str, str]) -> list[str]:
@@ -145,6 +146,10 @@ class RayletProvider(NodeProvider):
         ]
         environment = dict(os.environ, RAY_CLOUD_INSTANCE_ID=node_id, RAY_NODE_TYPE_NAME=shape)
         environment.pop("PYTHONPATH", None)  # this house's packages are no business of the jobs'
+        if config.get("gpus"):
+            mine = self._free_gpus(int(resources.get("GPU", 0)))
+            self._gpus[node_id] = mine
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(mine)  # Ray shares out what it sees among its workers
         folder.mkdir()
         with (folder / "raylet.log").open("wb") as output:
             return subprocess.Popen(
@@ -156,8 +161,15 @@ class RayletProvider(NodeProvider):
                 start_new_session=True,
             )
 
+    def _free_gpus(self, count: int) -> tuple[str, ...]:
+        """The first GPUs of this machine that no raylet has: two of them would otherwise both give out the first."""
+        taken = {uuid for gpus in self._gpus.values() for uuid in gpus}
+        free = [uuid for uuid in self.provider_config["gpus"] if uuid not in taken]
+        return tuple(free[:count])
+
     def _forget(self, node_id: str) -> subprocess.Popen[bytes] | None:
         self._tags.pop(node_id, None)
+        self._gpus.pop(node_id, None)
         return self._raylets.pop(node_id, None)
 
 

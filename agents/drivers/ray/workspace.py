@@ -17,16 +17,16 @@ def environment(
     """What the runner and the job are told; the job's own settings cannot replace these."""
     run: dict[str, Any] = {
         "entrypoint": spec.entrypoint,
-        "bundle": gang.bundle(spec.worker),
+        "bundle": gang.bundle(spec),
         "workers": spec.workers,
-        "strategy": gang.STRATEGY,
+        "strategy": gang.strategy(spec),
         "group": f"{task.id}-{attempt}",
         "ray_namespace": f"{task.id}-{attempt}",
         "gang_timeout_s": gang_timeout_s,
         "timeout_s": spec.timeout_ms / 1000,
         "report": str(attempt_dir(task, attempt) / "run.json"),
     }
-    asked = gang.bundle(spec.worker)
+    asked = gang.bundle(spec)
     ours = {
         "TIDEGATE_RUN": json.dumps(run),
         "TIDEGATE_JOB": task.name,

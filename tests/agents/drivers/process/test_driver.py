@@ -197,3 +197,19 @@ async def test_a_disk_that_takes_nothing_is_the_world(driver: ProcessDriver, tas
     with pytest.raises(Unavailable):
         await driver.prepare(task)
     task.data_dir.unlink()
+
+
+async def test_a_server_sees_the_gpus_of_its_task_and_other_gpus_are_another_server(
+    driver: ProcessDriver, task: Task
+) -> None:
+    first = replace(task, spec=replace(spec_of(task), env={"CUDA_VISIBLE_DEVICES": "GPU-a"}))
+    await driver.start(first)
+    await seen(driver, first, TaskPhase.READY)
+    before = driver._current(first)
+    moved = replace(task, spec=replace(spec_of(task), env={"CUDA_VISIBLE_DEVICES": "GPU-b"}))
+    await driver.start(moved)
+    after = driver._current(moved)
+    assert before is not None and after is not None
+    running = [one.process() for one in (before, after)]
+    assert [one.environ()["CUDA_VISIBLE_DEVICES"] for one in running if one] == ["GPU-a", "GPU-b"]
+    await seen(driver, moved, TaskPhase.READY)
