@@ -137,6 +137,19 @@ class Fleet:
             for copy in reversed(seated):
                 self._vacate(copy)
 
+    def seats_kept(self, workload_id: str, slots: tuple[Slot, ...], seats: tuple[Seat, ...]) -> tuple[Seat, ...]:
+        """The seats that a workload has already, where it stands on these very slots; else `seats`.
+
+        Work that is decided again and stays where it is also stays on its GPUs.
+        """
+        holding = self._holdings.get(workload_id)
+        if holding is None or not seats:
+            return seats
+        had = tuple(seat_of(copy) for copy in holding.copies)
+        stands = [(copy.site, copy.offer) for copy in holding.copies]
+        same = stands == [(slot.site, slot.offer) for slot in slots for _ in range(slot.count)]
+        return had if same and [len(seat.gpus) for seat in had] == [len(seat.gpus) for seat in seats] else seats
+
     def take(
         self,
         workload_id: str,

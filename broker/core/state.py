@@ -376,7 +376,7 @@ class State:
             model=record.model,
             traceparent=record.traceparent,
             slots=slots,
-            seats=decision.seats_at(site),
+            seats=self.fleet.seats_kept(_holder(record.id, site), slots, decision.seats_at(site)),
         )
         before = self._site(site)
         sent = carried(record.workload, before.site)

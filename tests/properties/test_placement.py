@@ -149,6 +149,14 @@ def mutants(decision: Decision) -> list[tuple[str, Decision]]:
     if decision.outcome is Outcome.PLACED:
         upside_down = replace(decision.monthly, compute=Estimate(low=1, point=0, high=0))
         wrong.append(("a month upside down", replace(decision, monthly=upside_down)))
+        first, others = decision.seats[0], decision.seats[1:]
+        for name, seat in (
+            ("a unit that is not there", replace(first, unit=1_000_000)),
+            ("a GPU that is not there", replace(first, gpus=(*first.gpus[1:], 99))),
+            ("one GPU twice", replace(first, gpus=first.gpus * 2 or (0, 0))),
+        ):
+            wrong.append((name, replace(decision, seats=(seat, *others))))
+        wrong.append(("a seat left out", replace(decision, seats=others)))
         wrong.append(("refused anyway", replace(decision, outcome=Outcome.REFUSED, slots=())))
     else:
         wrong.append(("placed nowhere", replace(decision, outcome=Outcome.PLACED)))

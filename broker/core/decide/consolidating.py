@@ -90,7 +90,7 @@ def _at(
     if decision is None:
         return None
     workload = state.workloads[workload_id].workload
-    holding = state.fleet.take(_trial(workload_id), decision.slots, workload.demand, workload.team)
+    holding = state.fleet.take(_trial(workload_id), decision.slots, workload.demand, workload.team, decision.seats)
     units = {(copy.site, copy.offer, copy.unit) for copy in holding.copies}
     if units <= used:
         return workload_id, decision, units

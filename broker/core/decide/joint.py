@@ -91,7 +91,8 @@ def _place(
                 continue
             if decision.outcome is Outcome.PLACED:
                 placed[index] = decision
-                state.fleet.take(_trial(index), decision.slots, workloads[index].demand, workloads[index].team)
+                demand, team = workloads[index].demand, workloads[index].team
+                state.fleet.take(_trial(index), decision.slots, demand, team, decision.seats)
                 break
     for index in placed:
         state.fleet.release(_trial(index))
