@@ -1,0 +1,114 @@
+"""Accounts: what a team has spent in a calendar month (UTC), what it will have spent at its end, as whole micros.
+
+An account is a fold: every placement opens a charge at its price per hour, every end closes it. Between two events a
+charge runs on by itself, so what is owed is a function of the account and a moment. Kept inside is micros an hour times
+milliseconds, which is whole; it is divided once, when it is read, and rounded up.
+
+What is committed is what open charges will add until the month ends, or until the latest moment at which the work ends
+where it declared one (a job's timeout counted from when it was placed).
+
+Limits: the newest 13 months.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+HOUR_MS = 3_600_000
+MONTHS_KEPT = 13
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What one workload costs while it holds room."""
+
+    micros_per_hour: int
+    since: int
+    until: int = 0
+    """When it ends at the latest; 0 where nothing says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One team's own, without the teams below it."""
+
+    charges: dict[str, Charge] = field(default_factory=dict)
+    """By workload."""
+    owed: dict[str, int] = field(default_factory=dict)
+    """By month, of closed charges: micros an hour times milliseconds."""
+
+
+def opened(account: Account, workload_id: str, charge: Charge) -> Account:
+    """With a charge running; one that ran already is closed first."""
+    before = closed(account, workload_id, charge.since)
+    return replace(before, charges={**before.charges, workload_id: charge})
+
+
+def closed(account: Account, workload_id: str, at: int) -> Account:
+    """With the charge ended, and owed."""
+    charge = account.charges.get(workload_id)
+    if charge is None:
+        return account
+    owed = dict(account.owed)
+    for month, ms in _months(charge.since, at):
+        owed[month] = owed.get(month, 0) + charge.micros_per_hour * ms
+    newest = sorted(owed)[-MONTHS_KEPT:]
+    charges = {name: one for name, one in account.charges.items() if name != workload_id}
+    return Account(charges, {month: owed[month] for month in newest})
+
+
+def spent(accounts: Iterable[Account], month: str, now: int) -> int:
+    """Micros owed for a month at a moment, over accounts."""
+    whole = 0
+    for account in accounts:
+        whole += account.owed.get(month, 0)
+        for charge in account.charges.values():
+            whole += sum(charge.micros_per_hour * ms for name, ms in _months(charge.since, now) if name == month)
+    return up(whole)
+
+
+def committed(accounts: Iterable[Account], now: int) -> int:
+    """Micros that what runs now adds to this month from now on."""
+    end = month_end(now)
+    whole = 0
+    for account in accounts:
+        for charge in account.charges.values():
+            until = min(charge.until, end) if charge.until else end
+            whole += charge.micros_per_hour * max(until - max(now, charge.since), 0)
+    return up(whole)
+
+
+def rate(accounts: Iterable[Account]) -> int:
+    """Micros an hour now."""
+    return sum(charge.micros_per_hour for account in accounts for charge in account.charges.values())
+
+
+def month_of(at: int) -> str:
+    """The calendar month of a moment, `2026-11`."""
+    return f"{_moment(at):%Y-%m}"
+
+
+def month_end(at: int) -> int:
+    """The first moment of the next month, ms since the epoch."""
+    moment = _moment(at)
+    following = datetime(moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC)
+    return (following - _EPOCH) // timedelta(milliseconds=1)
+
+
+def up(micros_hours_ms: int) -> int:
+    """Micros, rounded up."""
+    return -(-micros_hours_ms // HOUR_MS)
+
+
+def _months(since: int, until: int) -> Iterable[tuple[str, int]]:
+    """The months that a time touches, with how many milliseconds of each."""
+    while since < until:
+        end = min(month_end(since), until)
+        yield month_of(since), end - since
+        since = end
+
+
+def _moment(at: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=at)
