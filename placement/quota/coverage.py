@@ -14,10 +14,11 @@ meet, `W`'s side covers `W` and `V`'s side does not cover `V`; or, both in one t
 covered. And at no level above may `V` be covered and `W` not.
 
 Why that cannot go round in circles. Give every state the list of its firm work, which nobody displaces; then of its
-covered work by level and importance; then of its borrowing work by importance. Placing work where room is free adds to the list. A reclaim adds `W` and takes
-away only what stands later in it: what is not covered where `W` is, or borrows with less importance. Nothing else
-displaces anybody. So the list only ever grows, read with its most significant part first; there are finitely many, so
-without new work the displacing ends. A displaced `V` in particular never displaces its `W`.
+covered work by level and importance; then of its borrowing work by importance. Placing work where room is free adds
+to the list. A reclaim adds `W` and takes away only what stands later in it: what is not covered where `W` is, or
+borrows with less importance. Nothing else displaces anybody. So the list only ever grows, read with its most
+significant part first; there are finitely many, so without new work the displacing ends. A displaced `V` in
+particular never displaces its `W`.
 """
 
 from collections.abc import Iterable, Mapping
