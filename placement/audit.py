@@ -26,6 +26,7 @@ from placement import audit_law
 from placement.audit_money import Bill, Standing
 from placement.audit_reach import Reach
 from placement.audit_room import Need, Node, Stand, as_it_is, gives, if_empty, needs, wrong_seats
+from placement.audit_teams import Teams
 from placement.facts import Copy, SiteFacts
 from placement.fleet import Fleet
 from placement.law import Law
@@ -53,7 +54,7 @@ class _Audit:
         self.workload, self.decision, self.law, self.digest = workload, decision, law, digest
         self.facts = dict(sorted(fleet.sites.items()))
         self.reach = Reach(workload, fleet, digest, decision.decided_at)
-        self.held = fleet.used_by_team(workload.team)
+        self.teams = Teams(workload, fleet, law, decision.decided_at)
         self.by_site = workload.spread.value == "site"
         self.copies = 1 if self.by_site else workload.copies
         self.rules = {f"{policy.name}/{rule.name}": rule for policy in law.policies for rule in policy.rules}
@@ -148,8 +149,10 @@ class _Audit:
         now["copies-free"] = not has_room or max(self.apart(offers, w) for w in self.wanted) >= self.copies
         answer.update(shape)
         answer.update(now)
-        answer["team-limit"] = self.within_limit()
+        answer |= self.teams.allows([o.offer for o in offers])
         answer["max-cost"] = self.affordable(site, offers)
+        price = self.price(site, offers) if self.teams.budgets else None
+        answer["team-budget"] = price is None or self.teams.within_budget(price[0])
         return answer
 
     def spread_over_sites(self, verdicts: dict[str, dict[str, bool]]) -> None:
@@ -210,7 +213,8 @@ class _Audit:
         lawful = self.lawful_offer(site, offer)
         standing = self.used.get((site.name, offer.name), {})
         used = {unit: Node(offer, tuple(copies)) for unit, copies in standing.items() if unit < offer.count}
-        return Stand(offer, used, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful)
+        within = offer.name in self.teams.may_hold(self.facts[site.name].offers)
+        return Stand(offer, used, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful, within)
 
     def soon_enough(self, site: Site, offers: list[Stand]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
@@ -223,12 +227,12 @@ class _Audit:
 
     def emptied(self, o: Stand) -> Stand:
         """The same if nothing stood there."""
-        return Stand(o.offer, {}, o.offer.count, o.answers_in_us, o.lawful)
+        return Stand(o.offer, {}, o.offer.count, o.answers_in_us, o.lawful, o.within_quota)
 
     def room(self, o: Stand, wanted: Need) -> tuple[int, int]:
         """Copies that fit on an offer, and units that can take one."""
         right_model = not wanted.models or o.offer.gpu_model in wanted.models
-        if not o.lawful or not right_model or not gives(o.offer, wanted) or not self.in_time(o):
+        if not (o.lawful and o.within_quota and right_model) or not gives(o.offer, wanted) or not self.in_time(o):
             return 0, 0
         each = o.whole.times(wanted)
         on_used = [node.times(wanted) for node in o.used_units.values()]
@@ -242,14 +246,6 @@ class _Audit:
         if self.workload.spread.value == "zone":
             return len({zone for zone, _, units in rooms if units})
         return sum(copies for _, copies, _ in rooms)
-
-    def within_limit(self) -> bool:
-        team = next((team for team in self.law.teams if team.name == self.workload.team), None)
-        if team is None or team.limit is None:
-            return True
-        asked = _amounts(self.workload.demand.resources)
-        limits = zip(_amounts(team.limit), _amounts(self.held), asked, strict=True)
-        return all(not most or held + one * self.workload.copies <= most for most, held, one in limits)
 
     # 3: what is ranked, and money.
 
@@ -310,14 +306,18 @@ class _Audit:
         return self.bill.cost(site, standing, self.origin_region)
 
     def affordable(self, site: Site, offers: list[Stand]) -> bool:
-        """The ceiling against the cheapest single offer with room for all copies or, where there is none, the slots."""
-        most = self.workload.max_cost_micros_per_hour
+        """The ceiling against the price."""
+        most, price = self.workload.max_cost_micros_per_hour, self.price(site, offers)
+        return not (most and price) or (price[1] and price[0] * (self.workload.copies if self.by_site else 1) <= most)
+
+    def price(self, site: Site, offers: list[Stand]) -> tuple[int, bool] | None:
+        """Of the cheapest single offer with room for all copies, else of the slots; is it known. None without room."""
         wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
         if wanted is None:  # no room now: the price is that of the place if nothing stood there
             offers = [self.emptied(o) for o in offers]
             wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
-        if most == 0 or wanted is None:
-            return True
+        if wanted is None:
+            return None
         by_name = {o.offer.name: o for o in offers}
         choices: list[tuple[int, int, int, bool]] = []
         for index, o in enumerate(offers):
@@ -328,12 +328,10 @@ class _Audit:
                 slots = (Slot(site.name, o.offer.name, self.copies),)
                 cost, known = self.cost(site, slots, by_name, wanted)
                 choices.append((cost.total, self.stranded(slots, by_name, wanted), index, known))
-        share = self.workload.copies if self.by_site else 1
         if choices:
-            total, _, _, known = min(choices)
-            return known and total * share <= most
+            return min(choices)[0], min(choices)[3]
         cost, known = self.cost(site, self.filled(site, offers, wanted), by_name, wanted)
-        return known and cost.total * share <= most
+        return cost.total, known
 
     def filled(self, site: Site, offers: list[Stand], wanted: Need) -> tuple[Slot, ...]:
         """The copies on several offers: the cheapest per copy first, one in each zone where the spread is by zone."""

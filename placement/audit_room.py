@@ -206,6 +206,7 @@ class Stand:
     empty: int
     answers_in_us: int | None
     lawful: bool
+    within_quota: bool = True
 
     @property
     def nodes(self) -> list[Node]:

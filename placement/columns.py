@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from placement.facts import Copy, Measurement, SiteFacts
 from placement.gpu.division import Division, offer_divisions
+from placement.quota.amounts import amounts
 from placement.reach import Times
 from placement.scoring.tie import Seeds, seeds
 from placement.units import Units
@@ -266,6 +267,20 @@ class Columns:
         row = self.offer_row.get((copy.site, copy.offer))
         if row is not None:
             self.units.vacate(row, copy)
+
+    @cached_property
+    def capacity(self) -> dict[str, int]:
+        """Everything that is declared or observed, all in use or not, by the names of `placement.quota.amounts`."""
+        found = amounts(
+            int((self.count * self.gpus).sum()) * 1000,
+            int((self.count * self.cpus).sum()),
+            int((self.count * self.memory).sum()),
+        )
+        for code, model in enumerate(self.gpu_model.values):
+            gpus = int((self.count * self.gpus)[self.gpu_model.codes == code].sum())
+            if model and gpus:
+                found[f"gpus/{model}"] = gpus * 1000
+        return found
 
     # From offers to their sites.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from placement.quota.ledger import NO_RIGHT, Right
 from tidegate.model import mig
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
@@ -82,6 +83,8 @@ class Holding:
     copies: tuple[Copy, ...]
     carried: tuple[Carried, ...] = ()
     """At each site, whether its uplink is limited or not: a limit may be declared later."""
+    right: Right = NO_RIGHT
+    """By which it has its room."""
 
     @property
     def resources(self) -> Resources:

@@ -28,6 +28,8 @@ from placement.facts import Carried, Copy, Holding, Measurement, SiteFacts
 from placement.gpu import count
 from placement.gpu.wanted import Wanted, variants, wanted_by
 from placement.packing import eligible_for
+from placement.quota.amounts import Amounts, add, amounts
+from placement.quota.ledger import NO_RIGHT, Ledger, Right, Stake
 from placement.seating import Apart, FirstFit, Policy, TightestFit, copy_at, seat_of, seat_slot
 from tidegate.model.decision import Seat, Slot
 from tidegate.model.errors import Broken, Refused
@@ -52,6 +54,8 @@ class Fleet:
         self._teams: dict[str, Resources] = {}
         self._uplinks: dict[str, int] = {}
         self._by_site: dict[str, dict[str, Holding]] = {}
+        self.ledger = Ledger()
+        """The holdings by team, for the rules on quotas. Follows them; not to be changed by others."""
         self._columns: Columns | None = None
 
     # What is known, as nouns.
@@ -101,6 +105,10 @@ class Fleet:
         _check_offers(facts.offers)
         before = self._sites.get(site.name)
         self._sites[site.name] = facts
+        if before is not None and before.offers != facts.offers:
+            for holding in self._holdings.values():
+                if any(copy.site == site.name for copy in holding.copies):
+                    self.ledger.put(self._stake(holding))
         if self._columns is None:
             return
         if before is not None and before.site == site and before.offers == facts.offers:
@@ -159,6 +167,7 @@ class Fleet:
         seats: tuple[Seat, ...] = (),
         *,
         carried: tuple[Carried, ...] = (),
+        right: Right = NO_RIGHT,
     ) -> Holding:
         """Take what `slots` and `seats` say, copy by copy; replaces what the workload held.
 
@@ -176,7 +185,7 @@ class Fleet:
                 self._occupy(copies[-1])
         for slot in () if seats else slots:
             copies += self._first_fit(slot, demand)
-        return self._hold(Holding(workload_id, team, tuple(copies), carried))
+        return self._hold(Holding(workload_id, team, tuple(copies), carried, right))
 
     def restore(self, holding: Holding) -> None:
         """Give back a holding as `take` returned it, seats and all."""
@@ -191,6 +200,7 @@ class Fleet:
         if holding is None:
             return
         self._touch(Part.UNITS)
+        self.ledger.drop(workload_id)
         for copy in holding.copies:
             self._vacate(copy)
         for one in holding.carried:
@@ -219,6 +229,7 @@ class Fleet:
             name: replace(held, copies=tuple(copy for copy in held.copies if copy.site == site.name))
             for name, held in self._by_site.get(site.name, {}).items()
         }
+        fleet.ledger = self.ledger.copy()
         return fleet
 
     # How copies stand on units.
@@ -289,10 +300,21 @@ class Fleet:
             self._carry(one.site, one.bytes_per_day)
         for site in {copy.site for copy in holding.copies}:
             self._by_site.setdefault(site, {})[holding.workload_id] = holding
+        self.ledger.put(self._stake(holding))
         taken = replace(holding.resources, gpu_memory_bytes=0)
         if not _is_nothing(taken):
             self._teams[holding.team] = self.used_by_team(holding.team) + taken
         return holding
+
+    def _stake(self, holding: Holding) -> Stake:
+        """What the holding counts in its team's quota, on the GPU models of its offers as they are known now."""
+        found: Amounts = {}
+        for copy in holding.copies:
+            facts = self._sites.get(copy.site)
+            offer = next((one for one in facts.offers if one.name == copy.offer), None) if facts else None
+            took, model = copy.resources, offer.gpu_model if offer else ""
+            add(found, amounts(copy.gpu_milli, took.cpus_milli, took.memory_bytes, model))
+        return Stake(holding.workload_id, holding.team, found, holding.right)
 
 
 def _is_nothing(taken: Resources) -> bool:

@@ -13,6 +13,7 @@ from functools import cached_property
 from placement.columns import Columns
 from placement.money.books import changes, in_force, merged
 from placement.money.tariff import Tariff
+from placement.quota.tree import Tree
 from placement.rules.attributes import CLASSES, mistaken_class
 from placement.rules.law import LawRule, check_rules, classes_named, compile_policy
 from placement.scoring.cost import Prices
@@ -51,6 +52,11 @@ class Law:
         """The classes of data that the law knows: those of the packs and those that a policy in force names."""
         return frozenset(CLASSES).union(*(classes_named(policy) for policy in self.policies))
 
+    @cached_property
+    def tree(self) -> Tree:
+        """The teams, compiled."""
+        return Tree(self.teams)
+
     def at(self, now: int) -> "Law":
         """The law with the prices that hold at a moment; itself where there are no books to choose from."""
         if not self.books:
@@ -61,6 +67,7 @@ class Law:
             books = in_force(self.books, now)
             law = replace(self, price_book=merged(books), books=(), cited=tuple(book.ref for book in books))
             law.__dict__["rules"] = self.rules  # compiled once, whatever the moment
+            law.__dict__["tree"] = self.tree
             found[index] = law
         return found[index]
 

@@ -27,7 +27,9 @@ from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
 from placement.rules.rule import Column, Rule, to_mask
 from placement.rules.spread import SpreadRule
+from placement.rules.team_budget import TeamBudget
 from placement.rules.team_limit import TeamLimit
+from placement.rules.team_quota import TeamQuota
 from placement.rules.volume import Volume, VolumeFree
 from placement.scoring.cost import Costs, costs
 from tidegate.model.workload import Workload
@@ -99,7 +101,7 @@ class Question:
     model_digest: str = ""
     exclude: frozenset[str] = frozenset()
     now: int = 0
-    """The moment of the decision, ms since the epoch: how old measurements are."""
+    """The moment of the decision, ms since the epoch: how old measurements are, and which month it is."""
     source_region: str | None = None
     """Where the data's origin stands, for a fleet that does not have the site that would say so."""
 
@@ -117,6 +119,10 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
 
     prices = law.prices(columns)
     usable = times.in_time if legal.offers is None else times.in_time & legal.offers
+    limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
+    for rule in (limit, share):
+        within = rule.offers(workload, fleet)
+        usable = usable if within is None else usable & within
     packing = Packing(workload, columns, prices, usable)
     sites = len(columns)
     shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
@@ -137,10 +143,11 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     has_room = legal.some_offer & _all_allow((reach[2], *shape, *free), sites)
     allowed = lasting & _all_allow((*shape, *link, *free), sites)
     free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
-    quota = _ask((TeamLimit(law.team(workload.team)),), workload, fleet)
-    watch("fit", _counts((*shape, *free, *quota)))
+    budget = TeamBudget(law.tree, packing, cost.total, question.now)
+    quotas = _ask((limit, share, budget), workload, fleet)
+    watch("fit", _counts((*shape, *free, *quotas)))
     watch("price", _counts(price))
-    return Verdicts(legal, (*reach, *shape, *price, *free, *quota), packing, cost)
+    return Verdicts(legal, (*reach, *shape, *price, *free, *quotas), packing, cost)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:

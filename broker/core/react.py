@@ -34,21 +34,6 @@ def react(state: State, event: Event, before: frozenset[str]) -> list[Effect]:
             return []
 
 
-def about(event: Event) -> str:
-    """The id of the workload that the event changes, empty where it changes none."""
-    match event:
-        case (
-            happened.WorkloadDecided(workload_id=workload_id)
-            | happened.WorkloadCancelled(workload_id=workload_id)
-            | happened.WorkloadDisplaced(workload_id=workload_id)
-        ):
-            return workload_id
-        case happened.WorkloadProgressed(status=status):
-            return status.workload_id
-        case _:
-            return ""
-
-
 def standing(state: State, workload_id: str) -> frozenset[str]:
     """The sites where a workload stands now."""
     record = state.workloads.get(workload_id)

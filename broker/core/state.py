@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from broker.core import lifecycle
+from broker.core.accounting import settle
 from broker.core.records import (
     JOINED,
     UNKNOWN,
@@ -30,10 +31,13 @@ from broker.core.records import (
     SiteRecord,
     WorkloadRecord,
 )
+from broker.core.story import about
 from placement.facts import Carried, Holding
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.money.books import standing
+from placement.quota.accounts import Account
+from placement.quota.ledger import Right
 from placement.rules.volume import carried
 from tidegate.model import event as happened
 from tidegate.model.assignment import Assignment, Phase
@@ -80,11 +84,23 @@ class State:
     """By site, then by origin."""
     service_times: dict[str, dict[str, MeasuredTime]] = field(default_factory=dict)
     """By model digest, then by device class."""
+    accounts: dict[str, Account] = field(default_factory=dict)
+    """By team: what its work has cost and costs."""
+    durations: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By team: how long its newest jobs that succeeded ran, ms, oldest first."""
+    freed: int = 0
+    """The offset of the last event after which something might fit that did not before."""
+    placements: int = 0
+    """How many times anything was placed."""
     answers: dict[str, Answer] = field(default_factory=dict)
     fleet: Fleet = field(default_factory=Fleet, compare=False)
     """Derived, but for its holdings: the columns that the engine works on."""
     law: Law = field(default_factory=Law, compare=False)
     """Derived: what is in force."""
+
+    def __post_init__(self) -> None:
+        """The fleet reads what teams owe; it does not keep it."""
+        self.fleet.ledger.accounts = self.accounts
 
     def apply(self, recorded: Recorded) -> None:
         """Take in one event. Raises `Broken` where it does not follow or cannot be."""
@@ -93,6 +109,10 @@ class State:
         event = recorded.event
         _FOLD[type(event)](self, event, recorded.offset)
         self.offset = recorded.offset
+        if workload_id := about(event):
+            settle(self, workload_id, event.at)
+        if isinstance(event, _OPENS):
+            self.freed = recorded.offset
         if not isinstance(event, _PLACES_NOTHING):
             self.placement_offset = recorded.offset
 
@@ -103,6 +123,7 @@ class State:
     def rebuild(self, holdings: Iterable[Holding]) -> None:
         """Derive what is derived, after a snapshot was read. Holdings name units, so they come back as they were."""
         self.fleet = Fleet()
+        self.fleet.ledger.accounts = self.accounts
         for record in self.sites.values():
             self._know_site(record)
         for site, links in self.links.items():
@@ -387,6 +408,7 @@ class State:
             record.workload.team,
             assignment.seats,
             carried=(Carried(site, sent),) if sent else (),
+            right=_right(record),
         )
         held = before.desired.get(record.id)
         if held and replace(held, generation=offset) == assignment:
@@ -400,6 +422,7 @@ class State:
         if workload_id not in before.desired:
             return
         self.fleet.release(_holder(workload_id, site))
+        self.freed = offset
         desired = {name: assignment for name, assignment in before.desired.items() if name != workload_id}
         removed, floor = {**before.removed, workload_id: offset}, before.floor
         if len(removed) > REMOVALS_KEPT:
@@ -437,6 +460,11 @@ class State:
             del self.answers[next(iter(self.answers))]
 
 
+def _right(record: WorkloadRecord) -> Right:
+    """By which right a workload has its room."""
+    return Right(record.workload.importance, record.workload.yields, record.placed_offset)
+
+
 def _holder(workload_id: str, site: str) -> str:
     """A workload's holding at one site; while it moves it has one at each place."""
     return f"{workload_id}@{site}"
@@ -450,6 +478,18 @@ _PLACES_NOTHING = (
     happened.WorkloadQueued,
     happened.BrokerStarted,
 )
+
+_OPENS = (
+    happened.SiteApplied,
+    happened.PolicyApplied,
+    happened.TeamApplied,
+    happened.PriceBookApplied,
+    happened.SiteJoined,
+    happened.SiteCordoned,
+    happened.LinkMeasured,
+    happened.ServiceTimeMeasured,
+)
+"""What may let something fit that did not, beside room that comes free."""
 
 _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.BrokerStarted: State._started,

@@ -52,6 +52,21 @@ def touches(recorded: Recorded) -> frozenset[str]:
             return frozenset({digest})
 
 
+def about(event: Event) -> str:
+    """The id of the workload that the event changes, empty where it changes none."""
+    match event:
+        case (
+            happened.WorkloadDecided(workload_id=workload_id)
+            | happened.WorkloadCancelled(workload_id=workload_id)
+            | happened.WorkloadDisplaced(workload_id=workload_id)
+        ):
+            return workload_id
+        case happened.WorkloadProgressed(status=status):
+            return status.workload_id
+        case _:
+            return ""
+
+
 def line(recorded: Recorded) -> str:
     """One event in one line, for logs and for the message of a `Broken`."""
     event: Event = recorded.event

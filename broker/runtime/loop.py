@@ -22,9 +22,9 @@ from broker.core.commands import ApplyDeclarations, Command, RegisterModel, Subm
 from broker.core.decide import decide
 from broker.core.decide.placing import Disagreement, Watch, unwatched
 from broker.core.effects import Effect, RaiseAlarm
-from broker.core.react import about, react, standing
+from broker.core.react import react, standing
 from broker.core.state import State
-from broker.core.story import line
+from broker.core.story import about, line
 from broker.log.interface import Log
 from broker.runtime.clock import Clock
 from broker.runtime.history import to_record

@@ -99,8 +99,8 @@ def _over_lent(
     used = ledger.used(tree, scope)
     kept = _idle(tree, ledger, scope, frozenset(path))
     for name, amount in wanted.items():
-        if kept.get(name, 0) and name in has:
-            most = max(has[name] - used.get(name, 0) - kept[name], 0)
+        if kept.get(name, 0) and (scope == ROOT or name in has):
+            most = max(has.get(name, 0) - used.get(name, 0) - kept[name], 0)
             if amount > most:
                 return Excess("lent", "" if scope == ROOT else scope, name, most, amount)
     return None

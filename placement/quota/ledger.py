@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from placement.quota.accounts import Account
 from placement.quota.amounts import Amounts, add
 from placement.quota.tree import NOBODY, ROOT, Tree
 from tidegate.model.workload import Priority
@@ -21,6 +22,10 @@ class Right:
     yields: bool = False
     since: int = 0
     """The event since which it has held room: its seniority."""
+
+
+NO_RIGHT = Right()
+"""Of what was taken before rights were recorded: firm, and neither important nor unimportant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Ledger:
     """Stakes by holder. Only the fleet that owns it changes it."""
 
     def __init__(self) -> None:
+        self.accounts: Mapping[str, Account] = {}
+        """By team, what it owes; the broker's state gives its own, and keeps it."""
         self._stakes: dict[str, Stake] = {}
         self._tree: Tree | None = None
         self._used: dict[str, Amounts] = {}
@@ -84,7 +91,7 @@ class Ledger:
     def copy(self) -> "Ledger":
         """One of its own, with the same stakes."""
         copied = Ledger()
-        copied._stakes = dict(self._stakes)
+        copied._stakes, copied.accounts = dict(self._stakes), self.accounts
         return copied
 
     def _keep(self, tree: Tree) -> None:

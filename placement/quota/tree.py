@@ -48,6 +48,13 @@ class Tree:
         }
         """What a team may hold with what it borrows, where that is bounded."""
         self.bounds_borrowing = any(not team.borrowing or team.borrowing_limit is not None for team in teams)
+        self.models = any(
+            name.startswith("gpus/")
+            for quotas in (self.guarantee, self.limit, self.borrowing)
+            for quota in quotas.values()
+            for name in quota
+        )
+        """Whether any quota speaks of a model of GPU."""
         self._paths: dict[str, tuple[str, ...]] = {}
 
     def _above(self, team: Team) -> str:
@@ -79,8 +86,8 @@ class Tree:
         CPUs beside guaranteed GPUs) it asks nothing.
         """
         guarantee = self.guarantee.get(node)
-        if not guarantee:
-            return False
+        if not guarantee or not wanted:
+            return not wanted
         first = [name for name in wanted if name.startswith("gpus")] or list(wanted)
         if not any(name in guarantee for name in first):
             return False

@@ -11,7 +11,7 @@ reader wants the reasons, from what is hardest to change to what is easiest:
 5. `max-cost`: money, which a person can raise;
 6. `volume-free`, what is left of the link, and `gpus-free`, `gpu-memory-free`, `cpus-free`, `memory-free` and
    `copies-free`, what is left of 4: others may give it back. They are silent where 3 and 4 have said no;
-7. `team-limit`: the team's share.
+7. `team-limit`, `team-quota`, `team-budget`: what the team may hold, borrow and spend.
 
 So what no waiting cures stands before what waiting may cure (`Kind`). Where they speak of sites together, `spread` and
 `copies-free` are asked after the rules before them, because they count the sites that those allow.

@@ -1,47 +1,31 @@
-"""Team limit: what the team holds and what is asked stay within what it may hold at once. The same answer everywhere.
+"""Team limit: what the team and every team above it hold, and what is asked, stay within what they may hold at once.
 
-A field of the limit at 0 is not limited, so that a limit can name GPUs alone. GPU memory is per device and adds up to
+An amount of a limit at 0 is not limited, so that a limit can name GPUs alone. GPU memory is per device and adds up to
 nothing, so it is not counted.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
 
-import numpy as np
-
-from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Findings, Plain
-from tidegate.model.decision import Kind, Lack, Unit
-from tidegate.model.money import Team
+from placement.quota.bounds import Excess, over_limit
+from placement.quota.ledger import Ledger
+from placement.rules.team import TeamRule
 from tidegate.model.workload import Workload
 
-UNITS = {"gpus": Unit.COUNT, "cpus_milli": Unit.CPUS_MILLI, "memory_bytes": Unit.BYTES}
 
-
-class TeamLimit(Plain):
+class TeamLimit(TeamRule):
     """Never exceeded, wherever the work would go."""
 
     name = "team-limit"
-    kind = Kind.QUOTA
 
-    def __init__(self, team: Team | None) -> None:
-        self._limit = team.limit if team else None
+    def speaks(self, workload: Workload) -> bool:
+        """Whether any team has a limit."""
+        return self.tree.limits
 
-    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): all True or all False."""
-        return np.full(len(fleet.columns), not self._over(workload, fleet), dtype=np.bool_)
+    def bound(self, workload: Workload, fleet: Fleet, wanted: Mapping[str, int]) -> Excess | None:
+        """The lowest level that would go over."""
+        return over_limit(self.tree, fleet.ledger, workload.team, wanted)
 
-    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
-        """The first amount that goes over: the limit, and what the team would hold."""
-        field = self._over(workload, fleet)[0]
-        asked = fleet.used_by_team(workload.team) + workload.demand.resources * workload.copies
-        most = getattr(self._limit, field)
-        lack = Lack(f"team.limit.{field}", "Le", (workload.team,), (), most, UNITS[field])
-        return Findings((lack,), numbers=np.full(len(refused), getattr(asked, field), dtype=np.int64))
-
-    def _over(self, workload: Workload, fleet: Fleet) -> tuple[str, ...]:
-        if self._limit is None:
-            return ()
-        asked = fleet.used_by_team(workload.team) + workload.demand.resources * workload.copies
-        over = replace(asked, gpu_memory_bytes=0).shortfall(self._limit)
-        return tuple(field for field in over if getattr(self._limit, field))
+    def ever(self, workload: Workload, fleet: Fleet, wanted: Mapping[str, int]) -> bool:
+        """Whether it is within the limits by itself."""
+        return over_limit(self.tree, Ledger(), workload.team, wanted) is None

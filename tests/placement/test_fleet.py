@@ -103,7 +103,7 @@ def test_a_team_at_its_limit_gets_nothing_more_anywhere() -> None:
     places.take("w1", first.slots, asked.demand, "vision")
     second = decided(asked, places, law)
     miss = misses(second, "us-east-1")["team-limit"]
-    assert (miss.key, miss.wanted_number, miss.found_number) == ("team.limit.gpus", 2, 4)
+    assert (miss.key, miss.wanted_number, miss.found_number) == ("team.limit.gpus", 2_000, 4_000)
     assert decided(replace(asked, team="other"), places, law).outcome is Outcome.PLACED
 
 

@@ -11,6 +11,7 @@ from placement.engine import decide
 from placement.facts import Carried
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.quota.ledger import Right
 from placement.rules.volume import carried
 from tests.properties.worlds import MODEL, NOW, World, laws, workloads, worlds
 from tidegate.model.decision import Decision, Estimate, Outcome, Unit
@@ -60,6 +61,7 @@ def test_what_is_taken_never_exceeds_what_is_there(
                 workload.team,
                 decision.seats,
                 carried=sent(workload, decision, fleet),
+                right=Right(yields=workload.yields),
             )
         if fleet.holdings and data.draw(st.integers(0, 3)) == 0:
             fleet.release(data.draw(st.sampled_from(sorted(fleet.holdings))))
@@ -87,6 +89,7 @@ def test_columns_kept_by_row_say_what_columns_built_anew_say(
             workload.team,
             decision.seats,
             carried=sent(workload, decision, fleet),
+            right=Right(yields=workload.yields),
         )
         fleet.release(f"w{number - 2}")
     again = world.fleet()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from placement.fleet import Fleet
 from placement.law import Law
-from tidegate.model.money import Availability, EgressPrice, Ownership, Price, PriceBook, Team, Uplift
+from tidegate.model.money import Availability, EgressPrice, Ownership, Price, PriceBook, Quota, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, GpuSharing, MigInstance, Offer, Pricing, Reach, Site, Tier
@@ -162,6 +162,49 @@ def rules(draw: st.DrawFn, name: str) -> Rule:
 
 
 @st.composite
+def teams(draw: st.DrawFn) -> tuple[Team, ...]:
+    """The team that workloads are of, alone or below another, with neighbours; quotas of everything."""
+    limit = draw(st.sampled_from((None, Resources(gpus=1), Resources(cpus_milli=3000))))
+    alone = Team(
+        "vision",
+        limit=limit,
+        budget_micros_per_month=draw(st.sampled_from((0, 3 * 10**8))),
+        labels={"unit": "research"},
+    )
+    if draw(st.booleans()):
+        return (alone,)
+    few = draw(st.sampled_from((Quota(Resources(gpus=1)), Quota(Resources(cpus_milli=1500), {"l4": 500}), None)))
+    borrows = draw(st.booleans())
+    vision = Team(
+        "vision",
+        Resources(draw(st.integers(0, 1)), 0, draw(st.sampled_from((0, 2000)))),
+        limit,
+        borrows,
+        parent="plant",
+        guaranteed_models=draw(st.sampled_from(({}, {"l4": 1000}))),
+        limit_models=draw(st.sampled_from(({}, {"l4": 1000}, {"a10": 2000}))),
+        borrowing_limit=few if borrows else None,
+    )
+    plant = Team(
+        "plant",
+        Resources(3, 0, 4000),
+        draw(st.sampled_from((None, Resources(gpus=4)))),
+        budget_micros_per_month=draw(st.sampled_from((0, 10**9))),
+        guaranteed_models={"l4": 2000},
+    )
+    keeps = draw(st.booleans())
+    finance = Team(
+        "finance",
+        Resources(draw(st.integers(0, 3)), 0, 2000),
+        guaranteed_models=draw(st.sampled_from(({}, {"a10": 1500}))),
+        lends_nothing=keeps,
+        lending_limit=None if keeps else few,
+        parent=draw(st.sampled_from(("", "plant"))),
+    )
+    return vision, plant, finance
+
+
+@st.composite
 def laws(draw: st.DrawFn) -> Law:
     """None to two policies of one or two rules, perhaps a price book, perhaps a team with a limit."""
     policies = tuple(
@@ -198,10 +241,8 @@ def laws(draw: st.DrawFn) -> Law:
         uplifts=(Uplift("US", 12_001), Uplift("DE", 1)),
         idle_owned_ppm=70_000,
     )
-    limit = draw(st.sampled_from((None, Resources(gpus=1), Resources(cpus_milli=3000))))
-    teams = (Team("vision", limit=limit, labels={"unit": "research"}),)
     books = draw(st.sampled_from(((), (book,), (book, newer), (other, newer, book))))
-    return Law(policies, draw(st.sampled_from((None, book, book))), teams, books)
+    return Law(policies, draw(st.sampled_from((None, book, book))), draw(teams()), books)
 
 
 @st.composite
@@ -235,7 +276,7 @@ def workloads(draw: st.DrawFn) -> Workload:
         name=draw(st.sampled_from(("a", "b"))),
         kind=WorkloadKind.TRAINING_JOB if training else WorkloadKind.INFERENCE_SERVICE,
         demand=draw(demands()),
-        team=draw(st.sampled_from(("", "vision"))),
+        team=draw(st.sampled_from(("", "vision", "vision", "finance"))),
         data=Data(
             classes=(draw(st.sampled_from(CLASSES)),),
             subjects=draw(st.sampled_from(((), ("DE",), ("EU", "US"), ("US-CA",)))),
@@ -267,6 +308,7 @@ def workloads(draw: st.DrawFn) -> Workload:
         ),
         labels=draw(st.sampled_from(({}, {"risk": "high"}))),
         carries=draw(st.sampled_from(((), (), (Data(),), (Data(("phi",), ("US",), True, "officer", "branch"),)))),
+        preemptible=draw(st.booleans()),
     )
 
 

@@ -30,6 +30,8 @@ def number(value: int, unit: Unit) -> str:
         return f"{value / 1000:g} CPUs"
     if unit is Unit.MICROSECONDS:
         return f"{value / 1000:g} ms"
+    if unit is Unit.MICROS:
+        return f"${value / MICROS_PER_DOLLAR:,.2f} this month"
     if unit is Unit.MICROS_PER_HOUR:
         return dollars_per_month(value)
     return str(value)

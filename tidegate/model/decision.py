@@ -49,6 +49,8 @@ class Unit(StrEnum):
     MICROS_PER_HOUR = "micros_per_hour"
     GPU_MILLI = "gpu_milli"
     """Thousandths of one GPU's compute."""
+    MICROS = "micros"
+    """Of money, in a calendar month."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,48 @@
+"""The part of the fold that counts: what teams owe, how long their jobs took, how often something was placed.
+
+`settle` follows every event about a workload, once the state has taken it in. A charge runs while the workload has room
+by its decision in force: from the moment it was placed until it ends, makes room or is asked to stop; a new decision is
+a new price. Part of `State.apply`, and by itself no writer.
+
+Limits: the newest 64 durations of a team.
+"""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from placement.quota.accounts import Account, Charge, closed, opened
+from tidegate.model.assignment import Phase
+
+if TYPE_CHECKING:
+    from broker.core.records import WorkloadRecord
+    from broker.core.state import State
+
+DURATIONS_KEPT = 64
+
+
+def settle(state: "State", workload_id: str, at: int) -> None:
+    """Open, close or leave the workload's charge; note when it first ran and how long it took."""
+    record = state.workloads.get(workload_id)
+    if record is None:
+        return
+    team = record.workload.team
+    account = state.accounts.get(team, Account())
+    running = account.charges.get(workload_id)
+    price = record.decision.cost.total if record.decision and record.live and record.sites else None
+    if price is None:
+        if running is not None:
+            state.accounts[team] = closed(account, workload_id, at)
+    elif running is None or running.micros_per_hour != price:
+        state.accounts[team] = opened(account, workload_id, Charge(price, at, _until(record, at)))
+        state.placements += running is None
+    if record.phase is Phase.RUNNING and not record.running_since:
+        state.workloads[workload_id] = replace(record, running_since=at)
+    if record.phase is Phase.SUCCEEDED and record.running_since and record.workload.training:
+        known = state.durations.get(team, ())
+        state.durations[team] = (*known, max(at - record.running_since, 0))[-DURATIONS_KEPT:]
+
+
+def _until(record: "WorkloadRecord", at: int) -> int:
+    """When it ends at the latest, by its own word."""
+    timeout = record.workload.training.timeout_ms if record.workload.training else 0
+    return at + timeout if timeout else 0
