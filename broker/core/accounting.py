@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from placement.quota.accounts import Account, Charge, closed, opened
+from placement.quota.ledger import Right
+from tidegate.model import event as happened
 from tidegate.model.assignment import Phase
 
 if TYPE_CHECKING:
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
     from broker.core.state import State
 
 DURATIONS_KEPT = 64
+
+OPENS = (
+    happened.SiteApplied,
+    happened.PolicyApplied,
+    happened.TeamApplied,
+    happened.PriceBookApplied,
+    happened.SiteJoined,
+    happened.SiteCordoned,
+    happened.LinkMeasured,
+    happened.ServiceTimeMeasured,
+)
+"""What may let something fit that did not, beside room that comes free."""
 
 
 def settle(state: "State", workload_id: str, at: int) -> None:
@@ -46,3 +60,8 @@ def _until(record: "WorkloadRecord", at: int) -> int:
     """When it ends at the latest, by its own word."""
     timeout = record.workload.training.timeout_ms if record.workload.training else 0
     return at + timeout if timeout else 0
+
+
+def right_of(record: "WorkloadRecord") -> Right:
+    """By which right a workload has its room."""
+    return Right(record.workload.importance, record.workload.yields, record.placed_offset)

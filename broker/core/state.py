@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from broker.core import lifecycle
-from broker.core.accounting import settle
+from broker.core.accounting import OPENS, right_of, settle
 from broker.core.records import (
     JOINED,
     UNKNOWN,
@@ -37,7 +37,6 @@ from placement.fleet import Fleet
 from placement.law import Law
 from placement.money.books import standing
 from placement.quota.accounts import Account
-from placement.quota.ledger import Right
 from placement.rules.volume import carried
 from tidegate.model import event as happened
 from tidegate.model.assignment import Assignment, Phase
@@ -111,7 +110,7 @@ class State:
         self.offset = recorded.offset
         if workload_id := about(event):
             settle(self, workload_id, event.at)
-        if isinstance(event, _OPENS):
+        if isinstance(event, OPENS):
             self.freed = recorded.offset
         if not isinstance(event, _PLACES_NOTHING):
             self.placement_offset = recorded.offset
@@ -408,7 +407,7 @@ class State:
             record.workload.team,
             assignment.seats,
             carried=(Carried(site, sent),) if sent else (),
-            right=_right(record),
+            right=right_of(record),
         )
         held = before.desired.get(record.id)
         if held and replace(held, generation=offset) == assignment:
@@ -460,11 +459,6 @@ class State:
             del self.answers[next(iter(self.answers))]
 
 
-def _right(record: WorkloadRecord) -> Right:
-    """By which right a workload has its room."""
-    return Right(record.workload.importance, record.workload.yields, record.placed_offset)
-
-
 def _holder(workload_id: str, site: str) -> str:
     """A workload's holding at one site; while it moves it has one at each place."""
     return f"{workload_id}@{site}"
@@ -478,18 +472,6 @@ _PLACES_NOTHING = (
     happened.WorkloadQueued,
     happened.BrokerStarted,
 )
-
-_OPENS = (
-    happened.SiteApplied,
-    happened.PolicyApplied,
-    happened.TeamApplied,
-    happened.PriceBookApplied,
-    happened.SiteJoined,
-    happened.SiteCordoned,
-    happened.LinkMeasured,
-    happened.ServiceTimeMeasured,
-)
-"""What may let something fit that did not, beside room that comes free."""
 
 _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.BrokerStarted: State._started,
