@@ -169,6 +169,8 @@ class _Audit:
             "cpus-free",
             "memory-free",
             "team-limit",
+            "team-quota",
+            "team-budget",
         }
 
         def allowed(*but: str) -> list[str]:
@@ -182,7 +184,7 @@ class _Audit:
         if len(allowed(*passing)) < self.workload.copies:
             for verdict in verdicts.values():
                 verdict["spread"] = False
-        now = allowed("team-limit")
+        now = allowed("team-limit", "team-quota", "team-budget")
         if len(now) < self.workload.copies:
             for name in now:
                 verdicts[name]["copies-free"] = False

@@ -83,6 +83,8 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     UNIT_MICROS_PER_HOUR: _Unit.ValueType  # 7
     UNIT_GPU_MILLI: _Unit.ValueType  # 8
     """Thousandths of one GPU's compute."""
+    UNIT_MICROS: _Unit.ValueType  # 9
+    """Of money, in a calendar month."""
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
     """How the numbers of a miss are to be read."""
@@ -97,6 +99,8 @@ UNIT_MICROSECONDS: Unit.ValueType  # 6
 UNIT_MICROS_PER_HOUR: Unit.ValueType  # 7
 UNIT_GPU_MILLI: Unit.ValueType  # 8
 """Thousandths of one GPU's compute."""
+UNIT_MICROS: Unit.ValueType  # 9
+"""Of money, in a calendar month."""
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 @_typing.final
