@@ -17,13 +17,15 @@ from placement.columns import Numbers
 
 ORDERS = (1, 3)
 """Against which choice beyond the best a workload's loss is counted."""
+SEARCHED_NEAR = 16
+"""Arcs of each kind that the search looks at."""
 SEARCHED = 20_000
 """With more workloads than this an assignment is rounded and repaired, and not searched to the end."""
 
 
 def settle(problem: Problem, prices: NDArray[np.float64]) -> Assignment:
     """The best whole assignment that rounding and search find from these prices."""
-    close = near(problem, prices)
+    close = near(problem, prices, width=SEARCHED_NEAR)
     passes = 60 if int(problem.many.sum()) <= SEARCHED else 4
     found = [improve(problem, close, assign(problem, prices, order), passes=passes) for order in ORDERS]
     return min(found, key=lambda assignment: assignment.cost)

@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-BENCHES = ("decisions", "packing", "submits", "inference", "drain")
+BENCHES = ("decisions", "packing", "money", "submits", "inference", "drain")
 
 
 def main(names: list[str]) -> None:
