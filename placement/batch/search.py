@@ -15,7 +15,7 @@ Limits: `PASSES` over everybody, `PUSHES` workloads pushed after each. 1,000 wor
 
 import numpy as np
 
-from placement.batch.near import Near
+from placement.batch.near import Near, within
 from placement.batch.problem import Assignment, Problem
 from placement.columns import Numbers
 
@@ -76,7 +76,7 @@ class _Search:
 
     def _elsewhere(self) -> tuple[Numbers, Numbers]:
         """Shapes (workloads,): the cheapest other place with room, and what it costs there."""
-        room = (self.demand[:, None, :] <= self.left[self.place]).all(axis=2) & (self.place != self.at[:, None])
+        room = within(self.demand[:, None, :], self.left[self.place]) & (self.place != self.at[:, None])
         cost = np.where(room, self.cost, NEVER)
         column = cost.argmin(axis=1)
         return self.place[self.everyone, column], cost[self.everyone, column]
@@ -108,7 +108,7 @@ class _Search:
         pair = np.repeat(np.arange(len(goes)), times)
         yields = standing[first[to[pair]] + np.arange(len(pair)) - np.repeat(np.cumsum(times) - times, times)]
         comes, there = goes[pair], to[pair]
-        enough = (self.demand[comes] <= self.left[there] + self.demand[yields]).all(axis=1)
+        enough = within(self.demand[comes], self.left[there] + self.demand[yields])
         pair, yields, comes, there = pair[enough], yields[enough], comes[enough], there[enough]
         gain, next_place, next_cost = self._yielding(comes, yields, there, saved[pair])
         good = np.flatnonzero(gain > 0)
@@ -136,7 +136,7 @@ class _Search:
         aside = np.where(place[yields] == there, NEVER, cost[yields])
         home = self.at[comes]
         back = np.full(len(comes), NEVER, dtype=np.int64)
-        room = (self.demand[yields] <= self.left[home] + self.demand[comes]).all(axis=1)
+        room = within(self.demand[yields], self.left[home] + self.demand[comes])
         some = np.flatnonzero(room)
         near = self.place[yields[some]] == home[some, None]
         back[some] = np.where(near, self.cost[yields[some]], NEVER).min(axis=1)
@@ -168,7 +168,7 @@ class _Search:
             for other in self._in_the_way(workload, place, left):
                 if (left[place] >= wanted).all():
                     break
-                room = (self.demand[other] <= left[self.place[other]]).all(axis=1) & (self.place[other] != place)
+                room = within(self.demand[other], left[self.place[other]]) & (self.place[other] != place)
                 paid = np.where(room, self.cost[other], NEVER)
                 aside = int(paid.argmin())
                 lost += int(paid[aside]) - int(self.pays[other])
@@ -190,7 +190,7 @@ class _Search:
             return []
         needed = short > 0
         frees = (np.minimum(self.demand[standing], short)[:, needed] / short[needed]).sum(axis=1)
-        room = (self.demand[standing][:, None, :] <= left[self.place[standing]]).all(axis=2)
+        room = within(self.demand[standing][:, None, :], left[self.place[standing]])
         room &= self.place[standing] != place
         lost = np.where(room, self.cost[standing], NEVER).min(axis=1) - self.pays[standing]
         order = np.argsort(lost / np.maximum(frees, 1e-9), kind="stable")
