@@ -23,7 +23,7 @@ from placement.money.range import monthly
 from placement.ranking import order, recorded
 from placement.relax import relaxations, rule_prices
 from placement.verdicts import Question, Watch, judge, silent
-from tidegate.model.decision import Cost, Decision, MonthlyRange, Outcome
+from tidegate.model.decision import Cost, Decision, Outcome
 from tidegate.model.errors import Refused
 from tidegate.model.mig import NAMES, gpu_milli
 from tidegate.model.workload import Demand, Spread, Workload, WorkloadKind
@@ -76,7 +76,7 @@ def decide(
         decided_at=now,
         revision=revision,
         runner_up="" if other is None else fleet.columns.names[other],
-        monthly=monthly(workload, cost, int(verdicts.costs.interruptions[chosen].sum())) if chosen else MonthlyRange(),
+        monthly=monthly(workload, cost, int(verdicts.costs.interruptions[chosen].sum())),
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
         seats=fleet.seats(workload, slots),
     )

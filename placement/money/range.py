@@ -84,7 +84,10 @@ def spread_ms(workload: Workload) -> int:
 
 
 def monthly(workload: Workload, cost: Cost, interruptions_ppm: int = 0) -> MonthlyRange:
-    """The range, for the decided cost per hour and the expected interruptions an hour of all units, in millionths."""
+    """The range, for the decided cost per hour and the expected interruptions an hour of all units, in millionths.
+
+    Of a cost of nothing, as a refusal has, it says how often and how long alone.
+    """
     when = hours(workload)
     month = _range(workload, cost, interruptions_ppm, when)
     if not when.is_runs:
@@ -99,6 +102,7 @@ def monthly(workload: Workload, cost: Cost, interruptions_ppm: int = 0) -> Month
         month.availability,
         runs_milli=-(-when.runs * 1_000 // when.per),
         per_run=one.total,
+        hours_milli=month.hours_milli,
     )
 
 
@@ -120,6 +124,7 @@ def _range(workload: Workload, cost: Cost, interruptions_ppm: int, when: Hours) 
         idle=by_the_replica(cost.idle),
         spot_loss=_unlucky(by_the_replica(cost.spot_loss), over(interruptions_ppm, when.high_ms, most, least)),
         availability=by_the_replica(cost.availability),
+        hours_milli=over(1_000, when.point_ms),
     )
 
 

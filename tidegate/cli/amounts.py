@@ -4,18 +4,18 @@ from tidegate.model.decision import Miss, Unit
 from tidegate.model.quantity import HOURS_PER_MONTH, MICROS_PER_DOLLAR
 
 
-def dollars_per_month(micros_per_hour: int) -> str:
-    """What a price per hour comes to in a month."""
-    dollars = micros_per_hour * HOURS_PER_MONTH / MICROS_PER_DOLLAR
-    return f"${dollars:,.2f}/month" if abs(dollars) < 100 else f"${dollars:,.0f}/month"
+def dollars_per_month(micros_per_hour: int, hours_milli: int = 0) -> str:
+    """What a price per hour comes to in a month, or in so many thousandths of hours of it where that is said."""
+    milli = micros_per_hour * (hours_milli or HOURS_PER_MONTH * 1_000)
+    return f"{dollars(round(milli / 1_000))}/month"
 
 
 def dollars(micros: int) -> str:
     """An amount: to the cent below $100, in whole dollars above; what is less than a cent shows its first digits."""
-    amount = micros / MICROS_PER_DOLLAR
-    if 0 < abs(amount) < 0.01:
-        return f"${amount:.2g}"
-    return f"${amount:,.2f}" if abs(amount) < 100 else f"${amount:,.0f}"
+    sign, amount = "-" if micros < 0 else "", abs(micros) / MICROS_PER_DOLLAR
+    if 0 < amount < 0.01:
+        return f"{sign}${amount:.2g}"
+    return f"{sign}${amount:,.2f}" if amount < 100 else f"{sign}${amount:,.0f}"
 
 
 def number(value: int, unit: Unit) -> str:

@@ -21,7 +21,8 @@ CAUSES: dict[str, Callable[[Cost], int]] = {
 
 
 def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0) -> None:
-    """Prints the whole explanation; `matrix` adds every verdict."""
+    """Prints the whole explanation; `matrix` adds every verdict. A month has as many hours as the workload runs in."""
+    hours = decision.monthly.hours_milli
     render.line(_headline(name, decision, offset))
     if decision.outcome is Outcome.PLACED:
         _show_ranking(decision)
@@ -37,21 +38,22 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
         cheaper = decision.outcome is Outcome.PLACED
         render.line("would be cheaper if" if cheaper else "would fit if", "bold")
         for relaxation in decision.relaxations:
-            render.line(f"  {relaxation_text(relaxation)}")
+            render.line(f"  {relaxation_text(relaxation, hours)}")
     if decision.rule_prices:
         render.line("")
         render.line("what the rules cost", "bold")
         for price in decision.rule_prices:
-            money = amounts.dollars_per_month(price.micros_per_hour)
+            money = amounts.dollars_per_month(price.micros_per_hour, hours)
             render.line(f"  {price.rule}  {money} against {price.cheaper_site}")
 
 
-def relaxation_text(relaxation: Relaxation) -> str:
-    """One way to make it fit, in one line."""
+def relaxation_text(relaxation: Relaxation, hours_milli: int = 0) -> str:
+    """One way to make it fit, in one line; its price for a month of so many hours, all of them where none are said."""
     changes = " and ".join(
         f"{change.field} {change.before or 'none'} -> {change.after}" for change in relaxation.changes
     )
-    return f"{changes}  at {relaxation.site}  {amounts.dollars_per_month(relaxation.cost_micros_per_hour)}"
+    money = amounts.dollars_per_month(relaxation.cost_micros_per_hour, hours_milli)
+    return f"{changes}  at {relaxation.site}  {money}"
 
 
 def _headline(name: str, decision: Decision, offset: int) -> Text:
@@ -70,7 +72,7 @@ def _headline(name: str, decision: Decision, offset: int) -> Text:
 
 def _show_ranking(decision: Decision) -> None:
     render.line("")
-    ranked = decision.ranked
+    ranked, hours = decision.ranked, decision.monthly.hours_milli
     causes = {
         name: cause
         for name, cause in CAUSES.items()
@@ -80,13 +82,13 @@ def _show_ranking(decision: Decision) -> None:
         "candidates",
         ["", "candidate", *causes],
         [
-            (index + 1, one.site, *(amounts.dollars_per_month(cause(one.cost)) for cause in causes.values()))
+            (index + 1, one.site, *(amounts.dollars_per_month(cause(one.cost), hours) for cause in causes.values()))
             for index, one in enumerate(ranked)
         ],
         right=list(causes),
     )
     if decision.runner_up:
-        margin = amounts.dollars_per_month(decision.margin_micros_per_hour)
+        margin = amounts.dollars_per_month(decision.margin_micros_per_hour, hours)
         render.line(f"the runner-up {decision.runner_up} lost by {margin}", "dim")
 
 

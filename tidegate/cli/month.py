@@ -39,9 +39,7 @@ def show(month: MonthlyRange) -> None:
     if month.runs_milli:
         low, point, high = _three(month.per_run)
         runs = "1 run" if month.runs_milli == 1_000 else f"{month.runs_milli / 1_000:g} runs"
-        render.line(
-            f"{runs} a month, {point} each ({low} to {high}); candidates are compared as if it never ended", "dim"
-        )
+        render.line(f"{runs} a month, {point} each ({low} to {high})", "dim")
 
 
 def _three(one: Estimate) -> tuple[str, str, str]:

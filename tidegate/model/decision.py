@@ -386,6 +386,8 @@ class MonthlyRange:
     """Thousandths of runs in a month; 0 where it runs all the time."""
     per_run: Estimate = Estimate()
     """One run, all causes; nothing where it runs all the time."""
+    hours_milli: int = 0
+    """Thousandths of hours that it is expected to run in a month; 0 in decisions of before this was recorded."""
 
     @property
     def total(self) -> Estimate:

@@ -736,8 +736,11 @@ class MonthlyRange(_message.Message):
     AVAILABILITY_FIELD_NUMBER: _builtins.int
     RUNS_MILLI_FIELD_NUMBER: _builtins.int
     PER_RUN_FIELD_NUMBER: _builtins.int
+    HOURS_MILLI_FIELD_NUMBER: _builtins.int
     runs_milli: _builtins.int
     """Thousandths of runs in a month; 0 where it runs all the time."""
+    hours_milli: _builtins.int
+    """Thousandths of hours that it is expected to run in a month; 0 in decisions of before this was recorded."""
     @_builtins.property
     def compute(self) -> Global___Estimate: ...
     @_builtins.property
@@ -765,10 +768,11 @@ class MonthlyRange(_message.Message):
         availability: Global___Estimate | None = ...,
         runs_milli: _builtins.int = ...,
         per_run: Global___Estimate | None = ...,
+        hours_milli: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "compute", b"compute", "egress", b"egress", "idle", b"idle", "per_run", b"per_run", "spot_loss", b"spot_loss", "uplift", b"uplift"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "compute", b"compute", "egress", b"egress", "idle", b"idle", "per_run", b"per_run", "runs_milli", b"runs_milli", "spot_loss", b"spot_loss", "uplift", b"uplift"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["availability", b"availability", "compute", b"compute", "egress", b"egress", "hours_milli", b"hours_milli", "idle", b"idle", "per_run", b"per_run", "runs_milli", b"runs_milli", "spot_loss", b"spot_loss", "uplift", b"uplift"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

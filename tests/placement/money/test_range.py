@@ -36,6 +36,7 @@ def test_more_replicas_cost_more_at_most():
     assert monthly(work, Cost(compute=2, idle=4, egress=8)) == MonthlyRange(
         compute=Estimate(2 * 730, 2 * 730, 7 * 730),
         idle=Estimate(4 * 730, 4 * 730, 14 * 730),
+        hours_milli=730_000,
     )
 
 
@@ -53,6 +54,7 @@ def test_more_replicas_cost_more_at_most():
 def test_a_job_runs_as_its_schedule_says(said, point, runs_milli):
     month = monthly(scheduled(**said), Cost(compute=DOLLAR))
     assert (month.compute.point, month.runs_milli) == (point * DOLLAR, runs_milli)
+    assert month.hours_milli == point * 1_000
 
 
 def test_a_week_is_not_a_quarter_of_a_month():

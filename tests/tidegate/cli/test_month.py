@@ -56,3 +56,9 @@ def test_money_keeps_the_digits_that_matter(micros: int, shown: str):
 def test_the_headline_says_what_one_pays_for(range_: MonthlyRange, shown: str):
     decision = Decision(Outcome.PLACED, ("a",), (), cost=Cost(compute=1_000_000), monthly=range_)
     assert month.headline(decision) == shown
+
+
+def test_a_price_an_hour_is_a_month_s_of_as_many_hours_as_it_runs():
+    assert amounts.dollars_per_month(2_000_000) == "$1,460/month"
+    assert amounts.dollars_per_month(2_000_000, 1_500) == "$3.00/month"
+    assert amounts.dollars_per_month(-1_000) == "-$0.73/month"
