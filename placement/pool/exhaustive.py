@@ -53,14 +53,15 @@ def choose(nodes: Nodes, scoring: Scoring, ask: Ask) -> Seat | None:
     rows = np.flatnonzero(room(nodes, ask))
     if not len(rows):
         return None
-    value, spoilt = _worth(nodes, scoring, rows, nodes.cpus[rows], nodes.gpus[rows])
+    shape, model = nodes.shape[rows], nodes.model[rows]
+    value, spoilt = worth(scoring, shape, model, nodes.cpus[rows], nodes.gpus[rows])
     best, gpu = np.full(len(rows), NEVER), np.zeros(len(rows), dtype=np.int64)
     for option in range(MOST_GPUS if ask.share_milli else 1):
         idle, fits = _after(nodes.gpus[rows], ask, option)
-        after, spoils = _worth(nodes, scoring, rows, nodes.cpus[rows] - ask.cpus_milli, idle)
-        costs = _costs(scoring, value - after, spoils - spoilt)
-        better = fits & (costs < best)
-        best[better], gpu[better] = costs[better], option
+        after, spoils = worth(scoring, shape, model, nodes.cpus[rows] - ask.cpus_milli, idle)
+        cost = costs(scoring, value - after, spoils - spoilt)
+        better = fits & (cost < best)
+        best[better], gpu[better] = cost[better], option
     row = int(np.argmin(best // scoring.band_micros))
     node = int(rows[row])
     if ask.share_milli:
@@ -90,10 +91,12 @@ def _after(gpus: Numbers, ask: Ask, option: int) -> tuple[Numbers, NDArray[np.bo
     return idle, np.ones(len(idle), dtype=np.bool_)
 
 
-def _worth(nodes: Nodes, scoring: Scoring, rows: Numbers, cpus: Numbers, idle: Numbers) -> tuple[Numbers, Numbers]:
-    """The value and the fragmentation of nodes with so many free CPUs and so much idle on each GPU."""
+def worth(scoring: Scoring, shape: Numbers, model: Numbers, cpus: Numbers, idle: Numbers) -> tuple[Numbers, Numbers]:
+    """The value and the fragmentation of nodes with so many free CPUs and so much idle on each GPU.
+
+    Shapes: idle (nodes, GPUs), -1 where there is none; all others (nodes,). Models as the gradient numbers them.
+    """
     value, gradient = scoring.value, scoring.gradient
-    shape, model = nodes.shape[rows], nodes.model[rows]
     step = np.searchsorted(gradient.steps, cpus, side="right")
     free = (idle == WHOLE).sum(axis=1)
     used = (idle >= 0) & (idle < WHOLE)
@@ -108,9 +111,9 @@ def _levels(value: Value) -> Numbers:
     return np.arange(len(value.cpu_price))[None, :, None]
 
 
-def _costs(scoring: Scoring, lost: Numbers, spoiled: Numbers) -> Numbers:
+def costs(scoring: Scoring, lost: Numbers, spoiled: Numbers) -> Numbers:
     """`Scoring.cost`, for many."""
     if scoring.published:
         return TOP - np.searchsorted(scoring.gradient.thresholds, -spoiled, side="right")
-    costs: Numbers = lost + scoring.lean_milli * spoiled // scoring.gradient.total
-    return costs
+    found: Numbers = lost + scoring.lean_milli * spoiled // scoring.gradient.total
+    return found

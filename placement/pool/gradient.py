@@ -15,6 +15,7 @@ free ones together, where `step` says how many of the typical CPU amounts the no
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,10 +88,9 @@ class Gradient:
         weight = np.zeros((len(models), len(steps) + 1, len(sizes) + 1), dtype=np.int64)
         free = np.zeros((len(models), len(steps) + 1, MOST_GPUS + 1), dtype=np.int64)
         total = sum(wanted.count for wanted in work)
-        for m, model in enumerate(models):
-            for step in range(len(steps) + 1):
-                for wanted in work:
-                    _add(wanted, model, steps[:step], sizes, weight[m, step], free[m, step])
+        for wanted in work:
+            for m, model in enumerate(models):
+                _add(wanted, model, steps, sizes, weight[m], free[m])
         return cls(total, tuple(models), np.array(steps, dtype=np.int64), bucket, weight, free, thresholds(total))
 
     def score(self, change: int) -> int:
@@ -98,17 +98,17 @@ class Gradient:
         return int(np.searchsorted(self.thresholds, change, side="right"))
 
 
-def _add(wanted: Wanted, model: str, cpus_had: Sequence[int], sizes: Sequence[int], weight: Table, free: Table) -> None:
-    """One typical class's part in the tables of one model and step."""
+def _add(wanted: Wanted, model: str, steps: Sequence[int], sizes: Sequence[int], weight: Table, free: Table) -> None:
+    """One typical class's part in the tables of one model; shapes (S + 1, B) and (S + 1, 9)."""
     ask, count = wanted.ask, wanted.count
-    if not ask.gpus or (ask.models and model not in ask.models) or ask.cpus_milli not in cpus_had:
-        weight += count
-        free += count * WHOLE * np.arange(MOST_GPUS + 1)
-        return
-    need = ask.per_gpu_milli
-    for index in range(len(sizes)):
-        weight[index] += count if sizes[index] <= need else 0  # bucket b: from sizes[b - 1] up to below sizes[b]
-    free[: ask.gpus] += count * WHOLE * np.arange(MOST_GPUS + 1)[: ask.gpus]
+    usable = ask.gpus and (not ask.models or model in ask.models)
+    fits = steps.index(ask.cpus_milli) + 1 if usable else len(steps) + 1  # from this step on its CPUs are there
+    each = count * WHOLE * np.arange(MOST_GPUS + 1)
+    weight[:fits] += count
+    free[:fits] += each
+    too_small = bisect_right(sizes, ask.per_gpu_milli)  # bucket b: from sizes[b - 1] up to below sizes[b]
+    weight[fits:, :too_small] += count
+    free[fits:, : ask.gpus] += each[: ask.gpus]
 
 
 def thresholds(total: int) -> Table:
