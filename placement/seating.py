@@ -81,8 +81,11 @@ class Among:
 class Policy(Protocol):
     """Chooses a unit. It must answer the same for the same units, whatever it was asked before."""
 
-    def pick(self, among: Among) -> int:
-        """The place in `among` of the unit that the next copy goes to; `among` has one or more."""
+    def pick(self, among: Among, columns: Columns, offer: int, wanted: Wanted) -> int:
+        """The place in `among` of the unit that the next copy goes to; `among` has one or more.
+
+        All are units of the offer in that row, where what is not in `among` can be looked up.
+        """
 
 
 class TightestFit:
@@ -92,7 +95,7 @@ class TightestFit:
     number. Order and ties are part of the policy: a tie broken at random costs more GPUs than the rule gains.
     """
 
-    def pick(self, among: Among) -> int:
+    def pick(self, among: Among, columns: Columns, offer: int, wanted: Wanted) -> int:
         left = np.arange(len(among))
         for key in (among.opens, among.gpu_milli, among.cpus, among.memory):
             left = left[key[left] == key[left].min()]
@@ -102,7 +105,7 @@ class TightestFit:
 class FirstFit:
     """The unit with the lowest number: how copies were seated before decisions recorded it."""
 
-    def pick(self, among: Among) -> int:
+    def pick(self, among: Among, columns: Columns, offer: int, wanted: Wanted) -> int:
         return 0
 
 
@@ -127,7 +130,7 @@ def seat_slot(
         if apart is Apart.PACKED:
             times = min(left, int(among.times.max()))
             among = among.where(among.times >= times)
-        number = int(among.numbers[policy.pick(among)])
+        number = int(among.numbers[policy.pick(among, columns, offer, wanted)])
         for _ in range(times):
             on_gpus = columns.units.gpus_of(offer, number).seat(wanted) if wanted.on_gpu else GpuSeat()
             assert on_gpus is not None  # the unit was counted to have room

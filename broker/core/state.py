@@ -22,6 +22,7 @@ from typing import Any
 
 from broker.core import lifecycle
 from broker.core.accounting import OPENS, right_of, settle
+from broker.core.demanded import Demanded
 from broker.core.records import (
     JOINED,
     UNKNOWN,
@@ -92,6 +93,8 @@ class State:
     placements: int = 0
     """How many times anything was placed."""
     answers: dict[str, Answer] = field(default_factory=dict)
+    demanded: Demanded = field(default_factory=Demanded)
+    """Classes of work by how often they were asked for; units are chosen by it."""
     fleet: Fleet = field(default_factory=Fleet, compare=False)
     """Derived, but for its holdings: the columns that the engine works on."""
     law: Law = field(default_factory=Law, compare=False)
@@ -121,7 +124,7 @@ class State:
 
     def rebuild(self, holdings: Iterable[Holding]) -> None:
         """Derive what is derived, after a snapshot was read. Holdings name units, so they come back as they were."""
-        self.fleet = Fleet()
+        self.fleet = Fleet(self.demanded.policy)
         self.fleet.ledger.accounts = self.accounts
         for record in self.sites.values():
             self._know_site(record)
@@ -229,6 +232,7 @@ class State:
             model=event.model,
         )
         self.workloads[record.id] = record
+        self.demanded = self.demanded.followed_by(event.workload, self.fleet)
         self._answer(event.key, "submit", record.id, offset)
 
     def _decided(self, event: happened.WorkloadDecided, offset: int) -> None:

@@ -7,7 +7,8 @@ count until there is room (Misra and Gries, 1982), so what is frequent is never 
 It is folded from the log like everything else: the same asks in the same order give the same mix.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
 from placement.pool.nouns import Ask, Mix, mix_of
 
@@ -16,6 +17,31 @@ HALF_LIFE = 20_000
 MOST_CLASSES = 1_024
 SCALE = 16
 """One ask counts so much, so that halving does not forget at once what is rare."""
+
+
+Class = TypeVar("Class", bound=Hashable)
+
+
+def count(counts: dict[Class, int], asked: Class, since: int) -> int:
+    """Count one ask, in place. `since`: asks since counts were last halved; the answer is the next call's."""
+    if asked not in counts and len(counts) >= MOST_CLASSES:
+        _decrease(counts, min(SCALE, *counts.values()))
+    if asked in counts or len(counts) < MOST_CLASSES:
+        counts[asked] = counts.get(asked, 0) + SCALE
+    if since + 1 < HALF_LIFE:
+        return since + 1
+    for known, had in list(counts.items()):
+        counts[known] = had // 2
+        if not counts[known]:
+            del counts[known]
+    return 0
+
+
+def _decrease(counts: dict[Class, int], amount: int) -> None:
+    for known, had in list(counts.items()):
+        counts[known] = had - amount
+        if not counts[known]:
+            del counts[known]
 
 
 class Popularity:
@@ -29,20 +55,9 @@ class Popularity:
     def asked(self, asks: Iterable[Ask]) -> None:
         """These were asked for, whether or not they found room."""
         for ask in asks:
-            if ask not in self._counts and len(self._counts) >= MOST_CLASSES:
-                self._take(min(SCALE, *self._counts.values()))
-                if len(self._counts) >= MOST_CLASSES:
-                    continue
-            self._counts[ask] = self._counts.get(ask, 0) + SCALE
-            self._since += 1
-            if self._since == HALF_LIFE:
-                self._since = 0
-                self._counts = {known: count // 2 for known, count in self._counts.items() if count > 1}
+            self._since = count(self._counts, ask, self._since)
 
     @property
     def mix(self) -> Mix:
         """What has been asked for, the most frequent first; counts in sixteenths of an ask."""
         return mix_of(self._counts)
-
-    def _take(self, amount: int) -> None:
-        self._counts = {ask: count - amount for ask, count in self._counts.items() if count > amount}

@@ -159,7 +159,7 @@ def test_a_fleet_asks_its_policy_which_unit() -> None:
     class Last:
         """The unit with the highest number."""
 
-        def pick(self, among: Among) -> int:
+        def pick(self, among: Among, *_: object) -> int:
             return len(among) - 1
 
     places = Fleet(Last())
