@@ -132,6 +132,13 @@ class _Audit:
         answer: dict[str, bool] = {
             name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.rules.items()
         }
+        if stores := [known.site for known in self.facts.values() if known.site.home]:
+            answer["products"] = all(
+                audit_law.lawful_at(rule, work, store, None, self.team)
+                for name, rule in self.rules.items()
+                if name not in self.advises and not audit_law.speaks_of_offers(rule)
+                for store in stores
+            )
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
         answer["latency"] = work.latency is None or self.soon_enough(site, offers)

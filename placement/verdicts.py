@@ -25,6 +25,7 @@ from placement.rules.gpus import Gpus, GpusFree
 from placement.rules.latency import AnswerTimes, LatencyRule
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
+from placement.rules.products import Products, homes
 from placement.rules.rule import Column, Rule, to_mask
 from placement.rules.spread import SpreadRule
 from placement.rules.team_budget import TeamBudget
@@ -114,6 +115,8 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     watch("law", legal.counts)
 
     times = AnswerTimes.of(workload, fleet, digest, question.now)
+    stores = homes(columns)
+    products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
     reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(times), Volume()), workload, fleet)
     watch("reach", _counts(reach))
 
@@ -135,7 +138,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    lasting = legal.allowed & _all_allow((*reach, *shape, *price), sites)
+    lasting = legal.allowed & _all_allow((*products, *reach, *shape, *price), sites)
     shape += _ask((SpreadRule(packing, lasting),), workload, fleet)
 
     link = _ask((VolumeFree(),), workload, fleet)
@@ -147,7 +150,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     quotas = _ask((limit, share, budget), workload, fleet)
     watch("fit", _counts((*shape, *free, *quotas)))
     watch("price", _counts(price))
-    return Verdicts(legal, (*reach, *shape, *price, *free, *quotas), packing, cost)
+    return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:

@@ -3,7 +3,8 @@
 The order decides nothing about the answer, since every rule is asked about every site. It is the order in which a
 reader wants the reasons, from what is hardest to change to what is easiest:
 
-1. the law in force, one column for each policy's rule (`law`): nothing can be bought against it;
+1. the law in force, one column for each policy's rule (`law`): nothing can be bought against it; and the same law where
+   what the work leaves behind goes (`products`);
 2. `available`, `engine`: the place as it is now and what runs there, which no change of the workload cures;
 3. `latency`, `volume`: distance, which is physics;
 4. `gpus`, `gpu-model`, `gpu-memory`, `gpu-sharing`, `cpus`, `memory`: what one copy needs on one unit, if nothing stood

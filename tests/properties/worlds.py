@@ -110,6 +110,7 @@ def sites(draw: st.DrawFn, name: str) -> Site:
         reach=tuple(Reach(origin, draw(st.sampled_from((5_000, 60_000)))) for origin in reach),
         uplink_bytes_per_day=draw(st.sampled_from((0, GIB))),
         labels=draw(st.sampled_from(({}, {"floor": "2"}))),
+        home=draw(st.integers(0, 11)) == 0,
     )
 
 

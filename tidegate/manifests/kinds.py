@@ -297,6 +297,7 @@ SITE = (
     Field("agreements", WORDS, "Contracts with the operator, such as baa or scc.", "agreements"),
     Field("certifications", WORDS, "What the place is certified for, such as soc2.", "certifications"),
     Field("retentionDays", v.integer(0, 36_525), "How many days records of work here are kept.", "retention_days"),
+    Field("home", v.BOOLEAN, "Whether the broker's stores stand here, and so what all work leaves behind.", "home"),
     Field("offers", ListOf(OFFER, distinct="name"), "The capacity it can give.", "offers"),
     Field("reach", ListOf(REACH, distinct="origin"), "Declared round trips, until they are measured.", "reach"),
     Field("uplinkBytesPerDay", v.BYTES, "What its link can carry a day; left out: no limit.", "uplink_bytes_per_day"),

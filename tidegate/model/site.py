@@ -113,6 +113,8 @@ class Site:
     """ISO 3166-2 code of the region within the country whose law binds the place too, e.g. `US-CA`."""
     retention_days: int = 0
     """How long the records of work done here are kept, as the operator declares; 0 means that nobody says."""
+    home: bool = False
+    """The broker's stores stand here: models, logs and telemetry of all work come to it, wherever that runs."""
 
     @property
     def compelled_by(self) -> str:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tidegate.v1 import quantity_pb2 as tidegate_dot_v1_dot_quantity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/site.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/quantity.proto\":\n\x0bMigInstance\x12\x0b\n\x03gpu\x18\x01 \x01(\x03\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x03\"\xb1\x02\n\x05Offer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\tresources\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\x12\x0f\n\x07\x65lastic\x18\x04 \x01(\x08\x12%\n\x07pricing\x18\x05 \x01(\x0e\x32\x14.tidegate.v1.Pricing\x12\x15\n\rinstance_type\x18\x06 \x01(\t\x12\x11\n\tgpu_model\x18\x07 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x08 \x01(\t\x12\x0c\n\x04zone\x18\t \x01(\t\x12,\n\x0bgpu_sharing\x18\n \x01(\x0e\x32\x17.tidegate.v1.GpuSharing\x12,\n\nmig_layout\x18\x0b \x03(\x0b\x32\x18.tidegate.v1.MigInstance\"\'\n\x05Reach\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\x03\"\xe8\x03\n\x04Site\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1f\n\x04tier\x18\x02 \x01(\x0e\x32\x11.tidegate.v1.Tier\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x14\n\x0cjurisdiction\x18\x04 \x01(\t\x12\x1d\n\x15operator_jurisdiction\x18\x05 \x01(\t\x12\x0e\n\x06region\x18\x06 \x01(\t\x12\x10\n\x08location\x18\x07 \x01(\t\x12$\n\x07\x65ngines\x18\x08 \x03(\x0e\x32\x13.tidegate.v1.Engine\x12\"\n\x06offers\x18\t \x03(\x0b\x32\x12.tidegate.v1.Offer\x12\x12\n\nagreements\x18\n \x03(\t\x12\x16\n\x0e\x63\x65rtifications\x18\x0b \x03(\t\x12!\n\x05reach\x18\x0c \x03(\x0b\x32\x12.tidegate.v1.Reach\x12\x1c\n\x14uplink_bytes_per_day\x18\r \x01(\x03\x12-\n\x06labels\x18\x0e \x03(\x0b\x32\x1d.tidegate.v1.Site.LabelsEntry\x12\x1b\n\x13jurisdiction_region\x18\x0f \x01(\t\x12\x16\n\x0eretention_days\x18\x10 \x01(\x03\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*M\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\r\n\tTIER_EDGE\x10\x01\x12\x10\n\x0cTIER_ON_PREM\x10\x02\x12\x0e\n\nTIER_CLOUD\x10\x03*[\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x0e\n\nENGINE_RAY\x10\x01\x12\x12\n\x0e\x45NGINE_PROCESS\x10\x02\x12\x15\n\x11\x45NGINE_KUBERNETES\x10\x03*t\n\x07Pricing\x12\x17\n\x13PRICING_UNSPECIFIED\x10\x00\x12\x11\n\rPRICING_OWNED\x10\x01\x12\x15\n\x11PRICING_ON_DEMAND\x10\x02\x12\x10\n\x0cPRICING_SPOT\x10\x03\x12\x14\n\x10PRICING_RESERVED\x10\x04*\x8c\x01\n\nGpuSharing\x12\x1b\n\x17GPU_SHARING_UNSPECIFIED\x10\x00\x12\x14\n\x10GPU_SHARING_NONE\x10\x01\x12\x18\n\x14GPU_SHARING_FRACTION\x10\x02\x12\x13\n\x0fGPU_SHARING_MIG\x10\x03\x12\x1c\n\x18GPU_SHARING_TIME_SLICING\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/site.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/quantity.proto\":\n\x0bMigInstance\x12\x0b\n\x03gpu\x18\x01 \x01(\x03\x12\x0f\n\x07profile\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x03\"\xb1\x02\n\x05Offer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\tresources\x18\x02 \x01(\x0b\x32\x16.tidegate.v1.Resources\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\x12\x0f\n\x07\x65lastic\x18\x04 \x01(\x08\x12%\n\x07pricing\x18\x05 \x01(\x0e\x32\x14.tidegate.v1.Pricing\x12\x15\n\rinstance_type\x18\x06 \x01(\t\x12\x11\n\tgpu_model\x18\x07 \x01(\t\x12\x14\n\x0c\x64\x65vice_class\x18\x08 \x01(\t\x12\x0c\n\x04zone\x18\t \x01(\t\x12,\n\x0bgpu_sharing\x18\n \x01(\x0e\x32\x17.tidegate.v1.GpuSharing\x12,\n\nmig_layout\x18\x0b \x03(\x0b\x32\x18.tidegate.v1.MigInstance\"\'\n\x05Reach\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\x03\"\xf6\x03\n\x04Site\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1f\n\x04tier\x18\x02 \x01(\x0e\x32\x11.tidegate.v1.Tier\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x14\n\x0cjurisdiction\x18\x04 \x01(\t\x12\x1d\n\x15operator_jurisdiction\x18\x05 \x01(\t\x12\x0e\n\x06region\x18\x06 \x01(\t\x12\x10\n\x08location\x18\x07 \x01(\t\x12$\n\x07\x65ngines\x18\x08 \x03(\x0e\x32\x13.tidegate.v1.Engine\x12\"\n\x06offers\x18\t \x03(\x0b\x32\x12.tidegate.v1.Offer\x12\x12\n\nagreements\x18\n \x03(\t\x12\x16\n\x0e\x63\x65rtifications\x18\x0b \x03(\t\x12!\n\x05reach\x18\x0c \x03(\x0b\x32\x12.tidegate.v1.Reach\x12\x1c\n\x14uplink_bytes_per_day\x18\r \x01(\x03\x12-\n\x06labels\x18\x0e \x03(\x0b\x32\x1d.tidegate.v1.Site.LabelsEntry\x12\x1b\n\x13jurisdiction_region\x18\x0f \x01(\t\x12\x16\n\x0eretention_days\x18\x10 \x01(\x03\x12\x0c\n\x04home\x18\x11 \x01(\x08\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*M\n\x04Tier\x12\x14\n\x10TIER_UNSPECIFIED\x10\x00\x12\r\n\tTIER_EDGE\x10\x01\x12\x10\n\x0cTIER_ON_PREM\x10\x02\x12\x0e\n\nTIER_CLOUD\x10\x03*[\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x0e\n\nENGINE_RAY\x10\x01\x12\x12\n\x0e\x45NGINE_PROCESS\x10\x02\x12\x15\n\x11\x45NGINE_KUBERNETES\x10\x03*t\n\x07Pricing\x12\x17\n\x13PRICING_UNSPECIFIED\x10\x00\x12\x11\n\rPRICING_OWNED\x10\x01\x12\x15\n\x11PRICING_ON_DEMAND\x10\x02\x12\x10\n\x0cPRICING_SPOT\x10\x03\x12\x14\n\x10PRICING_RESERVED\x10\x04*\x8c\x01\n\nGpuSharing\x12\x1b\n\x17GPU_SHARING_UNSPECIFIED\x10\x00\x12\x14\n\x10GPU_SHARING_NONE\x10\x01\x12\x18\n\x14GPU_SHARING_FRACTION\x10\x02\x12\x13\n\x0fGPU_SHARING_MIG\x10\x03\x12\x1c\n\x18GPU_SHARING_TIME_SLICING\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SITE_LABELSENTRY']._loaded_options = None
   _globals['_SITE_LABELSENTRY']._serialized_options = b'8\001'
-  _globals['_TIER']._serialized_start=967
-  _globals['_TIER']._serialized_end=1044
-  _globals['_ENGINE']._serialized_start=1046
-  _globals['_ENGINE']._serialized_end=1137
-  _globals['_PRICING']._serialized_start=1139
-  _globals['_PRICING']._serialized_end=1255
-  _globals['_GPUSHARING']._serialized_start=1258
-  _globals['_GPUSHARING']._serialized_end=1398
+  _globals['_TIER']._serialized_start=981
+  _globals['_TIER']._serialized_end=1058
+  _globals['_ENGINE']._serialized_start=1060
+  _globals['_ENGINE']._serialized_end=1151
+  _globals['_PRICING']._serialized_start=1153
+  _globals['_PRICING']._serialized_end=1269
+  _globals['_GPUSHARING']._serialized_start=1272
+  _globals['_GPUSHARING']._serialized_end=1412
   _globals['_MIGINSTANCE']._serialized_start=67
   _globals['_MIGINSTANCE']._serialized_end=125
   _globals['_OFFER']._serialized_start=128
@@ -49,7 +49,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REACH']._serialized_start=435
   _globals['_REACH']._serialized_end=474
   _globals['_SITE']._serialized_start=477
-  _globals['_SITE']._serialized_end=965
-  _globals['_SITE_LABELSENTRY']._serialized_start=920
-  _globals['_SITE_LABELSENTRY']._serialized_end=965
+  _globals['_SITE']._serialized_end=979
+  _globals['_SITE_LABELSENTRY']._serialized_start=934
+  _globals['_SITE_LABELSENTRY']._serialized_end=979
 # @@protoc_insertion_point(module_scope)

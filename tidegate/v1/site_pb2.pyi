@@ -266,6 +266,7 @@ class Site(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     JURISDICTION_REGION_FIELD_NUMBER: _builtins.int
     RETENTION_DAYS_FIELD_NUMBER: _builtins.int
+    HOME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     tier: Global___Tier.ValueType
     operator: _builtins.str
@@ -283,6 +284,8 @@ class Site(_message.Message):
     """ISO 3166-2 code of the region within the country whose law binds the place too, e.g. `US-CA`."""
     retention_days: _builtins.int
     """How long the records of work done here are kept, as the operator declares; 0 means that nobody says."""
+    home: _builtins.bool
+    """The broker's stores stand here: models, logs and telemetry of all work come to it, wherever that runs."""
     @_builtins.property
     def engines(self) -> _containers.RepeatedScalarFieldContainer[Global___Engine.ValueType]: ...
     @_builtins.property
@@ -314,10 +317,11 @@ class Site(_message.Message):
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         jurisdiction_region: _builtins.str = ...,
         retention_days: _builtins.int = ...,
+        home: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "certifications", b"certifications", "engines", b"engines", "jurisdiction", b"jurisdiction", "jurisdiction_region", b"jurisdiction_region", "labels", b"labels", "location", b"location", "name", b"name", "offers", b"offers", "operator", b"operator", "operator_jurisdiction", b"operator_jurisdiction", "reach", b"reach", "region", b"region", "retention_days", b"retention_days", "tier", b"tier", "uplink_bytes_per_day", b"uplink_bytes_per_day"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreements", b"agreements", "certifications", b"certifications", "engines", b"engines", "home", b"home", "jurisdiction", b"jurisdiction", "jurisdiction_region", b"jurisdiction_region", "labels", b"labels", "location", b"location", "name", b"name", "offers", b"offers", "operator", b"operator", "operator_jurisdiction", b"operator_jurisdiction", "reach", b"reach", "region", b"region", "retention_days", b"retention_days", "tier", b"tier", "uplink_bytes_per_day", b"uplink_bytes_per_day"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

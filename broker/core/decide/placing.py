@@ -11,6 +11,7 @@ from typing import TypeVar
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import audit, engine
+from placement.rules.law import LawRule
 from tidegate.model.decision import Decision
 from tidegate.model.errors import Broken
 from tidegate.model.event import Event
@@ -93,15 +94,20 @@ def bound(workload: Workload, model: ModelVersion | None) -> Workload:
 
 
 def outlaws(state: State, record: WorkloadRecord, site: str) -> tuple[str, ...]:
-    """The enforced rules in force that forbid a workload where it stands at a site, on the offers that it has there."""
+    """The enforced rules in force that forbid a workload where it stands at a site, on the offers that it has there.
+
+    And those that forbid what it leaves behind, where the broker's stores stand.
+    """
     workload, facts = bound(record.workload, record.model), state.sites[site].effective
     slots = record.decision.slots if record.decision else ()
     here = [facts.offer(slot.offer) for slot in slots if slot.site == site]
-    return tuple(
-        rule.name
-        for rule in state.law.rules
-        if rule.enforced and not all(rule.allows_one(workload, facts, offer) for offer in here or [None])
-    )
+    stores = [one.site for one in state.sites.values() if one.site.home]
+
+    def allows(rule: LawRule) -> bool:
+        at_home = rule.of_offers or all(rule.allows_one(workload, store) for store in stores)
+        return at_home and all(rule.allows_one(workload, facts, offer) for offer in here or [None])
+
+    return tuple(rule.name for rule in state.law.rules if rule.enforced and not allows(rule))
 
 
 @contextmanager

@@ -16,7 +16,14 @@ from tests.support.builders import ORDINARY, cloud, job, model, rack, service
 from tests.support.playbook import Playbook, like
 from tidegate.model.assignment import Phase, Status
 from tidegate.model.decision import Outcome
-from tidegate.model.event import AssignmentOutlawed, ModelRegistered, PolicyApplied, SiteLost, WorkloadProgressed
+from tidegate.model.event import (
+    AssignmentOutlawed,
+    ModelRegistered,
+    PolicyApplied,
+    SiteApplied,
+    SiteLost,
+    WorkloadProgressed,
+)
 from tidegate.model.policy import Expression, Operator, Policy, Rule
 from tidegate.model.registry import Artifact, Lineage, ModelVersion
 from tidegate.model.session import Hello
@@ -149,3 +156,34 @@ def test_a_law_on_offers_looks_at_the_offer_that_the_work_stands_on():
         << PolicyApplied
         << like(AssignmentOutlawed, site=slot.site, rules=("offers/no",))
     )
+
+
+def test_work_whose_products_may_not_come_home_runs_nowhere_and_says_where_they_would_have_gone():
+    abroad = replace(cloud("store-us"), home=True, engines=())
+    play = clinic(AT_HOME)
+    play.ask(ApplyDeclarations(3, (abroad,)))
+    decision = plan(play.state, job(data=PATIENTS), 5)
+    assert decision.outcome is Outcome.REFUSED
+    (miss,) = (miss for miss in decision.misses if (miss.rule, miss.site) == ("products", "rack-de"))
+    assert (miss.wanted, miss.found) == (("care/phi-at-home",), ("store-us",))
+    assert plan(play.state, job(data=PUBLIC), 5).outcome is Outcome.PLACED
+
+
+def test_a_store_that_moves_abroad_outlaws_what_sends_its_products_there():
+    play = clinic(AT_HOME)
+    placed = play.ask(SubmitWorkload(3, job(data=PATIENTS)))
+    abroad = replace(cloud("store-us"), home=True, engines=())
+    assert (
+        play
+        >> ApplyDeclarations(4, (abroad,))
+        << SiteApplied
+        << like(AssignmentOutlawed, workload_id=placed.workload_id, site="rack-de", rules=("care/phi-at-home",))
+    )
+
+
+def test_stores_at_home_change_nothing_for_work_that_may_be_there():
+    play = clinic(AT_HOME)
+    play.ask(ApplyDeclarations(3, (replace(rack(), engines=SERVES, home=True),)))
+    decision = plan(play.state, job(data=PATIENTS), 5)
+    assert decision.sites == ("rack-de",)
+    assert [column.rule for column in decision.columns][:2] == ["care/phi-at-home", "products"]
