@@ -36,6 +36,8 @@ class Application:
 
     declared: tuple[Declared, ...]
     outlawed: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What was applied and is likely a mistake."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Fleet(FleetServicer):
         done = await self._loop.ask(ApplyDeclarations(0, nouns, request.idempotency_key))
         offset = await self._loop.read(lambda state, at: state.offset)
         applied = [wire.Applied(kind=d.kind, name=d.name, outcome=d.outcome) for d in done.declared]
-        return wire.ApplyResponse(applied=applied, offset=offset, outlawed=done.outlawed)
+        return wire.ApplyResponse(applied=applied, offset=offset, outlawed=done.outlawed, warnings=done.warnings)
 
     async def ListSites(self, request: Any, context: Any) -> Any:
         """In the order they were declared."""

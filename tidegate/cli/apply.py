@@ -17,5 +17,7 @@ def command(ctx: click.Context, files: tuple[str, ...], output: str) -> None:
     render.table(
         "declarations", ["kind", "name", "outcome"], [(one.kind, one.name, one.outcome) for one in applied.declarations]
     )
+    for warning in applied.warnings:
+        render.progress(f"warning: {warning}")
     for workload in applied.outlawed:
         render.line(f"{workload} stands where the law now in force forbids it; see tidegate explain {workload}", "red")

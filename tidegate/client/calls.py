@@ -80,6 +80,8 @@ class AppliedAll:
     declarations: tuple[AppliedDeclaration, ...]
     offset: int
     outlawed: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What was applied and is likely a mistake."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def apply(declarations: Sequence[Declaration], key: str) -> Call[AppliedAll]:
 
     def read(m: Any) -> AppliedAll:
         applied = tuple(AppliedDeclaration(one.kind, one.name, one.outcome) for one in m.applied)
-        return AppliedAll(applied, m.offset, tuple(m.outlawed))
+        return AppliedAll(applied, m.offset, tuple(m.outlawed), tuple(m.warnings))
 
     return Call("Fleet", "Apply", request, read)
 

@@ -115,6 +115,7 @@ class ApplyResponse(_message.Message):
     APPLIED_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     OUTLAWED_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     @_builtins.property
     def applied(self) -> _containers.RepeatedCompositeFieldContainer[Global___Applied]: ...
@@ -122,16 +123,21 @@ class ApplyResponse(_message.Message):
     def outlawed(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Workloads that a new law forbids where they stand."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was applied and is likely a mistake, such as a class of data that looks like a known one written otherwise."""
+
     def __init__(
         self,
         *,
         applied: _abc.Iterable[Global___Applied] | None = ...,
         offset: _builtins.int = ...,
         outlawed: _abc.Iterable[_builtins.str] | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "offset", b"offset", "outlawed", b"outlawed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "offset", b"offset", "outlawed", b"outlawed", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

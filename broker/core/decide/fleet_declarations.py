@@ -15,6 +15,7 @@ from broker.core.replies import Application, Declared
 from broker.core.state import State
 from placement.law import check_policy, check_site
 from placement.money.books import check_book
+from placement.rules.law import warnings
 from tidegate.model.errors import Conflict, Refused
 from tidegate.model.event import (
     AssignmentOutlawed,
@@ -70,7 +71,9 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
                 if set(rules) - set(record.outlawed_by):
                     yield AssignmentOutlawed(command.at, record.id, site, rules)
                     stopped.append(record.id)
-    return Application(tuple(declared), tuple(dict.fromkeys(stopped)))
+    applied = [event.policy for event in events if isinstance(event, PolicyApplied)]
+    doubts = tuple(f"policy {policy.name}: {doubt}" for policy in applied for doubt in warnings(policy))
+    return Application(tuple(declared), tuple(dict.fromkeys(stopped)), doubts)
 
 
 def _standing(state: State, noun: Declaration) -> Declaration | None:
