@@ -44,10 +44,9 @@ from tidegate.model.event import (
     WorkloadSubmitted,
 )
 from tidegate.model.money import Price
-from tidegate.model.policy import Expression, Operator, Policy, Rule
 from tidegate.model.registry import Artifact
 from tidegate.model.session import Hello, Probed
-from tidegate.model.workload import Data, Disconnect, OnDisconnect, Reconcile
+from tidegate.model.workload import Disconnect, OnDisconnect, Reconcile
 from tidegate.wire.codec import encode
 
 
@@ -125,32 +124,6 @@ def test_a_price_book_version_means_one_thing_and_holds_from_its_moment_on():
     assert play >> ApplyDeclarations(53, (*both, both[0])) << Refused
     assert play >> ApplyDeclarations(54, (replace(dearer, version=3), both[1])) << NOTHING
     assert play >> ApplyDeclarations(55, (replace(dearer, version=3, effective_from=60),)) << Conflict
-
-
-def test_a_law_about_a_class_that_is_likely_a_slip_is_applied_and_pointed_out():
-    about = Expression("data.classes", Operator.CONTAINS_ANY, ("Phi", "blueprints"))
-    rule = Rule("r", when=(about,), require=(Expression("site.operator", Operator.IN, ("self",)),))
-    play = fleet() >> ApplyDeclarations(4, (Policy("care", 1, rules=(rule,)),)) << PolicyApplied
-    (warning,) = play.reply.warnings
-    assert warning == 'policy care: rules[0].when: class "Phi" is no known one; did you mean phi?'
-
-
-@pytest.mark.parametrize(
-    ("data", "field", "wanted"),
-    [
-        (Data(("PHI",), ("US",)), "data.classes[0]", "phi"),
-        (Data(("pii",), ("UK",)), "data.subjects[0]", "GB"),
-    ],
-)
-def test_data_that_is_likely_misspelt_is_refused_before_it_can_slip_past_a_rule(data, field, wanted):
-    play = fleet() >> SubmitWorkload(5, job(data=data))
-    refused = play._refused
-    assert play << Refused
-    assert refused.field == field and refused.wanted.startswith(wanted)
-
-
-def test_a_site_in_a_country_that_is_none_is_refused():
-    assert Playbook() >> ApplyDeclarations(1, (press(jurisdiction="UK"),)) << Refused
 
 
 def test_a_job_is_submitted_once_however_often_it_is_sent():
