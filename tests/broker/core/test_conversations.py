@@ -21,6 +21,7 @@ from broker.core.commands import (
     Tick,
 )
 from broker.core.decide.workloads import plan
+from broker.core.freeze import freeze, thaw
 from tests.support.builders import DIGEST, book, cloud, job, model, press, rack, service, stay_home
 from tests.support.playbook import NOTHING, Playbook, like
 from tidegate.model.assignment import Phase, Status
@@ -121,6 +122,7 @@ def test_a_price_book_version_means_one_thing_and_holds_from_its_moment_on():
     both = (book(), replace(dearer, version=4, effective_from=99))
     play = play >> ApplyDeclarations(52, both) << PriceBookApplied
     assert [one.outcome for one in play.reply.declared] == ["superseded", "changed"]
+    assert thaw(freeze(play.state)).law == play.state.law
     assert play >> ApplyDeclarations(53, (*both, both[0])) << Refused
     assert play >> ApplyDeclarations(54, (replace(dearer, version=3), both[1])) << NOTHING
     assert play >> ApplyDeclarations(55, (replace(dearer, version=3, effective_from=60),)) << Conflict

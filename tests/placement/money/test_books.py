@@ -174,3 +174,20 @@ def test_a_book_that_could_not_be_added_up_is_refused(wrong: PriceBook, field: s
     with pytest.raises(Refused) as refused:
         check_book(wrong)
     assert refused.value.field == field
+
+
+def test_owning_may_be_priced_by_the_gpu_and_by_region():
+    owned = Ownership(35_040_000_000, 35_040, watts=500, micros_per_kwh=100_000, pue_milli=2_000)
+    dear = replace(owned, micros_per_kwh=300_000)
+    tariff = Tariff(
+        PriceBook(
+            "own",
+            prices=(
+                Price(gpu_model="H100", pricing=Pricing.OWNED, owned=owned),
+                Price(gpu_model="H100", pricing=Pricing.OWNED, owned=dear, region="eu"),
+            ),
+        )
+    )
+    node = Unit("node", "us", Pricing.OWNED, "H100", 8)
+    assert tariff.hourly(node) == 8 * 1_100_000
+    assert tariff.hourly(replace(node, region="eu")) == 8 * 1_300_000

@@ -6,6 +6,7 @@ Each figure is quoted with its own convention, which is said where it matters: f
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -13,14 +14,16 @@ from placement.engine import decide
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.money.advise import Advice, BreakEven, advise, together
+from placement.money.books import in_force, merged
 from placement.money.means import Way
-from tidegate.manifests import load
+from tidegate.manifests import load, load_files
 from tidegate.model.decision import Decision
 from tidegate.model.money import PriceBook
 from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 
 DOLLAR = 1_000_000
+DEPLOY = Path(__file__).parents[3] / "deploy"
 BOOK = """
 apiVersion: tidegate.dev/v1
 kind: PriceBook
@@ -244,3 +247,31 @@ def test_spot_pays_for_what_it_loses():
     assert spot is not None and spot.per_month == 40 * DOLLAR * 13 // 10, "four units, each losing 1.5 h in 20"
     calm = advise(replace(job, name="calm"), book(entries.split("  availability")[0])).cheapest(Way.SPOT)
     assert calm is not None and calm.per_month == 40 * DOLLAR
+
+
+def test_what_the_published_lists_ask_for_an_hour_of_each_gpu():
+    """The cheapest region and size of every model in the shipped books; of one price, the first region by name."""
+    shipped = [noun for noun in load_files([DEPLOY / "prices"]) if isinstance(noun, PriceBook)]
+    listed = merged(in_force(shipped, 2**62))
+    assert listed is not None
+    models = advise(work(SERVICE % ("serve", 1, 1, "gpus: 1", 0)), listed).models
+    rented = {m.device: (m.per_gpu_hour, m.name, m.region) for m in models if m.way is Way.RENT}
+    assert rented["T4"] == (526_000, "g4dn.xlarge", "us-east-1")
+    assert rented["L4"] == (804_800, "g6.xlarge", "us-east-1")
+    assert rented["H100"] == (12_290_000, "p5.48xlarge", "us-east-1")
+    assert rented["A100-40GB"] == (1_290_000, "gpu_8x_a100", "us-east-1"), "not AWS's, which is 3.5 times that"
+    assert [m.per_gpu_hour for m in models] == sorted(m.per_gpu_hour for m in models)
+
+
+def test_the_example_comes_out_as_its_readers_are_told():
+    nouns = load_files([DEPLOY / "examples" / "own-or-rent", DEPLOY / "prices"])
+    prices = merged(in_force([noun for noun in nouns if isinstance(noun, PriceBook)], 2**62))
+    assert prices is not None
+    works = {noun.name: noun for noun in nouns if isinstance(noun, Workload)}
+    training = advise(works["weekly-training"], prices)
+    assert [choice.way for choice in training.choices[:2]] == [Way.SPOT, Way.RENT], "48 hours a week are too few to own"
+    even = found(training, "hours", "own", "rent")
+    assert even.now < even.value and 100_000 < even.weekly_hours_milli < 110_000
+    serving = advise(works["defect-service"], prices, {"gpu": 4_000, "cpu": 60_000})
+    assert (serving.choices[0].way, serving.choices[0].device) == (Way.OWN, "cpu")
+    assert serving.choices[-1].way is Way.API

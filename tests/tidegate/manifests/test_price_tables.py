@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tidegate.manifests import load_files, price_tables
 from tidegate.model.errors import Refused
@@ -72,3 +74,22 @@ def test_the_books_that_are_shipped_hold_what_the_tables_say():
     spot = [p for p in SHIPPED["neocloud"].prices if p.pricing is Pricing.SPOT]
     assert [p.hourly for p in spot] == [1_190_000, 9_520_000]
     assert all(book.sources for book in SHIPPED.values())
+
+
+cells = st.one_of(
+    st.sampled_from(("", "1.20", "-1", "1e99", "NaN", "a", "us-east-1", '"', "internet")), st.text(max_size=4)
+)
+
+
+@given(
+    st.sampled_from((price_tables.INSTANCES, price_tables.EGRESS)), st.lists(st.lists(cells, max_size=4), max_size=5)
+)
+@settings(max_examples=200, deadline=None)
+def test_rubbish_is_refused_or_left_out_and_nothing_else(header: tuple[str, ...], rows: list[list[str]]):
+    text = "\n".join([",".join(header), *(",".join(row) for row in rows)])
+    try:
+        table = price_tables.read(text, source="t.csv")
+    except Refused:
+        return
+    assert all(price.micros_per_hour >= 0 and price.instance_type for price in table.prices)
+    assert all(one.micros_per_gb >= 0 and one.source for one in table.egress)
