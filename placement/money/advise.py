@@ -7,7 +7,8 @@ take for granted is listed in `assumptions`, what it could not find in `lacks`.
 Break-evens, each between the cheapest means of its two sides:
 - `hours`: the hours a month from which owning (or reserving) costs no more than renting by the hour; with the
   utilisation and the hours a week that this is. Over 730 it never does.
-- `months`: the month by whose end what was bought has cost no more than paying the other way would have.
+- `months`: the month by whose end what was bought has cost no more than paying the other way would have; beyond its
+  life, it never does in fact.
 - `predictions`: the predictions a day from which the one costs no more than the other (own or rent against an API, a
   GPU against CPUs). Both sides buy whole units as they are needed, so the answer is the first day's volume at which it
   holds; no more than `MOST_STEPS` units are tried.
@@ -42,7 +43,7 @@ class BreakEven:
     value: int
     """Thousandths of hours a month; months; predictions a day."""
     now: int
-    """The same number as the workload is used now; 0 where it does not say, and for months."""
+    """The same number as it is used now; 0 where that is not said. For months: how long what is bought lasts."""
     utilisation_ppm: int = 0
     """For hours: the share of the month that this is."""
     weekly_hours_milli: int = 0
@@ -169,7 +170,8 @@ def _months(own: Means, other: Means, use: Use) -> BreakEven:
     """When what was paid at once is made good by what is saved each month."""
     bought = own.choice(use)
     saved = other.month(use) - bought.running
-    return BreakEven("months", _called(own), _called(other), ceil(bought.upfront / saved) if saved > 0 else NEVER, 0)
+    value = ceil(bought.upfront / saved) if saved > 0 else NEVER
+    return BreakEven("months", _called(own), _called(other), value, own.lifetime_hours // HOURS_PER_MONTH)
 
 
 def _predictions(first: Means, second: Means, use: Use) -> BreakEven:

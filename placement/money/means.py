@@ -118,6 +118,8 @@ class Means:
     rate: Rate
     upfront: int = 0
     running: Rate = NOTHING
+    lifetime_hours: int = 0
+    """Over which what is bought is written off."""
     lost: Fraction = Fraction(0)
     """The share of an hour of work that one unit's interruptions are expected to lose."""
     absent: Fraction = Fraction(0)
@@ -264,6 +266,7 @@ def _of(price: Price, workload: Workload, tariff: Tariff, each: int, times: Mapp
         rate=rate,
         upfront=owned.purchase_micros * several if owned else 0,
         running=owned.running * several if owned else NOTHING,
+        lifetime_hours=owned.lifetime_hours if owned else 0,
         lost=Fraction(said.interruptions_ppm_per_hour * lost_ms, MILLION * MS_PER_HOUR),
         absent=Fraction(MILLION - said.available_ppm, said.available_ppm),
         egress_per_run=Fraction(micros * data.size_bytes, per_bytes),

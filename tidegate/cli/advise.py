@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from placement.money.means import Choice
 
 NEVER = -1
+DOING = {"own": "owning", "reserve": "reserving", "rent": "renting", "spot": "renting as spot", "api": "calling"}
 LATEST = 2**62
 """Where no moment is asked about: the newest version of every book in the files."""
 
@@ -187,26 +188,35 @@ def _show_choices(choices: Iterable["Choice"]) -> None:
             )
             for index, one in enumerate(choices, 1)
         ],
-        right=["units", "a month", "a year", "a run", "per 1,000", "a day at most"],
+        right=["units", "a month", "a year", "a run", "per 1,000", "carries a day"],
     )
 
 
+def _doing(means: str) -> str:
+    """`own node-a` as what one would be doing: `owning node-a`."""
+    way, _, name = means.partition(" ")
+    return f"{DOING[way]} {name}"
+
+
 def _break_even(one: "BreakEven") -> str:
+    first, second = _doing(one.first), _doing(one.second)
     if one.kind == "hours":
         if one.value == NEVER:
-            return f"{one.first} never costs less than {one.second}, however long it is used"
+            return f"{first} never costs less than {second}, however long it is used"
         return (
-            f"{one.first} costs no more than {one.second} from {one.value / 1_000:,.1f} hours a month"
+            f"{first} costs no more than {second} from {one.value / 1_000:,.1f} hours a month"
             f" ({one.utilisation_ppm / 10_000:.1f} %, {one.weekly_hours_milli / 1_000:.1f} hours a week);"
             f" now {one.now / 1_000:,.1f}"
         )
     if one.kind == "months":
         if one.value == NEVER:
-            return f"{one.first} never pays for itself against {one.second}: it costs more to run"
-        return f"{one.first} has paid for itself against {one.second} in month {one.value:,}"
+            return f"{first} never pays for itself against {second}: it costs more to run"
+        if one.value > one.now:
+            return f"{first} would pay for itself against {second} in month {one.value:,}, but lasts {one.now}"
+        return f"{first} has paid for itself against {second} in month {one.value:,} of {one.now}"
     if one.value == NEVER:
-        return f"{one.first} never costs less than {one.second}, however many predictions"
-    return f"{one.first} costs no more than {one.second} from {one.value:,} predictions a day; now {one.now:,}"
+        return f"{first} never costs less than {second}, however many predictions"
+    return f"{first} costs no more than {second} from {one.value:,} predictions a day; now {one.now:,}"
 
 
 def _show_models(advice: "Advice") -> None:

@@ -185,7 +185,9 @@ def test_bought_for_120_000_dollars_8_gpus_have_paid_for_themselves_in_the_ninth
     advice = served(BOUGHT + API)
     choice = advice.cheapest(Way.OWN)
     assert choice is not None and (choice.upfront, choice.running) == (120_000 * DOLLAR, 1_200 * DOLLAR)
-    month = found(advice, "months", "own", "api").value
+    even = found(advice, "months", "own", "api")
+    month, life = even.value, even.now
+    assert life == 48
     saved = 182_500 * DOLLAR / 12 - 1_200 * DOLLAR
     assert month == 9 and saved * 8 < 120_000 * DOLLAR <= saved * 9
 
