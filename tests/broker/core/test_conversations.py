@@ -21,7 +21,6 @@ from broker.core.commands import (
     Tick,
 )
 from broker.core.decide.workloads import plan
-from broker.core.freeze import freeze, thaw
 from tests.support.builders import DIGEST, book, cloud, job, model, press, rack, service, stay_home
 from tests.support.playbook import NOTHING, Playbook, like
 from tidegate.model.assignment import Phase, Status
@@ -44,7 +43,6 @@ from tidegate.model.event import (
     WorkloadProgressed,
     WorkloadSubmitted,
 )
-from tidegate.model.money import Price
 from tidegate.model.registry import Artifact
 from tidegate.model.session import Hello, Probed
 from tidegate.model.workload import Disconnect, OnDisconnect, Reconcile
@@ -96,36 +94,6 @@ def test_a_policy_version_means_one_thing_for_ever():
         >> ApplyDeclarations(6, (stay_home(2, "US"),))
         << PolicyApplied
     )
-
-
-def test_a_price_book_version_means_one_thing_and_holds_from_its_moment_on():
-    dearer = book(version=2, effective_from=50, prices=(Price("m5", 300_000, "us-east-1"),))
-    play = (
-        fleet()
-        >> ApplyDeclarations(4, (book(idle_owned_ppm=1),))
-        << Conflict
-        >> ApplyDeclarations(5, (book(currency="EUR", version=2),))
-        << Refused
-        >> ApplyDeclarations(6, (dearer,))
-        << PriceBookApplied
-        >> ApplyDeclarations(7, (dearer,))
-        << NOTHING
-        >> SubmitWorkload(49, job())
-        << WorkloadSubmitted
-        << WorkloadDecided
-    )
-    assert (play.reply.decision.price_book, play.reply.decision.cost.compute) == ("list@1", 200_000)
-    play = play >> SubmitWorkload(50, job("later")) << WorkloadSubmitted << WorkloadDecided
-    assert (play.reply.decision.price_book, play.reply.decision.cost.compute) == ("list@2", 300_000)
-    play = play >> ApplyDeclarations(51, (replace(dearer, version=3),)) << PriceBookApplied
-    assert [one.ref for one in play.state.books["list"]] == ["list@3"]
-    both = (book(), replace(dearer, version=4, effective_from=99))
-    play = play >> ApplyDeclarations(52, both) << PriceBookApplied
-    assert [one.outcome for one in play.reply.declared] == ["superseded", "changed"]
-    assert thaw(freeze(play.state)).law == play.state.law
-    assert play >> ApplyDeclarations(53, (*both, both[0])) << Refused
-    assert play >> ApplyDeclarations(54, (replace(dearer, version=3), both[1])) << NOTHING
-    assert play >> ApplyDeclarations(55, (replace(dearer, version=3, effective_from=60),)) << Conflict
 
 
 def test_a_job_is_submitted_once_however_often_it_is_sent():
