@@ -5,13 +5,14 @@ a condition is true, false or open (None); what is open counts against the workl
 requirement and grants no exemption. (The table of jurisdictions is shared, as a fact.)
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from tidegate.model.jurisdiction import GROUPS, REGIONS
 from tidegate.model.money import Team
 from tidegate.model.policy import Expression, Rule
 from tidegate.model.site import Offer, Site
-from tidegate.model.workload import Workload
+from tidegate.model.workload import Data, Workload
 
 NUMBERS = {"Gt": (1,), "Ge": (0, 1), "Lt": (-1,), "Le": (-1, 0)}
 """How what was found may compare with the bound."""
@@ -43,10 +44,10 @@ def _expressions(rule: Rule) -> list[Expression]:
 
 def _lawful(rule: Rule, work: Workload, site: Site, offer: Offer | None, team: Team | None) -> bool:
     def true(e: Expression) -> bool:
-        return _truth(e, value(e.key, work, site, offer, team)) is True
+        return truth(e, value(e.key, work, site, offer, team)) is True
 
     def false(e: Expression) -> bool:
-        return _truth(e, value(e.key, work, site, offer, team)) is False
+        return truth(e, value(e.key, work, site, offer, team)) is False
 
     if any(false(e) for e in rule.when):
         return True
@@ -57,7 +58,8 @@ def _lawful(rule: Rule, work: Workload, site: Site, offer: Offer | None, team: T
     return not rule.require_any or any(all(true(e) for e in way.expressions) for way in rule.require_any)
 
 
-def _truth(e: Expression, found: tuple[str, ...]) -> bool | None:
+def truth(e: Expression, found: tuple[str, ...]) -> bool | None:
+    """Whether an expression is true or false of what was found; None where that is open."""
     operator, values = e.operator.value, set(e.values)
     if e.key.startswith("data.") and "unknown" in found and "unknown" not in values:
         return None
@@ -130,60 +132,71 @@ def _every(answers: list[bool | None]) -> bool | None:
 
 def value(key: str, work: Workload, site: Site, offer: Offer | None, team: Team | None) -> tuple[str, ...]:
     """What an attribute says here: no word, one, or several."""
-    data = work.data
-    for prefix, labels in (
-        ("site.labels.", site.labels),
-        ("team.labels.", team.labels if team else {}),
-        ("workload.labels.", work.labels),
-        ("labels.", work.labels),
-    ):
+    for prefix in LABELS:
         if key.startswith(prefix):
-            return (labels[key[len(prefix) :]],) if key[len(prefix) :] in labels else ()
-    several = {
-        "site.agreements": site.agreements,
-        "site.certifications": site.certifications,
-        "site.engines": tuple(engine.value for engine in site.engines),
-        "data.classes": data.classes,
-        "data.subjects": data.subjects or ("unknown",),
-    }
-    if key in several:
-        return several[key]
-    claimed = "unknown" if data.deidentified and data.attestation == "" else str(data.deidentified).lower()
-    words = {
-        "site.name": site.name,
-        "site.tier": site.tier.value,
-        "site.operator": site.operator,
-        "site.operatorJurisdiction": site.operator_jurisdiction or site.jurisdiction,
-        "site.jurisdiction": site.jurisdiction_region or site.jurisdiction,
-        "site.region": site.region,
-        "site.location": site.location,
-        "site.retentionDays": str(site.retention_days),
-        "operator.name": site.operator,
-        "operator.jurisdiction": site.operator_jurisdiction or site.jurisdiction,
-        "data.deidentified": claimed,
-        "data.attestation": data.attestation,
-        "data.origin": data.origin or "unknown",
-        "data.ref": data.ref,
-        "data.bytesPerDay": str(data.bytes_per_day),
-        "data.sizeBytes": str(data.size_bytes),
-        "workload.kind": work.kind.value,
-        "workload.name": work.name,
-        "workload.audit": work.inference.audit.value if work.inference else "",
-        "team": work.team,
-        "team.name": work.team,
-    }
-    if offer is not None:
-        words |= {
-            "offer.name": offer.name,
-            "offer.instanceType": offer.instance_type or offer.name,
-            "offer.pricing": offer.pricing.value,
-            "offer.elastic": str(offer.elastic).lower(),
-            "offer.zone": offer.zone,
-            "offer.deviceClass": offer.device_class,
-            "offer.gpuModel": offer.gpu_model,
-            "offer.gpus": str(offer.resources.gpus),
-            "offer.gpuMemoryBytes": str(offer.resources.gpu_memory_bytes),
-            "offer.memoryBytes": str(offer.resources.memory_bytes),
-        }
-    word = words.get(key, "")
-    return (word,) if word or key in ("site.name", "workload.name", "offer.name", "offer.instanceType") else ()
+            return _label(key[len(prefix) :], prefix, work, site, team)
+    if key in OF_SITE:
+        return OF_SITE[key](site)
+    if key in OF_WORK:
+        return OF_WORK[key](work)
+    return OF_OFFER[key](offer) if offer is not None else ()
+
+
+LABELS = ("site.labels.", "team.labels.", "workload.labels.", "labels.")
+
+
+def _label(name: str, prefix: str, work: Workload, site: Site, team: Team | None) -> tuple[str, ...]:
+    labels = {"site.labels.": site.labels, "team.labels.": team.labels if team else {}}.get(prefix, work.labels)
+    return (labels[name],) if name in labels else ()
+
+
+def _told(word: str) -> tuple[str, ...]:
+    return (word,) if word else ()
+
+
+def _claimed(data: Data) -> str:
+    return "unknown" if data.deidentified and data.attestation == "" else str(data.deidentified).lower()
+
+
+OF_SITE: dict[str, Callable[[Site], tuple[str, ...]]] = {
+    "site.name": lambda site: (site.name,),
+    "site.tier": lambda site: (site.tier.value,),
+    "site.operator": lambda site: _told(site.operator),
+    "site.operatorJurisdiction": lambda site: _told(site.operator_jurisdiction or site.jurisdiction),
+    "site.jurisdiction": lambda site: _told(site.jurisdiction_region or site.jurisdiction),
+    "site.region": lambda site: _told(site.region),
+    "site.location": lambda site: _told(site.location),
+    "site.retentionDays": lambda site: (str(site.retention_days),),
+    "site.agreements": lambda site: site.agreements,
+    "site.certifications": lambda site: site.certifications,
+    "site.engines": lambda site: tuple(engine.value for engine in site.engines),
+    "operator.name": lambda site: _told(site.operator),
+    "operator.jurisdiction": lambda site: _told(site.operator_jurisdiction or site.jurisdiction),
+}
+OF_WORK: dict[str, Callable[[Workload], tuple[str, ...]]] = {
+    "data.classes": lambda work: work.data.classes,
+    "data.subjects": lambda work: work.data.subjects or ("unknown",),
+    "data.deidentified": lambda work: (_claimed(work.data),),
+    "data.attestation": lambda work: _told(work.data.attestation),
+    "data.origin": lambda work: (work.data.origin or "unknown",),
+    "data.ref": lambda work: _told(work.data.ref),
+    "data.bytesPerDay": lambda work: (str(work.data.bytes_per_day),),
+    "data.sizeBytes": lambda work: (str(work.data.size_bytes),),
+    "workload.kind": lambda work: (work.kind.value,),
+    "workload.name": lambda work: (work.name,),
+    "workload.audit": lambda work: _told(work.inference.audit.value if work.inference else ""),
+    "team": lambda work: _told(work.team),
+    "team.name": lambda work: _told(work.team),
+}
+OF_OFFER: dict[str, Callable[[Offer], tuple[str, ...]]] = {
+    "offer.name": lambda offer: (offer.name,),
+    "offer.instanceType": lambda offer: (offer.instance_type or offer.name,),
+    "offer.pricing": lambda offer: (offer.pricing.value,),
+    "offer.elastic": lambda offer: (str(offer.elastic).lower(),),
+    "offer.zone": lambda offer: _told(offer.zone),
+    "offer.deviceClass": lambda offer: _told(offer.device_class),
+    "offer.gpuModel": lambda offer: _told(offer.gpu_model),
+    "offer.gpus": lambda offer: (str(offer.resources.gpus),),
+    "offer.gpuMemoryBytes": lambda offer: (str(offer.resources.gpu_memory_bytes),),
+    "offer.memoryBytes": lambda offer: (str(offer.resources.memory_bytes),),
+}

@@ -15,15 +15,16 @@ Time is linear in sites. On one core, two offers a site and six policy rules: 0.
 at 1,000 and 210 ms at 10,000, of which the rules take 3 ms and the record of 35,000 misses and 2,600 scores the rest.
 """
 
+from placement.classes import consider, with_ties
 from placement.columns import Numbers
-from placement.explain import record
+from placement.explain import pack_numbers
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.money.range import monthly
-from placement.ranking import order, recorded
 from placement.relax import relaxations, rule_prices
-from placement.verdicts import Question, Watch, judge, silent
-from tidegate.model.decision import Cost, Decision, Outcome
+from placement.scoring.tie import ties
+from placement.verdicts import Question, Watch, silent
+from tidegate.model.decision import Cost, Decision, MonthlyRange, Outcome
 from tidegate.model.errors import Refused
 from tidegate.model.mig import NAMES, gpu_milli
 from tidegate.model.workload import Demand, Spread, Workload, WorkloadKind
@@ -53,10 +54,11 @@ def decide(
     law = law.at(now)
     watch("admit", {"sites": len(fleet.columns)})
     question = Question(law, model_digest, exclude, now)
-    verdicts = judge(workload, fleet, question, watch)
-    standing = order(verdicts, workload, fleet)
+    considered = consider(workload, fleet, question, watch)
+    verdicts, standing, ranking = considered.verdicts, considered.order, considered.ranking
+    tie = ties(workload.name, considered.seeds)
     wanted = workload.copies if workload.spread is Spread.SITE else 1
-    best = standing.best(wanted + 1)
+    best = standing.best(wanted + 1, tie)
     chosen = best[:wanted] if len(best) >= wanted else []
     other = best[len(chosen)] if chosen and len(best) > wanted else None
     cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
@@ -65,12 +67,12 @@ def decide(
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
-        columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
-        ranking=recorded(standing, verdicts, fleet),
+        columns=considered.columns,
+        ranking=ranking and with_ties(ranking, pack_numbers(tie)),
         slots=slots,
         cost=cost,
         relaxations=() if chosen else relaxations(verdicts, workload, fleet, question),
-        rule_prices=rule_prices(verdicts, workload, fleet, question, cost) if chosen else (),
+        rule_prices=rule_prices(considered.without, cost) if chosen and workload.spread is not Spread.SITE else (),
         policies=law.policy_refs,
         price_book=law.price_book_ref,
         decided_at=now,

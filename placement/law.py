@@ -88,6 +88,11 @@ class Law:
     def _priced(self) -> tuple[tuple[int, ...], dict[int, "Law"]]:
         return changes(self.books), {}
 
+    @cached_property
+    def speaks_of_names(self) -> bool:
+        """Whether a rule depends on what a workload is called."""
+        return any(one.attribute.key == "workload.name" for rule in self.rules for one in rule.conditions)
+
     @property
     def policy_refs(self) -> tuple[str, ...]:
         """`name@version` of every policy in force."""

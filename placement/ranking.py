@@ -14,7 +14,6 @@ from placement.explain import pack_bits, pack_numbers
 from placement.fleet import Fleet
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
-from placement.scoring.tie import ties
 from placement.verdicts import Verdicts
 from tidegate.model.decision import Ranking
 from tidegate.model.workload import Workload
@@ -27,44 +26,45 @@ class Order:
     rows: Numbers
     """Rows of the fleet, ascending."""
     fields: tuple[Numbers, ...]
-    """The fields of `Score`, in their order."""
+    """The fields of `Score`, in their order, but for the tie, which is the workload's own."""
     penalties: Numbers
     """What rules that prefer other places add to each."""
 
-    def best(self, count: int) -> list[int]:
+    def best(self, count: int, ties: Numbers) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
+        fields = (*self.fields, ties)
         if count > 4:
-            return [int(self.rows[place]) for place in np.lexsort((self.rows, *self.fields[::-1]))[:count]]
+            return [int(self.rows[place]) for place in np.lexsort((self.rows, *fields[::-1]))[:count]]
         left = np.arange(len(self.rows))
         found: list[int] = []
         while len(found) < count and len(left):
-            place = self._least(left)
+            place = _least(fields, left)
             found.append(int(self.rows[place]))
             left = left[left != place]
         return found
 
-    def _least(self, among: Numbers) -> int:
-        for field in self.fields:
-            numbers = field[among]
-            among = among[numbers == numbers.min()]
-            if len(among) == 1:
-                break
-        return int(among[0])
+
+def _least(fields: tuple[Numbers, ...], among: Numbers) -> int:
+    for field in fields:
+        numbers = field[among]
+        among = among[numbers == numbers.min()]
+        if len(among) == 1:
+            break
+    return int(among[0])
 
 
 def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     """Every site that all enforced rules allow, with its score. The engine displaces nothing."""
     rows = np.flatnonzero(verdicts.allowed)
     leaning = dispreferred(workload, fleet.columns)[rows]
-    tie = ties(workload.name, fleet.columns.seeds[rows])
     none = np.zeros(len(rows), dtype=np.int64)
     penalty = penalties(verdicts, workload, fleet, rows)
     money = verdicts.costs.total[rows] + penalty
-    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation[rows], tie), penalty)
+    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation[rows]), penalty)
 
 
 def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
-    """The columns as a decision keeps them; None where no site is allowed."""
+    """The columns as a decision keeps them, ties left out; None where no site is allowed."""
     if len(order.rows) == 0:
         return None
     offers, copies, more = verdicts.packing.slot_columns(order.rows)
@@ -72,11 +72,11 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     used = np.flatnonzero(np.bincount(named.codes[offers], minlength=len(named.values)))
     code = np.zeros(len(named.values), dtype=np.int64)
     code[used] = np.arange(len(used))
-    displaced, leaning, _, fragmentation, tie = order.fields
+    displaced, leaning, _, fragmentation = order.fields
     return Ranking(
         bits=pack_bits(verdicts.allowed),
         costs=tuple(pack_numbers(column[order.rows]) for column in verdicts.costs.columns),
-        scores=tuple(pack_numbers(field) for field in (displaced, leaning, fragmentation, tie)),
+        scores=tuple(pack_numbers(field) for field in (displaced, leaning, fragmentation)),
         offers=tuple(named.values[value] for value in used.tolist()),
         offer_codes=pack_numbers(code[named.codes[offers]]),
         copies=pack_numbers(copies),

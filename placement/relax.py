@@ -262,17 +262,21 @@ GIVE_WAY: dict[str, Callable[[Trial, Miss], Trial | None]] = {
 """By rule; a rule that is not here cannot be cured by asking for less."""
 
 
-def rule_prices(
-    verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question, chosen: Cost
-) -> tuple[RulePrice, ...]:
-    """For each enforced rule, the chosen cost less that of the cheapest site which only this rule refuses.
+@dataclass(frozen=True, slots=True)
+class Cheapest:
+    """The best place that one rule alone refuses, and what it would cost there, micros per hour."""
 
-    Only rules that cost something are named. A site without room has no price, so the rules on room are never named.
-    With `spread: site` the chosen cost is a sum over sites, not to be compared with one site: none is named.
+    rule: str
+    site: str
+    total: int
+
+
+def cheapest_without(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Cheapest, ...]:
+    """For each enforced rule, the cheapest site which only this rule refuses, where there is one with a price.
+
+    A site without room has no price, so the rules on room are never named.
     """
-    if workload.spread is Spread.SITE:
-        return ()
-    prices: list[RulePrice] = []
+    found: list[Cheapest] = []
     for column, alone in verdicts.by_one_alone:
         only_this = to_mask(alone, len(column.allowed))
         if isinstance(column.rule, LatencyRule):
@@ -280,13 +284,19 @@ def rule_prices(
         else:
             fits, total = verdicts.packing.fits, verdicts.costs.total
         rows = np.flatnonzero(only_this & fits)
-        if len(rows) == 0:
-            continue
-        cheapest = int(rows[np.argmin(total[rows])])
-        saved = chosen.total - int(total[cheapest])
-        if saved > 0:
-            prices.append(RulePrice(column.rule.name, fleet.columns.names[cheapest], saved))
-    return tuple(prices)
+        if len(rows):
+            cheapest = int(rows[np.argmin(total[rows])])
+            found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
+    return tuple(found)
+
+
+def rule_prices(without: tuple[Cheapest, ...], chosen: Cost) -> tuple[RulePrice, ...]:
+    """What each rule costs: the chosen cost less that of the best place without it. Only those that cost something.
+
+    With `spread: site` the chosen cost is a sum over sites, not to be compared with one site: do not ask.
+    """
+    saved = ((one, chosen.total - one.total) for one in without)
+    return tuple(RulePrice(one.rule, one.site, money) for one, money in saved if money > 0)
 
 
 def _without_latency(workload: Workload, fleet: Fleet, question: Question) -> tuple[Mask, Numbers]:

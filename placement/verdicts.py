@@ -22,7 +22,7 @@ from placement.rules.gpu_memory import GpuMemory, GpuMemoryFree
 from placement.rules.gpu_model import GpuModel
 from placement.rules.gpu_sharing import GpuSharingRule
 from placement.rules.gpus import Gpus, GpusFree
-from placement.rules.latency import AnswerTimes, LatencyRule
+from placement.rules.latency import AnswerTimes, LatencyRule, Measured
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
 from placement.rules.products import Products, homes
@@ -114,9 +114,9 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     legal = columns.kept(("law", id(law.rules)), lambda: Compiled(law.rules, columns)).legal(workload, fleet)
     watch("law", legal.counts)
 
-    times = AnswerTimes.of(workload, fleet, digest, question.now)
     stores = homes(columns)
     products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
+    times = AnswerTimes.of(Measured.at(workload, fleet, digest, question.now), columns)
     reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(times), Volume()), workload, fleet)
     watch("reach", _counts(reach))
 

@@ -6,6 +6,7 @@ nobody knows is a "no": a promise cannot rest on it.
 """
 
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,10 +15,40 @@ from placement.fleet import Fleet
 from placement.reach import Worth, of_classes
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
-from tidegate.model.workload import Workload
+from tidegate.model.workload import Latency, Workload
 
 MOST_TIMES = 1_000_000
 """Offers and sites times the answer times kept: some ten times as many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known, at one moment, of how long an answer takes one workload."""
+
+    latency: Latency | None
+    trips: tuple[Worth, ...]
+    """Round trips by origin. Shapes (sites,)."""
+    service: Worth | None
+    """The service's times by class of device; None where nothing was measured."""
+
+    @classmethod
+    def at(cls, workload: Workload, fleet: Fleet, model_digest: str, now: int) -> "Measured":
+        """`now`: ms since the epoch; `model_digest` finds the measured service times."""
+        columns, latency = fleet.columns, workload.latency
+        if latency is None:
+            return cls(None, (), None)
+        trips = tuple([columns.round_trips(origin).at(now) for origin in latency.origins])
+        classes, measured, service = columns.device_class.values, fleet.service_times, None
+        if measured and any((model_digest, name) in measured for name in classes):
+            service = of_classes(measured, model_digest, classes, latency.service_time_us).at(now)
+        return cls(latency, trips, service)
+
+    @property
+    def key(self) -> Hashable:
+        """The same for the same knowledge, as long as this object lives: its round trips are told apart by identity."""
+        one = self.service
+        said = one and (one.us.tobytes(), one.measured_at.tobytes(), one.samples.tobytes(), one.likely_us.tobytes())
+        return self.latency, tuple([id(trip) for trip in self.trips]), said
 
 
 class AnswerTimes:
@@ -27,32 +58,20 @@ class AnswerTimes:
     """
 
     @classmethod
-    def of(cls, workload: Workload, fleet: Fleet, model_digest: str, now: int) -> "AnswerTimes":
-        """`now`: ms since the epoch; `model_digest` finds the measured service times.
-
-        The same again where nothing has changed that it follows from: the promise, what each origin's times are worth,
-        and what the service's are.
-        """
-        columns, latency = fleet.columns, workload.latency
-        trips = tuple([columns.round_trips(origin).at(now) for origin in latency.origins]) if latency else ()
-        classes, measured, service = columns.device_class.values, fleet.service_times, None
-        if latency and measured and any((model_digest, name) in measured for name in classes):
-            service = of_classes(measured, model_digest, classes, latency.service_time_us).at(now)
-        said = service and (service.us.tobytes(), service.measured_at.tobytes(), service.samples.tobytes())
-        key = (latency, tuple([id(trip) for trip in trips]), said, service and service.likely_us.tobytes())
+    def of(cls, measured: Measured, columns: Columns) -> "AnswerTimes":
+        """The same again where the same is known."""
         kept: dict[Hashable, AnswerTimes] = columns.kept("times", dict)
+        key = measured.key
         times = kept.get(key)
         if times is None:
             if len(kept) * (len(columns.offers) + len(columns) + 1) > MOST_TIMES:
                 kept.clear()
-            times = kept[key] = cls(workload, columns, trips, service, key)
+            times = kept[key] = cls(measured, columns, key)
         return times
 
-    def __init__(
-        self, workload: Workload, columns: Columns, trips: tuple[Worth, ...], service: Worth | None, key: Hashable
-    ) -> None:
-        """`trips` of each origin; `service` by class of device, None where nothing was measured; `key`: see `of`."""
-        self.key, self.latency, self.trips = key, workload.latency, trips
+    def __init__(self, measured: Measured, columns: Columns, key: Hashable) -> None:
+        """`key`: that of `measured`, which lives as long as this."""
+        self.key, self.latency, self._measured = key, measured.latency, measured
         self.in_time: Mask = np.ones(len(columns.offers), dtype=np.bool_)
         """Shape (offers,): True where the offer answers soon enough."""
         if self.latency is None:
@@ -63,7 +82,7 @@ class AnswerTimes:
         self.network = self._worst(columns)
         """Shapes (sites,)."""
         classes = columns.device_class
-        by_class = service or of_classes({}, "", classes.values, self.declared_us).at(0)
+        by_class = measured.service or of_classes({}, "", classes.values, self.declared_us).at(0)
         self.service = by_class
         """By class of device."""
         there = self.network.us[columns.offer_site]
@@ -75,7 +94,7 @@ class AnswerTimes:
         nothing = np.zeros(len(columns), dtype=np.int64)
         worst = Worth(nothing, nothing, nothing, nothing)
         assert self.latency is not None
-        for index, trip in enumerate(self.trips):
+        for index, trip in enumerate(self._measured.trips):
             # The first unknown one stays: a site that is not known from everywhere is not known.
             worse = (worst.us != UNKNOWN) & ((trip.us == UNKNOWN) | (trip.us > worst.us) | (index == 0))
             self.origin = np.where(worse, index, self.origin)

@@ -1,0 +1,119 @@
+"""Classes of workloads: what differs in its name alone is considered once, for as long as nothing changes.
+
+A decision follows from the workload, the fleet, the law and the moment. The name breaks ties and does nothing else
+(unless a rule speaks of it); the moment decides what prices hold and what measured times are worth. Everything else is
+worked out here (`Considered`) and kept with the fleet's columns under the workload's class. It is used again only where
+every part of the fleet still bears the stamp that it had, and the law and the measured times are the very same.
+
+Limits: `MOST_CLASSES` sites, class by class, are kept; then all are forgotten.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+
+from placement.columns import Columns
+from placement.explain import record
+from placement.fleet import Fleet
+from placement.ranking import Order, order, recorded
+from placement.relax import Cheapest, cheapest_without
+from placement.rules.latency import Measured
+from placement.scoring.tie import Seeds
+from placement.verdicts import Question, Verdicts, Watch, judge, silent
+from tidegate.model.decision import Ranking, RuleColumn
+from tidegate.model.workload import Training, Workload
+
+MOST_CLASSES = 150_000
+"""Sites times the classes kept: some two hundred times as many bytes."""
+
+_WORKLOAD = attrgetter(*(one.name for one in fields(Workload) if one.name not in ("name", "training", "labels")))
+_TRAINING = attrgetter(*(one.name for one in fields(Training) if one.name != "env"))
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """All that a decision is made of, but for the name's ties. Shared, so never to be written to."""
+
+    verdicts: Verdicts
+    columns: tuple[RuleColumn, ...]
+    order: Order
+    seeds: Seeds
+    """Shape (allowed,): of the sites in order."""
+    ranking: Ranking | None
+    """With no ties in it."""
+    without: tuple[Cheapest, ...]
+    """The best place without each rule that refuses a place by itself."""
+    steps: tuple[tuple[str, dict[str, int]], ...]
+    """What the steps counted, for whoever watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    law: object
+    measured: Measured
+    key: Hashable
+    stamps: tuple[int, ...]
+    considered: Considered
+
+
+def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Considered:
+    """The class's verdicts, record and order: kept ones where they still hold."""
+    columns = fleet.columns
+    kept: dict[Hashable, _Kept] = columns.kept("classes", dict)
+    key = class_of(workload, question)
+    measured = Measured.at(workload, fleet, question.model_digest, question.now)
+    known = measured.key
+    stamps = tuple(columns.stamps.values())
+    found = kept.get(key)
+    if found is not None and found.stamps == stamps and found.key == known and found.law is question.law:
+        for step, counts in found.considered.steps if watch is not silent else ():
+            watch(step, counts)
+        return found.considered
+    if len(kept) * (len(columns) + 1) > MOST_CLASSES:
+        kept.clear()
+    considered = _consider(workload, fleet, question, watch)
+    kept[key] = _Kept(question.law, measured, known, stamps, considered)
+    return considered
+
+
+def class_of(workload: Workload, question: Question) -> Hashable:
+    """What workloads of one class have in common."""
+    training = workload.training
+    return (
+        id(question.law),
+        question.model_digest,
+        question.exclude,
+        _WORKLOAD(workload),
+        training and _TRAINING(training),
+        tuple(sorted(workload.labels.items())) if workload.labels else (),
+        workload.name if question.law.speaks_of_names else "",
+    )
+
+
+def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch) -> Considered:
+    steps: list[tuple[str, dict[str, int]]] = []
+
+    def seen(step: str, counts: dict[str, int]) -> None:
+        steps.append((step, counts))
+        watch(step, counts)
+
+    verdicts = judge(workload, fleet, question, seen)
+    standing = order(verdicts, workload, fleet)
+    return Considered(
+        verdicts=verdicts,
+        columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
+        order=standing,
+        seeds=_seeds(fleet.columns, standing),
+        ranking=recorded(standing, verdicts, fleet),
+        without=cheapest_without(verdicts, workload, fleet, question),
+        steps=tuple(steps),
+    )
+
+
+def _seeds(columns: Columns, standing: Order) -> Seeds:
+    return columns.seeds[standing.rows]
+
+
+def with_ties(ranking: Ranking, ties: bytes) -> Ranking:
+    """The ranking with the last field of its scores."""
+    return replace(ranking, scores=(*ranking.scores, ties))
