@@ -80,7 +80,30 @@ class Words(Generic[Value]):
         return np.fromiter(answers, dtype=np.int64, count=len(self.values))[self.codes]
 
 
-class Columns:
+class Described:
+    """What one unit of each of some offers is, and what its price goes by. One row for each."""
+
+    def _describe(self, offers: tuple[Offer, ...], regions: list[str]) -> None:
+        self.gpus: Numbers = np.array([o.resources.gpus for o in offers], dtype=np.int64)
+        self.gpu_memory: Numbers = np.array([o.resources.gpu_memory_bytes for o in offers], dtype=np.int64)
+        self.cpus: Numbers = np.array([o.resources.cpus_milli for o in offers], dtype=np.int64)
+        self.memory: Numbers = np.array([o.resources.memory_bytes for o in offers], dtype=np.int64)
+        self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in offers], dtype=np.bool_)
+        self.sharing: Words[tuple[GpuSharing, MigTable | None]] = Words(_sharing(o) for o in offers)
+        self.gpu_divisions: Words[tuple[Division | None, ...]] = Words(_divisions(o) for o in offers)
+        """For each GPU of a unit, how it divides; empty where the offer does not share by MIG."""
+        self.whole_gpus: Numbers = self.gpus - self.gpu_divisions.numbers(
+            sum(1 for one in divisions if one and one.standing) for divisions in self.gpu_divisions.values
+        )
+        """GPUs of an empty unit that can be given out whole."""
+        self.gpu_model: Words[str] = Words(o.gpu_model for o in offers)
+        self.price_key: Words[tuple[str, str, Pricing, str, int]] = Words(
+            (o.instance_type or o.name, region, o.pricing, o.gpu_model, o.resources.gpus)
+            for o, region in zip(offers, regions, strict=True)
+        )
+
+
+class Columns(Described):
     """Every column of one fleet. See the module for shapes."""
 
     def __init__(
@@ -203,33 +226,26 @@ class Columns:
         self.offer_row: dict[tuple[str, str], int] = {
             (self.names[row], offer.name): index for index, (row, offer) in enumerate(rows)
         }
+        self._filled, self._starts = np.unique(self.offer_site, return_index=True)
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
-        self.gpus: Numbers = np.array([o.resources.gpus for o in self.offers], dtype=np.int64)
-        self.gpu_memory: Numbers = np.array([o.resources.gpu_memory_bytes for o in self.offers], dtype=np.int64)
-        self.cpus: Numbers = np.array([o.resources.cpus_milli for o in self.offers], dtype=np.int64)
-        self.memory: Numbers = np.array([o.resources.memory_bytes for o in self.offers], dtype=np.int64)
-        self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in self.offers], dtype=np.bool_)
-        self.sharing: Words[tuple[GpuSharing, MigTable | None]] = Words(_sharing(o) for o in self.offers)
-        self.gpu_divisions: Words[tuple[Division | None, ...]] = Words(_divisions(o) for o in self.offers)
-        """For each GPU of a unit, how it divides; empty where the offer does not share by MIG."""
-        self.whole_gpus: Numbers = self.gpus - self.gpu_divisions.numbers(
-            sum(1 for one in divisions if one and one.standing) for divisions in self.gpu_divisions.values
-        )
-        """GPUs of an empty unit that can be given out whole."""
-        self.gpu_model: Words[str] = Words(o.gpu_model for o in self.offers)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
         self.offer_name: Words[str] = Words(o.name for o in self.offers)
         self.zone: Words[str] = Words(o.zone for o in self.offers)
-        self.price_key: Words[tuple[str, str, Pricing, str, int]] = Words(
+        regions = [self.sites[row].region for row, _ in rows]
+        self._describe(self.offers, regions)
+        shapes = Words(
             (
-                offer.instance_type or offer.name,
-                self.sites[row].region,
-                offer.pricing,
-                offer.gpu_model,
-                offer.resources.gpus,
+                *(offer.resources, offer.pricing, offer.gpu_model, offer.gpu_sharing, offer.mig_layout),
+                *(offer.instance_type or offer.name, region),
             )
-            for row, offer in rows
+            for offer, region in zip(self.offers, regions, strict=True)
         )
+        _, first = np.unique(shapes.codes, return_index=True)
+        self.shape: Numbers = shapes.codes
+        """Shape (offers,): the offer's row in `shapes`."""
+        self.shapes = Described()
+        """What differs among offers but for name, zone, device class, number and site; each once. Shapes (shapes,)."""
+        self.shapes._describe(tuple(self.offers[row] for row in first), [regions[row] for row in first])
 
     @property
     def fresh(self) -> Numbers:
@@ -292,15 +308,11 @@ class Columns:
 
     def site_max(self, offers: Numbers, default: int = 0) -> Numbers:
         """Shape (sites,): the greatest number among the site's offers, at least `default`."""
-        answer = np.full(len(self), default, dtype=np.int64)
-        np.maximum.at(answer, self.offer_site, offers)
-        return answer
+        return np.maximum(self._reduce(np.maximum, offers, default), default)
 
     def site_min(self, offers: Numbers) -> Numbers:
         """Shape (sites,): the least number among the site's offers; the greatest there is where it has none."""
-        answer = np.full(len(self), np.iinfo(np.int64).max, dtype=np.int64)
-        np.minimum.at(answer, self.offer_site, offers)
-        return answer
+        return self._reduce(np.minimum, offers, np.iinfo(np.int64).max)
 
     def first_offer(self, offers: Mask) -> Numbers:
         """Shape (sites,): the row of the first of the site's offers that is marked; `UNKNOWN` where none is."""
@@ -311,8 +323,12 @@ class Columns:
 
     def site_sum(self, offers: Numbers) -> Numbers:
         """Shape (sites,): the sum over the site's offers."""
-        answer = np.zeros(len(self), dtype=np.int64)
-        np.add.at(answer, self.offer_site, offers)
+        return self._reduce(np.add, offers, 0)
+
+    def _reduce(self, how: np.ufunc, offers: Numbers, default: int) -> Numbers:
+        answer = np.full(len(self), default, dtype=np.int64)
+        if len(self._filled):
+            answer[self._filled] = how.reduceat(offers, self._starts)
         return answer
 
     def offers_of(self, row: int) -> range:

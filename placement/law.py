@@ -77,10 +77,10 @@ class Law:
         return Tariff(self.price_book)
 
     def prices(self, columns: Columns) -> Prices:
-        """The price of every offer; made once for each set of columns, which never change their offers."""
+        """The price of every shape of offer; made once for each set of columns, which never change their offers."""
         kept = self.__dict__.get("_prices")
         if kept is None or kept[0] is not columns:
-            kept = self.__dict__["_prices"] = (columns, Prices(columns, self.tariff))
+            kept = self.__dict__["_prices"] = (columns, Prices(columns.shapes, self.tariff))
         prices: Prices = kept[1]
         return prices
 
@@ -93,7 +93,7 @@ class Law:
         """Whether a rule depends on what a workload is called."""
         return any(one.attribute.key == "workload.name" for rule in self.rules for one in rule.conditions)
 
-    @property
+    @cached_property
     def policy_refs(self) -> tuple[str, ...]:
         """`name@version` of every policy in force."""
         return tuple(policy.ref for policy in self.policies)

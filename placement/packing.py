@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.columns import UNKNOWN, Columns, Described, Mask, Numbers
 from placement.gpu.count import accepts, on_empty, on_used
 from placement.gpu.wanted import Wanted, variants
 from placement.scoring.cost import Charge, Charges, Prices
@@ -28,11 +28,13 @@ MOST_PER_UNIT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one demand finds on every offer. Shapes (offers,)."""
+    """What one demand finds on every offer. Shapes (offers,), but where said otherwise."""
 
     wanted: Wanted
+    of_shape: Numbers
+    """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
     each: Numbers
-    """Copies on an empty unit."""
+    """The same on the offers that may be used; 0 on the others."""
     copies: Numbers
     """Copies that fit now."""
     units: Numbers
@@ -40,29 +42,37 @@ class Room:
 
     def if_empty(self, columns: Columns) -> "Room":
         """The same where nothing stood anywhere."""
-        return Room(self.wanted, self.each, columns.count * self.each, np.where(self.each > 0, columns.count, 0))
+        units = np.where(self.each > 0, columns.count, 0)
+        return Room(self.wanted, self.of_shape, self.each, columns.count * self.each, units)
 
 
-def room_for(columns: Columns, wanted: Wanted, eligible: Mask) -> Room:
-    """The room for copies of `wanted` on the `eligible` offers (shape (offers,)); none on the others."""
-    empty = on_empty(columns, wanted) if wanted.on_gpu else None
-    each = np.where(eligible, times(wanted, empty, columns.cpus, columns.memory), 0)
+def room_for(columns: Columns, wanted: Wanted, models: tuple[str, ...], demand: Demand, usable: Mask) -> Room:
+    """The room for copies of `wanted` on the `usable` offers (shape (offers,)) of those models; none on the others."""
+    shapes = columns.shapes
+    empty = on_empty(shapes, wanted) if wanted.on_gpu else None
+    eligible = eligible_for(shapes, wanted, models, demand)
+    of_shape = np.where(eligible, times(wanted, empty, shapes.cpus, shapes.memory), 0)
+    each = np.where(usable, of_shape[columns.shape], 0)
     copies = columns.fresh * each
     units = np.where(each > 0, columns.fresh, 0)
-    used = columns.unit_offer != UNKNOWN
-    offers = columns.unit_offer[used]
-    begun = on_used(columns, wanted)[used] if wanted.on_gpu else None
-    left = times(wanted, begun, columns.unit_cpus[used], columns.unit_memory[used])
-    left = np.where(eligible[offers], left, 0)
-    np.add.at(copies, offers, left)
-    np.add.at(units, offers, left > 0)
-    return Room(wanted, each, copies, units)
+    used = np.flatnonzero(columns.unit_offer != UNKNOWN)
+    if len(used):
+        offers = columns.unit_offer[used]
+        used = used[each[offers] > 0]  # what does not fit on an empty unit fits on none
+        offers = columns.unit_offer[used]
+        begun = on_used(columns, wanted)[used] if wanted.on_gpu else None
+        left = times(wanted, begun, columns.unit_cpus[used], columns.unit_memory[used])
+        np.add.at(copies, offers, left)
+        np.add.at(units, offers, left > 0)
+    return Room(wanted, of_shape, each, copies, units)
 
 
-def eligible_for(columns: Columns, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
-    """Shape (offers,): the offers that one variant of a demand may stand on, whatever is free."""
-    eligible = columns.gpu_model.where(not models or model in models for model in columns.gpu_model.values)
-    return eligible & accepts(columns, wanted, demand.time_slicing)
+def eligible_for(shapes: Described, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
+    """Shape (shapes,): the offers that one variant of a demand may stand on, whatever is free."""
+    eligible = accepts(shapes, wanted, demand.time_slicing)
+    if models:
+        eligible = eligible & shapes.gpu_model.where(model in models for model in shapes.gpu_model.values)
+    return eligible
 
 
 def times(wanted: Wanted, on_gpus: Numbers | None, cpus: Numbers, memory: Numbers) -> Numbers:
@@ -83,7 +93,6 @@ class Packing:
     def __init__(self, workload: Workload, columns: Columns, prices: Prices, usable: Mask) -> None:
         """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids."""
         self._columns = columns
-        self._charges = Charges(prices, workload)
         self._spread = workload.spread
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
         sites = len(columns)
@@ -95,7 +104,6 @@ class Packing:
         """As `copies`, if nothing stood there."""
         self.could_apart: Numbers = np.zeros(sites, dtype=np.int64)
         """As `apart`, if nothing stood there."""
-        self.fits: Mask = np.zeros(sites, dtype=np.bool_)
         self.priceable: Mask = np.zeros(sites, dtype=np.bool_)
         """Where `charge` says something: where the copies fit, or would if nothing stood there."""
         self.charge: Charge = Charge.nothing(sites)
@@ -103,16 +111,16 @@ class Packing:
         self.priced: Mask = np.ones(sites, dtype=np.bool_)
         self._chosen: Numbers = np.full(sites, UNKNOWN, dtype=np.int64)
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
+        charges = Charges(prices, workload)
         demand = workload.demand
-        rooms = [
-            room_for(columns, one, usable & eligible_for(columns, one, models, demand))
-            for one, models in variants(demand)
-        ]
+        rooms = [room_for(columns, one, models, demand, usable) for one, models in variants(demand)]
         for room in rooms:
-            self._pack(room)
-        self.fits = self.priceable
-        for room in rooms:
-            self._pack_empty(room.if_empty(columns))
+            self.copies = np.maximum(self.copies, columns.site_sum(room.copies))
+            self.apart = np.maximum(self.apart, self._choose(room, charges, self.copies))
+        self.fits: Mask = self.priceable
+        for room in (room.if_empty(columns) for room in rooms):
+            self.could = np.maximum(self.could, columns.site_sum(room.copies))
+            self.could_apart = np.maximum(self.could_apart, self._choose(room, charges, self.could))
 
     def slots(self, site: int) -> tuple[Slot, ...]:
         """Where the copies stand at a site that `fits`."""
@@ -125,96 +133,111 @@ class Packing:
 
         Shapes (slots,), (slots,), (sites,).
         """
-        more = np.zeros(len(sites), dtype=np.int64)
-        if not self._several:
-            return self._chosen[sites], np.full(len(sites), self.wanted, dtype=np.int64), more
-        pairs: list[tuple[int, int]] = []
-        for place, site in enumerate(sites.tolist()):
-            slots = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
-            pairs.extend(slots)
-            more[place] = len(slots) - 1
-        both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-        return both[:, 0], both[:, 1], more
+        offers = self._chosen[sites]
+        copies, more = np.full(len(sites), self.wanted, dtype=np.int64), np.zeros(len(sites), dtype=np.int64)
+        places = np.flatnonzero(offers == UNKNOWN).tolist()
+        if not places:
+            return offers, copies, more
+        for place in places:
+            more[place] = len(self._several[int(sites[place])]) - 1
+        starts = np.cumsum(1 + more) - (1 + more)
+        offers, copies = np.repeat(offers, 1 + more), np.repeat(copies, 1 + more)
+        for place in places:
+            slots = np.array(self._several[int(sites[place])], dtype=np.int64)
+            at = slice(int(starts[place]), int(starts[place]) + len(slots))
+            offers[at], copies[at] = slots[:, 0], slots[:, 1]
+        return offers, copies, more
 
-    def _pack(self, room: Room) -> None:
-        self.copies = np.maximum(self.copies, self._columns.site_sum(room.copies))
-        apart = self._apart(room)
-        self.apart = np.maximum(self.apart, apart)
-        self._choose(room, (apart >= self.wanted) & ~self.priceable)
+    def _choose(self, room: Room, charges: Charges, together: Numbers) -> Numbers:
+        """Settle where the copies stand at the sites that have room and are not settled yet, at what price.
 
-    def _pack_empty(self, room: Room) -> None:
-        self.could = np.maximum(self.could, self._columns.site_sum(room.copies))
-        apart = self._apart(room)
-        self.could_apart = np.maximum(self.could_apart, apart)
-        self._choose(room, (apart >= self.wanted) & ~self.priceable)
+        Shape (sites,): how many have room as far apart as asked; `together`: however close.
+        """
+        apart = self._apart(room, together)
+        new = (apart >= self.wanted) & ~self.priceable
+        if new.any():
+            alone = room.units if self._spread is Spread.NODE else room.copies
+            if self._spread is not Spread.ZONE or self.wanted == 1:
+                self._choose_one(room, charges, new[self._columns.offer_site] & (alone >= self.wanted))
+            several = np.flatnonzero(new & (self._chosen == UNKNOWN))
+            if len(several):
+                self._choose_several(room, charges, several, alone)
+            self.priceable = self.priceable | new
+        return apart
 
-    def _choose(self, room: Room, new: Mask) -> None:
-        """Where the copies stand at the `new` sites (shape (sites,)), at what price."""
-        if not new.any():
-            return
-        columns = self._columns
-        alone = room.units if self._spread is Spread.NODE else room.copies
-        one_zone = self._spread is Spread.ZONE and self.wanted > 1
-        whole = new[columns.offer_site] & (alone >= self.wanted) & (not one_zone)
-        self._choose_one(room, np.flatnonzero(whole))
-        for site in np.flatnonzero(new & (self._chosen == UNKNOWN)):
-            self._choose_several(room, int(site), alone)
-        self.priceable = self.priceable | new
-
-    def _apart(self, room: Room) -> Numbers:
+    def _apart(self, room: Room, together: Numbers) -> Numbers:
         if self._spread is Spread.NODE:
             return self._columns.site_sum(room.units)
         if self._spread is not Spread.ZONE:
-            return self._columns.site_sum(room.copies)
+            return together
         columns = self._columns
         zones = len(columns.zone.values)
         open_to = room.units > 0
         pairs = np.unique(columns.offer_site[open_to] * zones + columns.zone.codes[open_to])
-        return np.bincount(pairs // zones, minlength=len(columns)).astype(np.int64) if zones else self.apart
+        return np.bincount(pairs // max(zones, 1), minlength=len(columns)).astype(np.int64)
 
-    def _choose_one(self, room: Room, offers: Numbers) -> None:
-        """The best single offer of each site, of those `offers` that have room for all copies."""
-        sites = self._columns.offer_site[offers]
-        charge = self._charge(room, offers, self.wanted)
-        units = self._units(room, offers, self.wanted)
-        gpus = stranded(self._columns.gpus[offers], units, self.wanted, room.wanted.gpu_milli)
-        order = np.lexsort((offers, gpus, charge.total, sites))
-        first = order[np.unique(sites[order], return_index=True)[1]]
-        best = sites[first]
-        self._chosen[best] = offers[first]
-        self.charge.put(best, charge, first)
-        self.fragmentation[best] = gpus[first]
-        self.priced[best] = self._charges.known(offers[first])
+    def _choose_one(self, room: Room, charges: Charges, whole: Mask) -> None:
+        """The best single offer of each site, of those (shape (offers,)) that have room for all copies.
 
-    def _choose_several(self, room: Room, site: int, alone: Numbers) -> None:
-        """Fill the site's offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
-        columns, left = self._columns, self.wanted
-        offers = np.array([row for row in columns.offers_of(site) if alone[row] > 0], dtype=np.int64)
-        by_price = offers[np.lexsort((offers, self._charges.per_copy(offers, room.each[offers])))]
-        chosen: list[tuple[int, int]] = []
-        zones: set[int] = set()
-        for offer in map(int, by_price):
-            count = min(left, int(alone[offer]))
-            if self._spread is Spread.ZONE:
-                count = 0 if int(columns.zone.codes[offer]) in zones else min(1, count)
-                zones.add(int(columns.zone.codes[offer]))
-            if count:
-                chosen.append((offer, count))
-                left -= count
-        rows = np.array([offer for offer, _ in chosen], dtype=np.int64)
-        counts = np.array([count for _, count in chosen], dtype=np.int64)
-        charge = self._charges.together(self._charge(room, rows, counts))
-        gpus = stranded(columns.gpus[rows], self._units(room, rows, counts), counts, room.wanted.gpu_milli)
-        self._several[site] = tuple(chosen)
-        self.charge.put(np.array([site]), charge, np.array([0]))
-        self.fragmentation[site] = gpus.sum()
-        self.priced[site] = self._charges.known(rows).all()
+        Offers of one shape cost the same, so every price is worked out for the shapes alone.
+        """
+        columns, each = self._columns, room.of_shape
+        units = self._units(np.maximum(each, 1), self.wanted)
+        every = np.arange(len(each))
+        charge = charges.charge(every, self.wanted, units, np.maximum(each, 1))
+        gpus = stranded(columns.shapes.gpus, units, self.wanted, room.wanted.gpu_milli)
+        offers = np.flatnonzero(whole)
+        sites, shapes = columns.offer_site[offers], columns.shape[offers]
+        for key in (charge.total, gpus):
+            numbers = key[shapes]
+            starts = np.flatnonzero(np.diff(sites, prepend=-1))
+            least = np.repeat(np.minimum.reduceat(numbers, starts), np.diff(starts, append=len(sites)))
+            kept = numbers == least
+            offers, sites, shapes = offers[kept], sites[kept], shapes[kept]
+            if len(offers) == 0:
+                return
+        first = np.flatnonzero(np.diff(sites, prepend=-1))
+        best, offers, shapes = sites[first], offers[first], shapes[first]
+        self._chosen[best] = offers
+        self.charge.put(best, charge, shapes)
+        self.fragmentation[best] = gpus[shapes]
+        self.priced[best] = charges.known(shapes)
 
-    def _units(self, room: Room, offers: Numbers, counts: Numbers | int) -> Numbers:
-        """How many units the copies stand on."""
+    def _choose_several(self, room: Room, charges: Charges, sites: Numbers, alone: Numbers) -> None:
+        """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
+        columns, zoned = self._columns, self._spread is Spread.ZONE
+        here = np.zeros(len(columns), dtype=np.bool_)
+        here[sites] = True
+        offers = np.flatnonzero(here[columns.offer_site] & (alone > 0))
+        shapes = columns.shape[offers]
+        per_copy = charges.per_copy(shapes, room.of_shape[shapes])
+        offers = offers[np.lexsort((offers, per_copy, columns.offer_site[offers]))]
+        if zoned:
+            zones = columns.offer_site[offers] * len(columns.zone.values) + columns.zone.codes[offers]
+            offers = offers[np.sort(np.unique(zones, return_index=True)[1])]
+        at = columns.offer_site[offers]
+        room_here = np.minimum(alone[offers], 1 if zoned else self.wanted)
+        starts = np.flatnonzero(np.diff(at, prepend=-1))
+        before = np.cumsum(room_here) - room_here
+        before -= np.repeat(before[starts], np.diff(starts, append=len(at)))
+        counts = np.clip(self.wanted - before, 0, room_here)
+        offers, at, counts = offers[counts > 0], at[counts > 0], counts[counts > 0]
+        starts = np.flatnonzero(np.diff(at, prepend=-1))
+        shapes = columns.shape[offers]
+        each = room.of_shape[shapes]
+        units = self._units(each, counts)
+        charge = charges.together(charges.charge(shapes, counts, units, each), starts)
+        self.charge.put(sites, charge, np.arange(len(sites)))
+        gpus = stranded(columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
+        self.fragmentation[sites] = np.add.reduceat(gpus, starts)
+        self.priced[sites] = np.logical_and.reduceat(charges.known(shapes), starts)
+        pairs = list(zip(offers.tolist(), counts.tolist(), strict=True))
+        stops = [*starts.tolist()[1:], len(pairs)]
+        for site, start, stop in zip(sites.tolist(), starts.tolist(), stops, strict=True):
+            self._several[site] = tuple(pairs[start:stop])
+
+    def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
+        """How many units the copies stand on, so many of which go on an empty one."""
         if self._spread is Spread.NODE:
-            return np.broadcast_to(np.asarray(counts, dtype=np.int64), offers.shape)
-        return -(-counts // room.each[offers])
-
-    def _charge(self, room: Room, offers: Numbers, counts: Numbers | int) -> Charge:
-        return self._charges.charge(offers, counts, self._units(room, offers, counts), room.each[offers])
+            return np.broadcast_to(np.asarray(counts, dtype=np.int64), each.shape)
+        return -(-counts // each)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from placement.columns import Columns, Mask, Numbers
+from placement.columns import Columns, Described, Mask, Numbers
 from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost
@@ -35,12 +35,12 @@ MOST_LOST_PPM = 100 * MILLION
 
 
 class Prices:
-    """The price of one unit of every offer, and how much it can be relied on. Shapes (offers,).
+    """The price of one unit of every shape of offer, and how much it can be relied on. Shapes (shapes,).
 
     It follows from the offers and the tariff alone, so that it can be kept as long as both stand.
     """
 
-    def __init__(self, columns: Columns, tariff: Tariff) -> None:
+    def __init__(self, columns: Described, tariff: Tariff) -> None:
         key = columns.price_key
         units = [Unit(*value) for value in key.values]
         listed = key.numbers(tariff.hourly(unit) for unit in units)
@@ -92,7 +92,7 @@ PARTS = tuple(field.name for field in fields(Charge))
 
 
 class Charges:
-    """What one workload is charged on every offer."""
+    """What one workload is charged on offers of every shape; `offers` are rows of these."""
 
     def __init__(self, prices: Prices, workload: Workload) -> None:
         self._prices = prices
@@ -126,10 +126,13 @@ class Charges:
             np.minimum(stalls, MOST_LOST_PPM),
         )
 
-    def together(self, parts: Charge) -> Charge:
-        """One row for parts on several offers of a site. A gang stands still whole, whichever part is taken away."""
+    def together(self, parts: Charge, starts: Numbers) -> Charge:
+        """One row for the parts on several offers of each site, whose parts begin at `starts`.
+
+        A gang stands still whole, whichever part is taken away.
+        """
         compute, idle, spot_loss, availability, interruptions, stalls = (
-            getattr(parts, name).sum(keepdims=True) for name in PARTS
+            np.add.reduceat(getattr(parts, name), starts) for name in PARTS
         )
         if self._gang:
             spot_loss = share(compute + idle, stalls)
