@@ -20,6 +20,7 @@ easier to trust; what things cost it works out in `audit_money`, and what has ro
 """
 
 from collections import Counter
+from dataclasses import replace
 from hashlib import blake2b
 
 from placement import audit_law
@@ -142,10 +143,14 @@ class _Audit:
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
         answer["latency"] = work.latency is None or self.soon_enough(site, offers)
+        if not answer["latency"]:
+            offers = [replace(o, answers_in_us=0) for o in offers]  # what it would cost all the same is judged too
         answer["volume"], answer["volume-free"] = self.reach.travels(site)
         binding = [n for n, r in self.rules.items() if n not in self.advises and audit_law.speaks_of_offers(r)]
         usable = all(answer[rule] for rule in (*binding, "latency"))
         shape = if_empty(self.workload.demand, [o for o in offers if o.offer.count > 0])
+        if not shape["gpu-model"]:
+            offers = [replace(o, any_model=True) for o in offers]
         one_copy = usable and all(shape.values())
         emptied = [self.emptied(o) for o in offers]
         together = max(sum(self.room(o, w)[0] for o in emptied) for w in self.wanted)
@@ -236,11 +241,11 @@ class _Audit:
 
     def emptied(self, o: Stand) -> Stand:
         """The same if nothing stood there."""
-        return Stand(o.offer, {}, o.offer.count, o.answers_in_us, o.lawful, o.within_quota)
+        return replace(o, used_units={}, empty=o.offer.count)
 
     def room(self, o: Stand, wanted: Need) -> tuple[int, int]:
         """Copies that fit on an offer, and units that can take one."""
-        right_model = not wanted.models or o.offer.gpu_model in wanted.models
+        right_model = not wanted.models or o.any_model or o.offer.gpu_model in wanted.models
         if not (o.lawful and o.within_quota and right_model) or not gives(o.offer, wanted) or not self.in_time(o):
             return 0, 0
         each = o.whole.times(wanted)
@@ -248,11 +253,12 @@ class _Audit:
         units = (o.empty if each else 0) + sum(1 for times in on_used if times)
         return o.empty * each + sum(on_used), units
 
-    def apart(self, offers: list[Stand], wanted: Need) -> int:
+    def apart(self, offers: list[Stand], wanted: Need, spread: str = "") -> int:
         rooms = [(o.offer.zone, *self.room(o, wanted)) for o in offers]
-        if self.workload.spread.value == "node":
+        spread = spread or self.workload.spread.value
+        if spread == "node":
             return sum(units for _, _, units in rooms)
-        if self.workload.spread.value == "zone":
+        if spread == "zone":
             return len({zone for zone, _, units in rooms if units})
         return sum(copies for _, copies, _ in rooms)
 
@@ -297,17 +303,19 @@ class _Audit:
             found.append(f"{one.site}: scores {score}, said {one.score}")
         return found
 
-    def units(self, slot: Slot, o: Stand, wanted: Need) -> int:
+    def units(self, slot: Slot, o: Stand, wanted: Need, spread: str = "") -> int:
         each = o.whole.times(wanted)
-        return slot.count if self.workload.spread.value == "node" else _up(slot.count, each)
+        return slot.count if (spread or self.workload.spread.value) == "node" else _up(slot.count, each)
 
-    def cost(self, site: Site, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need) -> tuple[Cost, bool]:
+    def cost(
+        self, site: Site, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need, spread: str = ""
+    ) -> tuple[Cost, bool]:
         """The cost of slots at a site, and whether every bought unit in it has a listed price."""
         standing = [
             Standing(
                 offers[slot.offer].offer,
                 slot.count,
-                self.units(slot, offers[slot.offer], wanted),
+                self.units(slot, offers[slot.offer], wanted, spread),
                 offers[slot.offer].whole.times(wanted),
             )
             for slot in slots
@@ -320,31 +328,38 @@ class _Audit:
         return not (most and price) or (price[1] and price[0] * (self.workload.copies if self.by_site else 1) <= most)
 
     def price(self, site: Site, offers: list[Stand]) -> tuple[int, bool] | None:
-        """Of the cheapest single offer with room for all copies, else of the slots; is it known. None without room."""
-        wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
-        if wanted is None:  # no room now: the price is that of the place if nothing stood there
-            offers = [self.emptied(o) for o in offers]
-            wanted = next((w for w in self.wanted if self.apart(offers, w) >= self.copies), None)
-        if wanted is None:
-            return None
+        """What the copies cost, and whether every price is known; None where they could not stand there at all.
+
+        As far apart as asked, now or else if nothing stood there; or else however close, now or if nothing did.
+        """
+        asked = self.workload.spread.value
+        for spread in (asked, "none") if asked in ("node", "zone") else (asked,):
+            for there in (offers, [self.emptied(o) for o in offers]):
+                wanted = next((w for w in self.wanted if self.apart(there, w, spread) >= self.copies), None)
+                if wanted is not None:
+                    return self.cheapest(site, there, wanted, spread)
+        return None
+
+    def cheapest(self, site: Site, offers: list[Stand], wanted: Need, spread: str) -> tuple[int, bool]:
+        """The cheapest single offer with room for all copies or, where there is none, several offers filled."""
         by_name = {o.offer.name: o for o in offers}
         choices: list[tuple[int, int, int, bool]] = []
         for index, o in enumerate(offers):
             copies, units = self.room(o, wanted)
-            spread = self.workload.spread.value
             most_here = units if spread == "node" else min(copies, 1) if spread == "zone" else copies
             if most_here >= self.copies:
                 slots = (Slot(site.name, o.offer.name, self.copies),)
-                cost, known = self.cost(site, slots, by_name, wanted)
-                choices.append((cost.total, self.stranded(slots, by_name, wanted), index, known))
+                cost, known = self.cost(site, slots, by_name, wanted, spread)
+                choices.append((cost.total, self.stranded(slots, by_name, wanted, spread), index, known))
         if choices:
-            return min(choices)[0], min(choices)[3]
-        cost, known = self.cost(site, self.filled(site, offers, wanted), by_name, wanted)
+            total, _, _, known = min(choices)
+            return total, known
+        cost, known = self.cost(site, self.filled(site, offers, wanted, spread), by_name, wanted, spread)
         return cost.total, known
 
-    def filled(self, site: Site, offers: list[Stand], wanted: Need) -> tuple[Slot, ...]:
+    def filled(self, site: Site, offers: list[Stand], wanted: Need, spread: str) -> tuple[Slot, ...]:
         """The copies on several offers: the cheapest per copy first, one in each zone where the spread is by zone."""
-        spread, left, zones = self.workload.spread.value, self.copies, set[str]()
+        left, zones = self.copies, set[str]()
         by_price: list[tuple[int, int, int]] = []
         for index, o in enumerate(offers):
             copies, units = self.room(o, wanted)
@@ -362,13 +377,13 @@ class _Audit:
             slots += [Slot(site.name, offers[index].offer.name, count)] if count else []
         return tuple(slots)
 
-    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need) -> int:
+    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need, spread: str = "") -> int:
         """Thousandths of a GPU left over beside the copies on the units they stand on."""
         left = 0
         share = wanted.resources.gpus * 1000 + wanted.share + gpu_milli(wanted.profile)
         for slot in slots:
             o = offers[slot.offer]
-            gpus = o.offer.resources.gpus * self.units(slot, o, wanted)
+            gpus = o.offer.resources.gpus * self.units(slot, o, wanted, spread)
             left += max(gpus * 1000 - slot.count * share, 0)
         return left
 

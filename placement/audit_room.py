@@ -207,6 +207,8 @@ class Stand:
     answers_in_us: int | None
     lawful: bool
     within_quota: bool = True
+    any_model: bool = False
+    """Whether a model that was not asked for is judged all the same, since the site has none that was."""
 
     @property
     def nodes(self) -> list[Node]:

@@ -105,7 +105,7 @@ def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch
         order=standing,
         seeds=_seeds(fleet.columns, standing),
         ranking=recorded(standing, verdicts, fleet),
-        without=cheapest_without(verdicts, workload, fleet, question),
+        without=cheapest_without(verdicts, fleet),
         steps=tuple(steps),
     )
 

@@ -239,11 +239,11 @@ class Fleet:
         columns, demand = self.columns, workload.demand
         apart = Apart.of(workload)
         for wanted, models in variants(demand):
-            eligible = eligible_for(columns, wanted, models, demand)
+            eligible = eligible_for(columns.shapes, wanted, models, demand)
             seated: list[Copy] = []
             for slot in slots:
                 row = columns.offer_row.get((slot.site, slot.offer))
-                if row is None or not eligible[row]:
+                if row is None or not eligible[columns.shape[row]]:
                     break
                 there = seat_slot(columns, row, slot, wanted, apart, self.policy)
                 if there is None:
@@ -262,7 +262,8 @@ class Fleet:
         for wanted, _ in variants(demand):
             if row is None:
                 break
-            if count.accepts(self.columns, wanted, demand.time_slicing)[row]:
+            shapes, shape = self.columns.shapes, self.columns.shape[row]
+            if count.accepts(shapes, wanted, demand.time_slicing)[shape]:
                 copies = seat_slot(self.columns, row, slot, wanted, Apart.ANYHOW, FirstFit())
                 if copies is not None:
                     return copies

@@ -8,6 +8,11 @@ The offers of a site are chosen for the least money: one offer for all copies wh
 the cheapest, then the one that strands the fewest GPUs, then the first; otherwise the cheapest per copy first, until
 all copies stand. Filling by price is not always the cheapest sum; it is the same on every machine and easy to check.
 
+A rule that refuses a site must not hide what the site would cost without it. So where no offer answers soon enough, or
+none has a model that is asked for, all of them are packed; where copies have no room, they are packed as if nothing
+stood there; where they could not stand so far apart, as if they need not. Other rules refuse such a site, and its price
+is what those rules cost.
+
 Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
@@ -46,11 +51,11 @@ class Room:
         return Room(self.wanted, self.of_shape, self.each, columns.count * self.each, units)
 
 
-def room_for(columns: Columns, wanted: Wanted, models: tuple[str, ...], demand: Demand, usable: Mask) -> Room:
-    """The room for copies of `wanted` on the `usable` offers (shape (offers,)) of those models; none on the others."""
+def room_for(columns: Columns, wanted: Wanted, demand: Demand, usable: Mask) -> Room:
+    """The room for copies of `wanted` on the `usable` offers (shape (offers,)); none on the others."""
     shapes = columns.shapes
     empty = on_empty(shapes, wanted) if wanted.on_gpu else None
-    eligible = eligible_for(shapes, wanted, models, demand)
+    eligible = accepts(shapes, wanted, demand.time_slicing)
     of_shape = np.where(eligible, times(wanted, empty, shapes.cpus, shapes.memory), 0)
     each = np.where(usable, of_shape[columns.shape], 0)
     copies = columns.fresh * each
@@ -90,8 +95,13 @@ class Packing:
     With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
     """
 
-    def __init__(self, workload: Workload, columns: Columns, prices: Prices, usable: Mask) -> None:
-        """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids."""
+    def __init__(
+        self, workload: Workload, columns: Columns, prices: Prices, usable: Mask, other_models: Mask | None = None
+    ) -> None:
+        """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids.
+
+        `other_models`, shape (sites,): where none of the models that are asked for is, so that any will do.
+        """
         self._columns = columns
         self._spread = workload.spread
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
@@ -105,7 +115,7 @@ class Packing:
         self.could_apart: Numbers = np.zeros(sites, dtype=np.int64)
         """As `apart`, if nothing stood there."""
         self.priceable: Mask = np.zeros(sites, dtype=np.bool_)
-        """Where `charge` says something: where the copies fit, or would if nothing stood there."""
+        """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
         self.charge: Charge = Charge.nothing(sites)
         self.fragmentation: Numbers = np.zeros(sites, dtype=np.int64)
         self.priced: Mask = np.ones(sites, dtype=np.bool_)
@@ -113,7 +123,13 @@ class Packing:
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
         charges = Charges(prices, workload)
         demand = workload.demand
-        rooms = [room_for(columns, one, models, demand, usable) for one, models in variants(demand)]
+        rooms: list[Room] = []
+        for wanted, models in variants(demand):
+            named = usable
+            if models:
+                right = columns.shapes.gpu_model.where(model in models for model in columns.shapes.gpu_model.values)
+                named = named & (right[columns.shape] | (other_models is not None and other_models[columns.offer_site]))
+            rooms.append(room_for(columns, wanted, demand, named))
         for room in rooms:
             self.copies = np.maximum(self.copies, columns.site_sum(room.copies))
             self.apart = np.maximum(self.apart, self._choose(room, charges, self.copies))
@@ -121,6 +137,13 @@ class Packing:
         for room in (room.if_empty(columns) for room in rooms):
             self.could = np.maximum(self.could, columns.site_sum(room.copies))
             self.could_apart = np.maximum(self.could_apart, self._choose(room, charges, self.could))
+        if self._spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self.priceable).any():
+            # Where the copies could stand, but not so far apart: what they would cost there all the same.
+            self._spread = Spread.NONE
+            for room in rooms:
+                self._choose(room, charges, columns.site_sum(room.copies))
+            for room in (room.if_empty(columns) for room in rooms):
+                self._choose(room, charges, columns.site_sum(room.copies))
 
     def slots(self, site: int) -> tuple[Slot, ...]:
         """Where the copies stand at a site that `fits`."""

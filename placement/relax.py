@@ -14,14 +14,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
+from placement.columns import Mask
 from placement.explain import record
 from placement.fleet import Fleet
-from placement.packing import Packing
-from placement.rules.latency import LatencyRule
 from placement.rules.law import LawRule
-from placement.rules.rule import Rule, to_mask
-from placement.scoring.cost import costs
+from placement.rules.rule import Rule, to_bits, to_mask
 from placement.verdicts import Question, Verdicts, judge
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
 from tidegate.model.policy import Operator
@@ -271,20 +268,18 @@ class Cheapest:
     total: int
 
 
-def cheapest_without(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Cheapest, ...]:
+def cheapest_without(verdicts: Verdicts, fleet: Fleet) -> tuple[Cheapest, ...]:
     """For each enforced rule, the cheapest site which only this rule refuses, where there is one with a price.
 
-    A site without room has no price, so the rules on room are never named.
+    A site has a price where the copies could stand, if only nothing stood there now or they stood closer, the answer
+    came sooner or the model were another (`placement.packing`); so rules on room have theirs too: it is what waiting
+    would save.
     """
     found: list[Cheapest] = []
+    total, priceable = verdicts.costs.total, to_bits(verdicts.packing.priceable & verdicts.packing.priced)
     for column, alone in verdicts.by_one_alone:
-        only_this = to_mask(alone, len(column.allowed))
-        if isinstance(column.rule, LatencyRule):
-            fits, total = _without_latency(workload, fleet, question)
-        else:
-            fits, total = verdicts.packing.fits, verdicts.costs.total
-        rows = np.flatnonzero(only_this & fits)
-        if len(rows):
+        if alone & priceable:
+            rows = np.flatnonzero(to_mask(alone & priceable, len(total)))
             cheapest = int(rows[np.argmin(total[rows])])
             found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
     return tuple(found)
@@ -297,12 +292,3 @@ def rule_prices(without: tuple[Cheapest, ...], chosen: Cost) -> tuple[RulePrice,
     """
     saved = ((one, chosen.total - one.total) for one in without)
     return tuple(RulePrice(one.rule, one.site, money) for one, money in saved if money > 0)
-
-
-def _without_latency(workload: Workload, fleet: Fleet, question: Question) -> tuple[Mask, Numbers]:
-    """Room and cost if any answer were soon enough."""
-    law, columns = question.law, fleet.columns
-    every_offer = np.ones(len(columns.offers), dtype=np.bool_)
-    packing = Packing(workload, columns, law.prices(columns), every_offer)
-    source = columns.region_of_location(workload.data.origin)
-    return packing.fits, costs(workload, columns, law.tariff, packing.charge, source).total

@@ -165,7 +165,8 @@ class _Choice:
 
     def __init__(self, columns: Columns, offer: int, wanted: Wanted) -> None:
         self._columns, self._offer, self._wanted = columns, offer, wanted
-        on_empty = count.on_empty(columns, wanted)[offer : offer + 1] if wanted.on_gpu else None
+        shape = int(columns.shape[offer])
+        on_empty = count.on_empty(columns.shapes, wanted)[shape : shape + 1] if wanted.on_gpu else None
         empty = (columns.cpus[offer : offer + 1], columns.memory[offer : offer + 1])
         self._each = int(times(wanted, on_empty, *empty)[0])
         self._closed: set[int] = set()

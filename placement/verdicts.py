@@ -121,14 +121,15 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     watch("reach", _counts(reach))
 
     prices = law.prices(columns)
-    usable = times.in_time if legal.offers is None else times.in_time & legal.offers
+    usable = times.in_time | ~reach[2].allowed[columns.offer_site] if reach[2].refuses else times.in_time
+    usable = usable if legal.offers is None else usable & legal.offers
     limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
     for rule in (limit, share):
         within = rule.offers(workload, fleet)
         usable = usable if within is None else usable & within
-    packing = Packing(workload, columns, prices, usable)
     sites = len(columns)
     shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
+    packing = Packing(workload, columns, prices, usable, ~shape[1].allowed if shape[1].refuses else None)
     one_copy = legal.some_offer & _all_allow((reach[2], *shape), sites)
     shape += _ask((Copies(packing, one_copy),), workload, fleet)
 
