@@ -9,25 +9,38 @@ Limits: `MOST_CLASSES` sites, class by class, are kept; then all are forgotten.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
+
+import numpy as np
 
 from placement.columns import Columns
 from placement.explain import record
 from placement.fleet import Fleet
+from placement.money.range import monthly
 from placement.ranking import Order, order, recorded
 from placement.relax import Cheapest, cheapest_without
 from placement.rules.latency import Measured
 from placement.scoring.tie import Seeds
 from placement.verdicts import Question, Verdicts, Watch, judge, silent
-from tidegate.model.decision import Ranking, RuleColumn
-from tidegate.model.workload import Training, Workload
+from tidegate.model.decision import Cost, MonthlyRange, Ranking, RuleColumn, Seat, Slot
+from tidegate.model.workload import Spread, Training, Workload
 
 MOST_CLASSES = 150_000
 """Sites times the classes kept: some two hundred times as many bytes."""
 
 _WORKLOAD = attrgetter(*(one.name for one in fields(Workload) if one.name not in ("name", "training", "labels")))
 _TRAINING = attrgetter(*(one.name for one in fields(Training) if one.name != "env"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Copies where they were chosen to stand."""
+
+    slots: tuple[Slot, ...]
+    seats: tuple[Seat, ...]
+    cost: Cost
+    monthly: MonthlyRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,8 @@ class Considered:
     """The best place without each rule that refuses a place by itself."""
     steps: tuple[tuple[str, dict[str, int]], ...]
     """What the steps counted, for whoever watches."""
+    stands: dict[tuple[int, ...], Stand] = field(default_factory=dict)
+    """What follows from the rows that were chosen, for those that were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,9 @@ class _Kept:
 
 def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Considered:
     """The class's verdicts, record and order: kept ones where they still hold."""
-    columns = fleet.columns
+    columns, tree = fleet.columns, question.law.tree
+    if any(team.budget_micros_per_month for node in tree.path(workload.team) if (team := tree.teams.get(node))):
+        return _consider(workload, fleet, question, watch)  # what a month has cost changes with every moment
     kept: dict[Hashable, _Kept] = columns.kept("classes", dict)
     key = class_of(workload, question)
     measured = Measured.at(workload, fleet, question.model_digest, question.now)
@@ -99,19 +116,34 @@ def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch
 
     verdicts = judge(workload, fleet, question, seen)
     standing = order(verdicts, workload, fleet)
+    best = standing.best(1, np.zeros(len(standing.rows), dtype=np.int64))
+    dearest = int(standing.money[np.searchsorted(standing.rows, best[0])]) if best else 0
     return Considered(
         verdicts=verdicts,
         columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
         order=standing,
         seeds=_seeds(fleet.columns, standing),
         ranking=recorded(standing, verdicts, fleet),
-        without=cheapest_without(verdicts, fleet),
+        without=cheapest_without(verdicts, fleet, dearest) if workload.spread is not Spread.SITE else (),
         steps=tuple(steps),
     )
 
 
 def _seeds(columns: Columns, standing: Order) -> Seeds:
     return columns.seeds[standing.rows]
+
+
+def stand(considered: Considered, chosen: tuple[int, ...], workload: Workload, fleet: Fleet) -> Stand:
+    """The copies at the sites in these rows: slots, seats and what they cost."""
+    found = considered.stands.get(chosen)
+    if found is None:
+        verdicts = considered.verdicts
+        slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
+        cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
+        interruptions = sum(int(verdicts.costs.interruptions[row]) for row in chosen)
+        found = Stand(slots, fleet.seats(workload, slots), cost, monthly(workload, cost, interruptions))
+        considered.stands[chosen] = found
+    return found
 
 
 def with_ties(ranking: Ranking, ties: bytes) -> Ranking:

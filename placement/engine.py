@@ -15,16 +15,15 @@ Time is linear in sites. On one core, two offers a site and six policy rules: 0.
 at 1,000 and 210 ms at 10,000, of which the rules take 3 ms and the record of 35,000 misses and 2,600 scores the rest.
 """
 
-from placement.classes import consider, with_ties
+from placement.classes import consider, stand, with_ties
 from placement.columns import Numbers
 from placement.explain import pack_numbers
 from placement.fleet import Fleet
 from placement.law import Law
-from placement.money.range import monthly
 from placement.relax import relaxations, rule_prices
 from placement.scoring.tie import ties
 from placement.verdicts import Question, Watch, silent
-from tidegate.model.decision import Cost, Decision, MonthlyRange, Outcome
+from tidegate.model.decision import Decision, Outcome
 from tidegate.model.errors import Refused
 from tidegate.model.mig import NAMES, gpu_milli
 from tidegate.model.workload import Demand, Spread, Workload, WorkloadKind
@@ -61,26 +60,25 @@ def decide(
     best = standing.best(wanted + 1, tie)
     chosen = best[:wanted] if len(best) >= wanted else []
     other = best[len(chosen)] if chosen and len(best) > wanted else None
-    cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
-    slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
+    there = stand(considered, tuple(chosen), workload, fleet)
     watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
         columns=considered.columns,
         ranking=ranking and with_ties(ranking, pack_numbers(tie)),
-        slots=slots,
-        cost=cost,
+        slots=there.slots,
+        cost=there.cost,
         relaxations=() if chosen else relaxations(verdicts, workload, fleet, question),
-        rule_prices=rule_prices(considered.without, cost) if chosen and workload.spread is not Spread.SITE else (),
+        rule_prices=rule_prices(considered.without, there.cost) if chosen else (),
         policies=law.policy_refs,
         price_book=law.price_book_ref,
         decided_at=now,
         revision=revision,
         runner_up="" if other is None else fleet.columns.names[other],
-        monthly=monthly(workload, cost, int(verdicts.costs.interruptions[chosen].sum())),
+        monthly=there.monthly,
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
-        seats=fleet.seats(workload, slots),
+        seats=there.seats,
     )
     watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
     return decision

@@ -30,6 +30,11 @@ class Order:
     penalties: Numbers
     """What rules that prefer other places add to each."""
 
+    @property
+    def money(self) -> Numbers:
+        """What each costs, penalties included."""
+        return self.fields[2]
+
     def best(self, count: int, ties: Numbers) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
         fields = (*self.fields, ties)

@@ -268,20 +268,19 @@ class Cheapest:
     total: int
 
 
-def cheapest_without(verdicts: Verdicts, fleet: Fleet) -> tuple[Cheapest, ...]:
-    """For each enforced rule, the cheapest site which only this rule refuses, where there is one with a price.
+def cheapest_without(verdicts: Verdicts, fleet: Fleet, below: int) -> tuple[Cheapest, ...]:
+    """For each enforced rule, the cheapest site below a price which only this rule refuses, where there is one.
 
     A site has a price where the copies could stand, if only nothing stood there now or they stood closer, the answer
     came sooner or the model were another (`placement.packing`); so rules on room have theirs too: it is what waiting
     would save.
     """
     found: list[Cheapest] = []
-    total, priceable = verdicts.costs.total, to_bits(verdicts.packing.priceable & verdicts.packing.priced)
-    for column, alone in verdicts.by_one_alone:
-        if alone & priceable:
-            rows = np.flatnonzero(to_mask(alone & priceable, len(total)))
-            cheapest = int(rows[np.argmin(total[rows])])
-            found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
+    total, packing = verdicts.costs.total, verdicts.packing
+    for column, alone in verdicts.by_one_alone(to_bits(packing.priceable & packing.priced & (total < below))):
+        rows = np.flatnonzero(to_mask(alone, len(total)))
+        cheapest = int(rows[np.argmin(total[rows])])
+        found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
     return tuple(found)
 
 

@@ -22,7 +22,7 @@ from placement.rules.gpu_memory import GpuMemory, GpuMemoryFree
 from placement.rules.gpu_model import GpuModel
 from placement.rules.gpu_sharing import GpuSharingRule
 from placement.rules.gpus import Gpus, GpusFree
-from placement.rules.latency import AnswerTimes, LatencyRule, Measured
+from placement.rules.latency import Arrivals, LatencyRule, Measured
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
 from placement.rules.products import Products, homes
@@ -80,14 +80,13 @@ class Verdicts:
                 refused += ~column.allowed
         return refused
 
-    @property
-    def by_one_alone(self) -> list[tuple[Column, int]]:
-        """For each enforced rule that refuses a site which no other refuses: those sites, as bits."""
+    def by_one_alone(self, among: int) -> list[tuple[Column, int]]:
+        """For each enforced rule that refuses a site which no other refuses: those sites of some, as bits."""
         once, twice = self.legal.once, self.legal.twice
         for column in self.own:
             twice |= once & column.refuses
             once |= column.refuses
-        alone = once & ~twice
+        alone = once & ~twice & among
         if not alone:
             return []
         each = (*self.legal.refusing, *self.own)
@@ -116,12 +115,15 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
 
     stores = homes(columns)
     products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
-    times = AnswerTimes.of(Measured.at(workload, fleet, digest, question.now), columns)
-    reach = _ask((Available(question.exclude), EngineRule(), LatencyRule(times), Volume()), workload, fleet)
+    measured = Measured.at(workload, fleet, digest, question.now)
+    latency = LatencyRule(Arrivals.of(measured, columns) if measured.latency else None)
+    reach = _ask((Available(question.exclude), EngineRule(), latency, Volume()), workload, fleet)
     watch("reach", _counts(reach))
 
     prices = law.prices(columns)
-    usable = times.in_time | ~reach[2].allowed[columns.offer_site] if reach[2].refuses else times.in_time
+    usable = latency.in_time(workload, fleet)
+    if reach[2].refuses:
+        usable = usable | ~reach[2].allowed[columns.offer_site]
     usable = usable if legal.offers is None else usable & legal.offers
     limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
     for rule in (limit, share):

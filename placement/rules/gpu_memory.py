@@ -30,6 +30,10 @@ class GpuMemory(OnOneUnit):
         """How much, and of which instance."""
         return self.wanted(workload), workload.demand.mig_profile
 
+    def looks_at(self, workload: Workload) -> Hashable:
+        """The profile."""
+        return workload.demand.mig_profile
+
     def whole(self, columns: Columns, workload: Workload) -> Numbers:
         """Bytes on each device of an empty unit; of an instance, where one is wanted."""
         name = workload.demand.mig_profile
@@ -55,6 +59,10 @@ class GpuMemoryFree(FreeOnOneUnit):
         """How much, of whole devices or of one that is shared, and how."""
         demand = workload.demand
         return self.wanted(workload), demand.gpu_share_milli > 0, demand.time_slicing
+
+    def looks_at(self, workload: Workload) -> Hashable:
+        """Nothing, where GPUs are wanted whole."""
+        return workload.demand.gpu_share_milli > 0 and workload.demand
 
     def whole(self, columns: Columns, workload: Workload) -> Numbers:
         """Bytes on each device of an empty unit."""

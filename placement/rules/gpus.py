@@ -34,6 +34,10 @@ class Gpus(OnOneUnit):
         """How many, and whether they must be whole."""
         return self.wanted(workload), workload.demand.resources.gpus > 0
 
+    def looks_at(self, workload: Workload) -> Hashable:
+        """Whether they must be whole."""
+        return workload.demand.resources.gpus > 0
+
     def whole(self, columns: Columns, workload: Workload) -> Numbers:
         """Devices of an empty unit; whole GPUs are not taken from those that are divided for good."""
         return columns.whole_gpus if workload.demand.resources.gpus else columns.gpus
@@ -55,6 +59,10 @@ class GpusFree(FreeOnOneUnit):
         """How much, in which form, and what an offer must have to give it so."""
         demand = workload.demand
         return self.wanted(workload), wanted_by(demand), demand.time_slicing
+
+    def looks_at(self, workload: Workload) -> Hashable:
+        """Nothing, where GPUs are wanted whole."""
+        return workload.demand.resources.gpus > 0 or workload.demand
 
     def lack(self, workload: Workload) -> Lack:
         """With the field that asks for it."""

@@ -17,8 +17,10 @@ from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Latency, Workload
 
-MOST_TIMES = 1_000_000
+MOST_TIMES = 2_000_000
 """Offers and sites times the answer times kept: some ten times as many bytes."""
+UNREACHED = np.iinfo(np.int64).max
+"""Of an offer that nobody knows the way to: later than any promise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,52 +50,49 @@ class Measured:
         """The same for the same knowledge, as long as this object lives: its round trips are told apart by identity."""
         one = self.service
         said = one and (one.us.tobytes(), one.measured_at.tobytes(), one.samples.tobytes(), one.likely_us.tobytes())
-        return self.latency, tuple([id(trip) for trip in self.trips]), said
+        declared = self.latency.service_time_us if self.latency else 0
+        return declared, tuple([id(trip) for trip in self.trips]), said
 
 
-class AnswerTimes:
-    """How long an answer takes, for one workload at one moment. Worked out once, for the rule and for the packing.
-
-    Where the workload asks for nothing, everything is `in_time` and no other attribute means anything.
-    """
+class Arrivals:
+    """How long an answer takes from every offer, whatever was promised. Shapes (sites,), but where said otherwise."""
 
     @classmethod
-    def of(cls, measured: Measured, columns: Columns) -> "AnswerTimes":
+    def of(cls, measured: Measured, columns: Columns) -> "Arrivals":
         """The same again where the same is known."""
-        kept: dict[Hashable, AnswerTimes] = columns.kept("times", dict)
+        kept: dict[Hashable, Arrivals] = columns.kept("arrivals", dict)
         key = measured.key
-        times = kept.get(key)
-        if times is None:
+        found = kept.get(key)
+        if found is None:
             if len(kept) * (len(columns.offers) + len(columns) + 1) > MOST_TIMES:
                 kept.clear()
-            times = kept[key] = cls(measured, columns, key)
-        return times
+            found = kept[key] = cls(measured, columns, key)
+        return found
 
     def __init__(self, measured: Measured, columns: Columns, key: Hashable) -> None:
         """`key`: that of `measured`, which lives as long as this."""
-        self.key, self.latency, self._measured = key, measured.latency, measured
-        self.in_time: Mask = np.ones(len(columns.offers), dtype=np.bool_)
-        """Shape (offers,): True where the offer answers soon enough."""
-        if self.latency is None:
-            return
-        self.declared_us = self.latency.service_time_us
+        assert measured.latency is not None
+        self.key, self._measured = key, measured
+        self.declared_us = measured.latency.service_time_us
         self.origin: Numbers = np.zeros(len(columns), dtype=np.int64)
-        """Shape (sites,): which of the workload's origins is the worst, or the first that nobody knows the way from."""
+        """Which of the workload's origins is the worst, or the first that nobody knows the way from."""
         self.network = self._worst(columns)
-        """Shapes (sites,)."""
         classes = columns.device_class
-        by_class = measured.service or of_classes({}, "", classes.values, self.declared_us).at(0)
-        self.service = by_class
+        self.service = measured.service or of_classes({}, "", classes.values, self.declared_us).at(0)
         """By class of device."""
         there = self.network.us[columns.offer_site]
-        self.us: Numbers = np.where(there == UNKNOWN, UNKNOWN, there + by_class.us[classes.codes])
-        """Shape (offers,): microseconds to an answer, `UNKNOWN` where the round trip is."""
-        self.in_time = (self.us != UNKNOWN) & (self.us <= self.latency.p99_us)
+        self.us: Numbers = np.where(there == UNKNOWN, UNREACHED, there + self.service.us[classes.codes])
+        """Shape (offers,): microseconds to an answer, `UNREACHED` where the round trip is not known."""
+        least = columns.site_min(self.us)
+        self.fastest = columns.first_offer(self.us == least[columns.offer_site])
+        """The row of the offer; `UNKNOWN` where there is none."""
+        declared = np.where(self.network.us == UNKNOWN, UNREACHED, self.network.us + self.declared_us)
+        self.least: Numbers = np.where(self.fastest == UNKNOWN, declared, least)
+        """The fastest answer; a site without offers is judged by the declared service time."""
 
     def _worst(self, columns: Columns) -> Worth:
         nothing = np.zeros(len(columns), dtype=np.int64)
         worst = Worth(nothing, nothing, nothing, nothing)
-        assert self.latency is not None
         for index, trip in enumerate(self._measured.trips):
             # The first unknown one stays: a site that is not known from everywhere is not known.
             worse = (worst.us != UNKNOWN) & ((trip.us == UNKNOWN) | (trip.us > worst.us) | (index == 0))
@@ -116,37 +115,41 @@ class LatencyRule(Plain):
     name = "latency"
     kind = Kind.REACH
 
-    def __init__(self, times: AnswerTimes) -> None:
-        self._times = times
+    def __init__(self, arrivals: Arrivals | None) -> None:
+        """None where nothing was promised."""
+        self._arrivals = arrivals
 
     def asks(self, workload: Workload) -> Hashable:
-        """What the times follow from."""
-        return self._times.key
+        """What was promised, and what the times follow from."""
+        return (workload.latency, self._arrivals.key) if self._arrivals else ()
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where an offer answers soon enough. All True where the workload asks for nothing."""
-        columns, times = fleet.columns, self._times
-        if times.latency is None:
-            return np.ones(len(columns), dtype=np.bool_)
-        there = times.network.us
-        bare = ~columns.site_any(np.ones(len(columns.offers), dtype=np.bool_))
-        near = bare & (there != UNKNOWN) & (there + times.declared_us <= times.latency.p99_us)
-        soon: Mask = near | columns.site_any(times.in_time)
+        if self._arrivals is None or workload.latency is None:
+            return np.ones(len(fleet.columns), dtype=np.bool_)
+        soon: Mask = self._arrivals.least <= workload.latency.p99_us
+        return soon
+
+    def in_time(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (offers,): True where the offer answers soon enough."""
+        if self._arrivals is None or workload.latency is None:
+            return np.ones(len(fleet.columns.offers), dtype=np.bool_)
+        soon: Mask = self._arrivals.us <= workload.latency.p99_us
         return soon
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The fastest offer's time and what it is made of; `found` says `unknown` where no round trip is known."""
-        columns, times = fleet.columns, self._times
-        assert times.latency is not None
-        fastest = columns.first_offer(times.us == columns.site_min(times.us)[columns.offer_site])[refused]
-        bare, classes = fastest == UNKNOWN, columns.device_class.codes
+        columns, arrivals, latency = fleet.columns, self._arrivals, workload.latency
+        assert arrivals is not None and latency is not None
+        fastest, classes = arrivals.fastest[refused], columns.device_class.codes
+        bare = fastest == UNKNOWN
         service_us, service_likely = (
-            np.where(bare, times.declared_us, column[classes[fastest]] if len(classes) else times.declared_us)
-            for column in (times.service.us, times.service.likely_us)
+            np.where(bare, arrivals.declared_us, column[classes[fastest]] if len(classes) else arrivals.declared_us)
+            for column in (arrivals.service.us, arrivals.service.likely_us)
         )
-        there = times.network
+        there = arrivals.network
         known = there.us[refused] != UNKNOWN
-        origins, most = times.latency.origins, times.latency.p99_us
+        origins, most = latency.origins, latency.p99_us
         lacks = tuple(
             Lack("latency.p99", "Le", wanted, found, most, Unit.MICROSECONDS)
             for wanted in [origins[index : index + 1] for index in range(max(len(origins), 1))]
@@ -154,7 +157,7 @@ class LatencyRule(Plain):
         )
         return Findings(
             lacks=lacks,
-            codes=2 * times.origin[refused] + ~known,
+            codes=2 * arrivals.origin[refused] + ~known,
             numbers=np.where(known, there.us[refused] + service_us, 0),
             offers=fastest,
             measured_at=np.where(known, there.measured_at[refused], 0),

@@ -1,5 +1,7 @@
 """Memory: bytes of main memory, on one unit."""
 
+from collections.abc import Hashable
+
 from placement.columns import Columns, Numbers
 from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Unit
@@ -16,6 +18,10 @@ class Memory(OnOneUnit):
     def wanted(self, workload: Workload) -> int:
         """Bytes."""
         return workload.demand.resources.memory_bytes
+
+    def looks_at(self, workload: Workload) -> Hashable:
+        """Nothing."""
+        return ()
 
     def whole(self, columns: Columns, workload: Workload) -> Numbers:
         """Of an empty unit."""

@@ -15,6 +15,8 @@ from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Workload
 
+MOST_SCANNED = 2_000_000
+"""Sites times the scans kept: sixteen times as many bytes."""
 UNREACHED = np.iinfo(np.int64).min
 """Less than any unit has, an overcommitted one included."""
 
@@ -24,7 +26,7 @@ class OnOneUnit(Plain):
 
     key = ""
     unit = Unit.COUNT
-    _most: Numbers
+    _best: tuple[Numbers, Numbers]
 
     def wanted(self, workload: Workload) -> int:
         """How much one copy needs; 0: it is not asked."""
@@ -42,22 +44,41 @@ class OnOneUnit(Plain):
         """Shape (offers,): how much an empty unit has."""
         raise NotImplementedError
 
+    def looks_at(self, workload: Workload) -> Hashable:
+        """What `whole` and `left` depend on of the workload: by default, on its demand."""
+        return workload.demand
+
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where a unit has enough, or nothing is wanted."""
         wanted = self.wanted(workload)
         if wanted == 0:
             return np.ones(len(fleet.columns), dtype=np.bool_)
-        columns = fleet.columns
-        self._most = np.where(columns.count > 0, self.whole(columns, workload), 0)
-        enough: Mask = columns.site_max(self._most) >= wanted
+        self._best = self.best(workload, fleet)
+        enough: Mask = self._best[0] >= wanted
         return enough
+
+    def best(self, workload: Workload, fleet: Fleet) -> tuple[Numbers, Numbers]:
+        """Shapes (sites,): the most on any unit, and the row of the offer that has it. Scanned once for many."""
+        columns = fleet.columns
+        kept: dict[Hashable, tuple[Numbers, Numbers]] = columns.kept("most", dict)
+        key = (self.name, self.looks_at(workload), tuple([columns.stamps[part] for part in self.reads]))
+        found = kept.get(key)
+        if found is None:
+            if len(kept) * len(columns) > MOST_SCANNED:
+                kept.clear()
+            most = self.most(workload, fleet)
+            best = columns.site_max(most, UNREACHED)
+            found = kept[key] = (best, columns.first_offer(most == best[columns.offer_site]))
+        return found
+
+    def most(self, workload: Workload, fleet: Fleet) -> Numbers:
+        """Shape (offers,): the most on any one unit."""
+        columns = fleet.columns
+        return np.where(columns.count > 0, self.whole(columns, workload), 0)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The most that any unit of the site has, and the offer that has it."""
-        columns = fleet.columns
-        most = self._most  # as `allows` found it for this fleet
-        best = columns.site_max(most, UNREACHED)
-        nearest = columns.first_offer(most == best[columns.offer_site])
+        best, nearest = self._best  # as `allows` found it for this fleet
         return Findings((self.lack(workload),), numbers=np.maximum(best[refused], 0), offers=nearest[refused])
 
 
@@ -73,16 +94,23 @@ class FreeOnOneUnit(OnOneUnit):
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where a unit has enough now, where none ever would, or nothing is wanted."""
-        could = super().allows(workload, fleet)
-        if self.wanted(workload) == 0:
-            return could
+        wanted = self.wanted(workload)
+        if wanted == 0:
+            return np.ones(len(fleet.columns), dtype=np.bool_)
+        self._best = self.best(workload, fleet)
+        enough: Mask = self._best[0] >= wanted
+        if not enough.all():
+            columns = fleet.columns
+            enough |= columns.site_max(OnOneUnit.most(self, workload, fleet)) < wanted
+        return enough
+
+    def most(self, workload: Workload, fleet: Fleet) -> Numbers:
+        """Shape (offers,): the most on any one unit as it is now."""
         columns = fleet.columns
-        most = np.where(columns.fresh > 0, self._most, 0)
+        most = np.where(columns.fresh > 0, super().most(workload, fleet), 0)
         used = columns.unit_offer != UNKNOWN
         np.maximum.at(most, columns.unit_offer[used], self.left(columns, workload)[used])
-        self._most = most
-        enough: Mask = ~could | (columns.site_max(most) >= self.wanted(workload))
-        return enough
+        return most
 
 
 def most_by_unit(columns: Columns, gpus: Numbers) -> Numbers:

@@ -17,11 +17,13 @@ Limits: sums stay below 2**63, which is nine million million dollars an hour; a 
 is paid, a hundred times over, and `placement.money.books` bounds prices. Divisions round up.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields
+from typing import TypeVar, cast
 
 import numpy as np
 
-from placement.columns import Columns, Described, Mask, Numbers
+from placement.columns import Columns, Described, Mask, Numbers, Words
 from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost
@@ -32,6 +34,10 @@ MS_PER_HOUR = 3_600_000
 MOST_EGRESS = 10**17
 """Micros an hour, which is a hundred thousand million dollars: beyond it, more is no dearer."""
 MOST_LOST_PPM = 100 * MILLION
+MOST_RATES = 1_000_000
+"""Sites times the columns of rates kept."""
+
+Made = TypeVar("Made")
 
 
 class Prices:
@@ -191,13 +197,21 @@ class Costs:
 
 def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, source: str) -> Costs:
     """Add egress and uplift to what the packing found. `source` is the region where the data's origin stands."""
-    classes = workload.data.classes
-    ppm = columns.jurisdiction.numbers(tariff.uplift_ppm(where, classes) for where in columns.jurisdiction.values)
-    egress = columns.region.numbers(_egress(workload, tariff, source, region) for region in columns.region.values)
-    there = columns.location.where(where == workload.data.origin for where in columns.location.values)
+    classes, data = workload.data.classes, workload.data
+    ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
+    egress = np.zeros(len(columns), dtype=np.int64)
+    spread = spread_ms(workload)
+    moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
+    if data.origin and moved:
+        start = (source, source or data.origin)
+        rates = _kept(columns, tariff, ("egress", start), lambda: _rates(columns, tariff, *start))
+        each = (-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values)
+        egress = rates.numbers(min(one, MOST_EGRESS) for one in each)
+        there = columns.location.where(where == data.origin for where in columns.location.values)
+        egress[there] = 0
     return Costs(
         charge.compute,
-        np.where(there, 0, egress),
+        egress,
         share(charge.compute + charge.idle, ppm),
         charge.idle,
         charge.spot_loss,
@@ -206,11 +220,22 @@ def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, 
     )
 
 
-def _egress(workload: Workload, tariff: Tariff, source: str, destination: str) -> int:
-    data = workload.data
-    if not data.origin or (source and source == destination):
-        return 0
-    spread = spread_ms(workload)
-    moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
-    micros, per_bytes = tariff.egress(source or data.origin, destination)
-    return min(-(-moved * micros * MS_PER_HOUR // (per_bytes * DAY_MS * spread)), MOST_EGRESS)
+def _kept(columns: Columns, tariff: Tariff, key: Hashable, make: Callable[[], Made]) -> Made:
+    """What is made of a fleet's declarations and a tariff, made once as long as both stand."""
+    kept: dict[Hashable, tuple[Tariff, object]] = columns.kept("rates", dict)
+    found = kept.get((id(tariff), key))
+    if found is None:
+        if len(kept) * len(columns) > MOST_RATES:
+            kept.clear()
+        found = kept[id(tariff), key] = (tariff, make())
+    return cast(Made, found[1])
+
+
+def _uplift(columns: Columns, tariff: Tariff, classes: tuple[str, ...]) -> Numbers:
+    return columns.jurisdiction.numbers(tariff.uplift_ppm(where, classes) for where in columns.jurisdiction.values)
+
+
+def _rates(columns: Columns, tariff: Tariff, region: str, source: str) -> Words[tuple[int, int]]:
+    """What data that leaves a region, or an origin in no region, costs to each site; nothing within the region."""
+    every = [(0, 1) if region and region == there else tariff.egress(source, there) for there in columns.region.values]
+    return Words([every[code] for code in columns.region.codes.tolist()])
