@@ -8,6 +8,7 @@ from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from placement.facts import Holding
 from placement.fleet import Fleet
 from placement.law import Law
 from tidegate.model.money import Quota, Team
@@ -34,18 +35,27 @@ class Teams:
         self.held: dict[str, Sums] = {}
         self.firm: dict[str, Sums] = {}
         for holding in fleet.holdings.values():
-            sums: Sums = {}
-            for copy in holding.copies:
-                known = fleet.sites.get(copy.site)
-                found = [o for o in known.offers if o.name == copy.offer] if known else []
-                _count(sums, copy.gpu_milli, found[0].gpu_model if found else "")
-                _more(sums, "cpus", copy.resources.cpus_milli)
-                _more(sums, "memory", copy.resources.memory_bytes)
+            sums = self.sums_of(holding, fleet)
             for books in (self.held, *(() if holding.right.yields else (self.firm,))):
                 for name, amount in sums.items():
                     _more(books.setdefault(holding.team, {}), name, amount)
-        self.way = self._way(workload.team or "(none)")
+        self.way = self.way_of(workload.team or "(none)")
         self.budgets = any(self.teams[name].budget_micros_per_month for name in self.way if name in self.teams)
+
+    def sums_of(self, holding: Holding, fleet: Fleet) -> Sums:
+        """What one workload holds at one place."""
+        sums: Sums = {}
+        for copy in holding.copies:
+            known = fleet.sites.get(copy.site)
+            found = [o for o in known.offers if o.name == copy.offer] if known else []
+            _count(sums, copy.gpu_milli, found[0].gpu_model if found else "")
+            _more(sums, "cpus", copy.resources.cpus_milli)
+            _more(sums, "memory", copy.resources.memory_bytes)
+        return sums
+
+    def guarantee_of(self, name: str) -> Sums:
+        """What a team is guaranteed."""
+        return _sums(self.teams[name].guarantee)
 
     # What a place is asked.
 
@@ -95,7 +105,7 @@ class Teams:
     # Limits and shares.
 
     def within_limits(self, model: str) -> bool:
-        asked = self._asked(model)
+        asked = self.asked(model)
         for name in self.way:
             if name in self.teams:
                 held, most = self._below(name, self.held), _sums(self.teams[name].ceiling)
@@ -104,13 +114,13 @@ class Teams:
         return True
 
     def within_share(self, model: str) -> bool:
-        asked = self._asked(model)
+        asked = self.asked(model)
         for name in self.way:
             team = self.teams.get(name)
             if team is None:
                 continue
             held, own = self._below(name, self.held), _sums(team.guarantee)
-            if not team.borrowing and not _covered(own, held, asked):
+            if not team.borrowing and not covered(own, held, asked):
                 return False
             if team.borrowing and team.borrowing_limit is not None:
                 for what, more in _sums(team.borrowing_limit).items():
@@ -121,7 +131,7 @@ class Teams:
     def _leaves_what_is_kept(self, asked: Sums) -> bool:
         scope = ""
         for name in reversed(self.way):
-            if name in self.teams and _covered(_sums(self.teams[name].guarantee), self._below(name, self.held), asked):
+            if name in self.teams and covered(_sums(self.teams[name].guarantee), self._below(name, self.held), asked):
                 scope = name
         if scope == self.way[0]:
             return True
@@ -136,7 +146,7 @@ class Teams:
 
     def _kept_idle(self, above: str, what: str) -> int:
         idle = 0
-        for team in self._children(above):
+        for team in self.children(above):
             within = self._kept_idle(team.name, what)
             if team.name not in self.way:
                 own = _sums(team.guarantee).get(what, 0)
@@ -158,7 +168,7 @@ class Teams:
     def _reach(self, above: str, what: str, more: Sums) -> int:
         """What must stay reachable for the teams below, and for teams that nobody declared."""
         total = 0
-        for team in self._children(above):
+        for team in self.children(above):
             own = self.firm.get(team.name, {}).get(what, 0) + more.get(team.name, 0)
             own += self._reach(team.name, what, more)
             total += max(own, _sums(team.guarantee).get(what, 0))
@@ -169,13 +179,13 @@ class Teams:
 
     # The teams as a tree.
 
-    def _way(self, name: str) -> list[str]:
+    def way_of(self, name: str) -> list[str]:
         way = [name]
         while way[-1] in self.teams and (parent := self.teams[way[-1]].parent) in self.teams and parent not in way:
             way.append(parent)
         return way
 
-    def _children(self, above: str) -> list[Team]:
+    def children(self, above: str) -> list[Team]:
         return [team for team in self.teams.values() if team.name not in ("", above) and self._parent(team) == above]
 
     def _parent(self, team: Team) -> str:
@@ -185,12 +195,12 @@ class Teams:
         """What a team and those below it have in the books; of the empty name, all."""
         sums: Sums = {}
         for team, held in books.items():
-            if not name or name in self._way(team):
+            if not name or name in self.way_of(team):
                 for what, amount in held.items():
                     _more(sums, what, amount)
         return sums
 
-    def _asked(self, model: str) -> Sums:
+    def asked(self, model: str) -> Sums:
         demand, copies = self.workload.demand, self.workload.copies
         sums: Sums = {}
         _count(sums, demand.gpu_milli * copies, model)
@@ -226,7 +236,7 @@ class Teams:
         end = self.now + self._month_left()
         spent = comes = 0
         for team, account in self.accounts.items():
-            if name not in self._way(team):
+            if name not in self.way_of(team):
                 continue
             spent += account.owed.get(f"{moment.year}-{moment.month:02}", 0)
             for charge in account.charges.values():
@@ -236,7 +246,8 @@ class Teams:
         return -(-spent // 3_600_000) - (-comes // 3_600_000)
 
 
-def _covered(guarantee: Sums, held: Sums, asked: Sums) -> bool:
+def covered(guarantee: Sums, held: Sums, asked: Sums) -> bool:
+    """Whether a guarantee speaks of what is asked and has room for it beside what is held of it."""
     gpus = [what for what in asked if what.startswith("gpus")]
     if asked and not any(what in guarantee for what in (gpus or asked)):
         return False

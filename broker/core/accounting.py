@@ -4,7 +4,7 @@
 by its decision in force: from the moment it was placed until it ends, makes room or is asked to stop; a new decision is
 a new price. Part of `State.apply`, and by itself no writer.
 
-Limits: the newest 64 durations of a team.
+Limits: the newest 64 durations of a team, the first 64 places that a waiting workload hopes for.
 """
 
 from dataclasses import replace
@@ -14,13 +14,27 @@ from placement.quota.accounts import Account, Charge, closed, opened
 from placement.quota.ledger import Right
 from tidegate.model import event as happened
 from tidegate.model.assignment import Phase
+from tidegate.model.decision import Decision, Kind
+from tidegate.model.workload import Spread, Workload
 
 if TYPE_CHECKING:
     from broker.core.records import WorkloadRecord
     from broker.core.state import State
 
 DURATIONS_KEPT = 64
+HOPES = 64
+TRANSIENT = (Kind.CAPACITY, Kind.QUOTA)
+"""The kinds of "no" that waiting may cure."""
 
+PLACES_NOTHING = (
+    happened.WorkloadSubmitted,
+    happened.ModelRegistered,
+    happened.AssignmentOutlawed,
+    happened.PlanAdopted,
+    happened.WorkloadQueued,
+    happened.BrokerStarted,
+)
+"""What places nothing, nor changes where anything could be placed."""
 OPENS = (
     happened.SiteApplied,
     happened.PolicyApplied,
@@ -65,3 +79,14 @@ def _until(record: "WorkloadRecord", at: int) -> int:
 def right_of(record: "WorkloadRecord") -> Right:
     """By which right a workload has its room."""
     return Right(record.workload.importance, record.workload.yields, record.placed_offset)
+
+
+def hopes_of(decision: Decision, workload: Workload) -> tuple[str, ...]:
+    """The places that would do but for what is taken now; none where too few would for the copies to spread over."""
+    sites = len(decision.candidates)
+    open_to = (1 << sites) - 1
+    for column in decision.columns:
+        if column.enforced and column.kind not in TRANSIENT and column.bits:
+            open_to &= int.from_bytes(column.bits, "little")
+    found = tuple(name for row, name in enumerate(decision.candidates) if open_to >> row & 1)
+    return found[:HOPES] if len(found) >= (workload.copies if workload.spread is Spread.SITE else 1) else ()

@@ -19,9 +19,9 @@ from typing import Any
 from broker.core.state import State
 from placement.facts import Holding
 
-FORMAT = 8
+FORMAT = 9
 
-_DERIVED = ("fleet", "law")
+_DERIVED = ("fleet", "law", "queues")
 
 
 def freeze(state: State) -> bytes:

@@ -104,6 +104,10 @@ class WorkloadRecord:
     outlawed_by: tuple[str, ...] = ()
     supersedes: str = ""
     """The service of the same name that goes on until this one runs."""
+    hopes: tuple[str, ...] = ()
+    """Where it would fit if what is taken came free; the first 64."""
+    passed_from: int = 0
+    """How many placements there had been when it began to wait."""
     queued_at: int = 0
     """Since when it waits, or last waited, ms since the epoch; a workload that made room waits anew."""
     displaced: int = 0
@@ -123,6 +127,24 @@ class WorkloadRecord:
     def submitted_before(self, other: "WorkloadRecord") -> bool:
         """Ids are the offsets of submissions, so they tell the order."""
         return int(self.id[1:]) < int(other.id[1:])
+
+    def made_room(self, by: str, at: int, offset: int, placements: int) -> "WorkloadRecord":
+        """As it waits once another one has its room: nothing that agents said of it counts any more."""
+        return replace(
+            self,
+            phase=Phase.WAITING,
+            detail=f"made room for {by}",
+            statuses={},
+            sites=(),
+            leaving=(),
+            outlawed_by=(),
+            queued_at=at,
+            passed_from=placements,
+            displaced=self.displaced + 1,
+            restarted=offset,
+            placed_offset=0,
+            running_since=0,
+        )
 
     def view(self, sites: dict[str, "SiteRecord"]) -> WorkloadView:
         """As readers see it."""

@@ -21,8 +21,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from broker.core import lifecycle
-from broker.core.accounting import OPENS, right_of, settle
+from broker.core.accounting import OPENS, PLACES_NOTHING, hopes_of, right_of, settle
 from broker.core.demanded import Demanded
+from broker.core.queues import Queues
 from broker.core.records import (
     JOINED,
     UNKNOWN,
@@ -99,6 +100,8 @@ class State:
     """Derived, but for its holdings: the columns that the engine works on."""
     law: Law = field(default_factory=Law, compare=False)
     """Derived: what is in force."""
+    queues: Queues = field(default_factory=Queues, compare=False)
+    """Derived: what waits, by class, and who was asked in vain."""
 
     def __post_init__(self) -> None:
         """The fleet reads what teams owe; it does not keep it."""
@@ -115,7 +118,7 @@ class State:
             settle(self, workload_id, event.at)
         if isinstance(event, OPENS):
             self.freed = recorded.offset
-        if not isinstance(event, _PLACES_NOTHING):
+        if not isinstance(event, PLACES_NOTHING):
             self.placement_offset = recorded.offset
 
     def find(self, workload: str) -> WorkloadRecord | None:
@@ -126,6 +129,8 @@ class State:
         """Derive what is derived, after a snapshot was read. Holdings name units, so they come back as they were."""
         self.fleet = Fleet(self.demanded.policy)
         self.fleet.ledger.accounts = self.accounts
+        for workload_id in self.waiting:
+            self.queues.add(self.workloads[workload_id])
         for record in self.sites.values():
             self._know_site(record)
         for site, links in self.links.items():
@@ -252,7 +257,7 @@ class State:
             outlawed_by=(),
             placed_offset=record.placed_offset or offset,
         )
-        self.waiting.pop(record.id, None)
+        self._waits_no_more(record.id)
         if event.stop_first:
             for site in record.leaving:
                 self._unassign(record.id, site, offset)
@@ -271,6 +276,10 @@ class State:
         else:
             self.workloads[record.id] = record
 
+    def _waits_no_more(self, workload_id: str) -> None:
+        if self.waiting.pop(workload_id, None):
+            self.queues.remove(workload_id)
+
     def _queued(self, event: happened.WorkloadQueued, offset: int) -> None:
         record = self._workload(event.workload_id)
         again = record.phase is Phase.WAITING
@@ -281,32 +290,24 @@ class State:
             decision=event.decision.brief,
             decided_offset=offset,
             queued_at=record.queued_at if again else event.at,
+            hopes=hopes_of(event.decision, record.workload),
+            passed_from=record.passed_from if again else self.placements,
         )
         named = self.find(record.workload.name)
         if named is None or not named.live:
             self.names[record.workload.name] = record.id
         self.workloads[record.id] = record
         self.waiting.setdefault(record.id, offset)
+        self.queues.add(record)
 
     def _displaced(self, event: happened.WorkloadDisplaced, offset: int) -> None:
         record = self._workload(event.workload_id)
         for site in dict.fromkeys((*record.sites, *record.leaving)):
             self._unassign(record.id, site, offset)
-        self.workloads[record.id] = replace(
-            record,
-            phase=self._step(record, Phase.WAITING),
-            detail=f"made room for {event.by}",
-            statuses={},
-            sites=(),
-            leaving=(),
-            outlawed_by=(),
-            queued_at=event.at,
-            displaced=record.displaced + 1,
-            restarted=offset,
-            placed_offset=0,
-            running_since=0,
-        )
+        self._step(record, Phase.WAITING)
+        self.workloads[record.id] = record = record.made_room(event.by, event.at, offset, self.placements)
         self.waiting[record.id] = offset
+        self.queues.add(record)
 
     def _progressed(self, event: happened.WorkloadProgressed, offset: int) -> None:
         record = self._workload(event.status.workload_id)
@@ -444,7 +445,7 @@ class State:
         for site in dict.fromkeys((*record.sites, *record.leaving)):
             self._unassign(record.id, site, offset)
         self.workloads[record.id] = replace(record, leaving=(), holding=())
-        self.waiting.pop(record.id, None)
+        self._waits_no_more(record.id)
         self.ended[record.id] = offset
         if len(self.ended) > ENDED_KEPT:
             oldest = next(iter(self.ended))
@@ -467,15 +468,6 @@ def _holder(workload_id: str, site: str) -> str:
     """A workload's holding at one site; while it moves it has one at each place."""
     return f"{workload_id}@{site}"
 
-
-_PLACES_NOTHING = (
-    happened.WorkloadSubmitted,
-    happened.ModelRegistered,
-    happened.AssignmentOutlawed,
-    happened.PlanAdopted,
-    happened.WorkloadQueued,
-    happened.BrokerStarted,
-)
 
 _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.BrokerStarted: State._started,

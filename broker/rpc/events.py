@@ -1,6 +1,7 @@
 """The Events service: the log as it happens, and the log judged again."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from broker.core.decide.placing import place
@@ -91,4 +92,4 @@ def _again(state: State, event: WorkloadDecided) -> bool:
         without=record.id if event.stop_first else "",
         among=event.among,
     )
-    return encode(again) == encode(decision)
+    return encode(replace(again, victims=decision.victims)) == encode(decision)

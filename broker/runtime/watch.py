@@ -6,6 +6,7 @@ import contextlib
 from broker.core import freeze
 from broker.core.commands import Tick
 from broker.core.decide.sites import due
+from broker.core.decide.waiting import overdue, pending
 from broker.log.interface import Log
 from broker.log.snapshots import Snapshots
 from broker.runtime.loop import Loop
@@ -22,7 +23,7 @@ async def watch(
         await asyncio.sleep(every_s)
         await sessions.silence(loop)
         loop.full = await log.room() <= 0
-        if await loop.read(lambda state, at: bool(due(state, at))):
+        if await loop.read(lambda state, at: bool(due(state, at) or overdue(state, at) or pending(state, at))):
             await loop.ask(Tick(0))
         if log.head.offset - kept >= snapshot_every:
             # Frozen inside the loop's turn, where the state stands still; written outside.

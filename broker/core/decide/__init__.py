@@ -14,9 +14,12 @@ sites.py               attach, report, silence, cordon, drain, tick
 rebalance.py           adopt a plan, move by move
 models.py              what a model reference means, what a finished job leaves behind
 placing.py             the engine and the auditor, called together
+waiting.py             who waits, and who is asked again when something came free
+making_room.py         whom a workload may displace, and the proof that it helps
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from broker.core.commands import (
@@ -35,8 +38,9 @@ from broker.core.commands import (
     SubmitWorkload,
     Tick,
 )
-from broker.core.decide import fleet_declarations, models, rebalance, sites, workloads
+from broker.core.decide import fleet_declarations, models, rebalance, sites, waiting, workloads
 from broker.core.decide.placing import Deciding, Watch, unwatched
+from broker.core.replies import Moves
 from broker.core.state import State
 
 _BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
@@ -58,4 +62,9 @@ _BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
 
 def decide(state: State, command: Command, watch: Watch = unwatched) -> Deciding[Any]:
     """The events that a command leads to, then its reply (see `replies.py` for their types)."""
-    return _BY_COMMAND[type(command)](state, command, watch)
+    reply = yield from _BY_COMMAND[type(command)](state, command, watch)
+    if waiting.pending(state, command.at):
+        alarms = yield from waiting.go_on(state, command.at, watch)
+        if alarms and isinstance(reply, Moves):
+            reply = replace(reply, alarms=(*reply.alarms, *alarms))
+    return reply

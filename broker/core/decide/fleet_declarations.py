@@ -15,6 +15,7 @@ from broker.core.replies import Application, Declared
 from broker.core.state import State
 from placement.law import check_policy, check_site
 from placement.money.books import check_book
+from placement.quota.tree import check as check_teams
 from placement.rules.law import warnings
 from tidegate.model.errors import Conflict, Refused
 from tidegate.model.event import (
@@ -60,6 +61,7 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
             continue
         declared.append(_declared(noun, "created" if standing is None else "changed"))
         events.append(_event(command, noun))
+    _check_teams(state, command)
     yield from events
     stopped: list[str] = []
     if any(isinstance(event, PolicyApplied | SiteApplied) for event in events):
@@ -74,6 +76,14 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
     applied = [event.policy for event in events if isinstance(event, PolicyApplied)]
     doubts = tuple(f"policy {policy.name}: {doubt}" for policy in applied for doubt in warnings(policy))
     return Application(tuple(declared), tuple(dict.fromkeys(stopped)), doubts)
+
+
+def _check_teams(state: State, command: ApplyDeclarations) -> None:
+    """Refused, naming the field, where the teams as they would be do not fit together."""
+    declared = {noun.name: noun for noun in command.declarations if isinstance(noun, Team)}
+    fields = {noun.name: f"declarations[{i}]" for i, noun in enumerate(command.declarations) if isinstance(noun, Team)}
+    if declared:
+        check_teams({**state.teams, **declared}, fields)
 
 
 def _standing(state: State, noun: Declaration) -> Declaration | None:

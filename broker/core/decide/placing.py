@@ -38,11 +38,11 @@ def place(
     at: int,
     watch: Watch = unwatched,
     *,
-    without: str = "",
+    without: str | tuple[str, ...] = (),
     among: tuple[str, ...] = (),
     revision: int = -1,
 ) -> Decision:
-    """Where the workload goes, audited. `without` names a workload whose room counts as free.
+    """Where the workload goes, audited. `without` names workloads whose room counts as free.
 
     `among` leaves out every other site, where a plan has chosen; empty means that all are asked.
     `revision` is for replays: the offset that the decision was made at, where that is not the state's own.
@@ -52,7 +52,7 @@ def place(
     revision = state.offset if revision < 0 else revision
     digest = model.artifact.digest if model else ""
     exclude = frozenset(state.sites) - set(among) if among else frozenset()
-    with vacated(state, without):
+    with vacated(state, *((without,) if isinstance(without, str) else without)):
         decision = engine.decide(
             workload,
             state.fleet,
@@ -111,9 +111,11 @@ def outlaws(state: State, record: WorkloadRecord, site: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def vacated(state: State, workload_id: str) -> Generator[None]:
-    """The fleet as if a workload had left. It is put back unit by unit, so afterwards nothing has changed."""
-    held = [h for h in state.fleet.holdings.values() if workload_id and h.workload_id.startswith(f"{workload_id}@")]
+def vacated(state: State, *workload_ids: str) -> Generator[None]:
+    """The fleet as if workloads had left. They are put back unit by unit, so afterwards nothing has changed."""
+    gone = [state.workloads[one] for one in workload_ids if one]
+    places = [f"{one.id}@{site}" for one in gone for site in dict.fromkeys((*one.sites, *one.leaving))]
+    held = [state.fleet.holdings[place] for place in places if place in state.fleet.holdings]
     for holding in held:
         state.fleet.release(holding.workload_id)
     try:

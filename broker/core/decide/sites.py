@@ -26,6 +26,7 @@ from broker.core.commands import (
 from broker.core.decide.keys import check_offers, earlier, reused
 from broker.core.decide.models import made_by
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place
+from broker.core.decide.waiting import give_up
 from broker.core.records import JOINED, UNKNOWN, SiteRecord, WorkloadRecord
 from broker.core.replies import Done, Move, Moves
 from broker.core.state import LINKS_KEPT, State
@@ -112,7 +113,8 @@ def report(state: State, command: ReportStatuses, watch: Watch) -> Deciding[Done
 def _news(record: WorkloadRecord, site: str, status: Status) -> bool:
     if site not in (*record.sites, *record.leaving, *record.holding) or record.phase is None or record.phase.ended:
         return False
-    if status.phase not in lifecycle.REPORTED:
+    stale = record.restarted and status.generation <= record.restarted  # from before it made room
+    if status.phase not in lifecycle.REPORTED or stale:
         return False
     before = record.statuses.get(site)
     return before is None or replace(before, at=status.at) != status
@@ -277,6 +279,7 @@ def tick(state: State, command: Tick, watch: Watch) -> Deciding[Moves]:
         because = f"site {', '.join(silent_sites)} lost"
         yield from _decide_again(state, workload, command.at, because, watch, alarms)
         moves.append(Move(workload.id, workload.workload.name, state.workloads[workload.id].sites))
+    yield from give_up(state, command.at, watch)
     return Moves(tuple(moves), tuple(alarms))
 
 

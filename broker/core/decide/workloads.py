@@ -9,17 +9,22 @@ What a name that is taken means:
   old one stays.
 """
 
+from dataclasses import replace
+
 from broker.core.commands import CancelWorkload, SubmitWorkload
 from broker.core.decide.keys import MOST_OF_ANYTHING, check_name, earlier, reused
+from broker.core.decide.making_room import Found
 from broker.core.decide.models import resolve
 from broker.core.decide.placing import Deciding, Watch, place, unwatched
+from broker.core.decide.waiting import ask, may_wait, record
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Cancellation, Submission
 from broker.core.state import State
 from placement.law import check_data
+from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome
 from tidegate.model.errors import Conflict, NotFound, Refused
-from tidegate.model.event import WorkloadCancelled, WorkloadDecided, WorkloadSubmitted
+from tidegate.model.event import WorkloadCancelled, WorkloadSubmitted
 from tidegate.model.registry import ModelVersion
 from tidegate.model.workload import Workload, WorkloadKind
 
@@ -48,35 +53,39 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
     old = _in_the_way(state, workload)
     if old is not None and _same(old, workload, model) and old.decision is not None:
         return Submission(old.id, old.decision, old.decided_offset, repeated=True)
-    decision, instead = _decided(state, workload, model, command.at, watch, old)
+    decision, instead, found, kept = _decided(state, workload, model, command.at, watch, old)
     yield WorkloadSubmitted(command.at, workload, command.key, command.traceparent, model)
     workload_id = f"w{state.offset}"
-    if old is not None and instead:
+    if old is not None and (instead or old.phase is Phase.WAITING):
         yield WorkloadCancelled(command.at, old.id, f"superseded by {workload_id}")
-    yield WorkloadDecided(command.at, workload_id, decision)
-    return Submission(workload_id, decision.brief, state.offset, decision)
+    decision = yield from record(state, workload_id, decision, found, kept, command.at)
+    return Submission(workload_id, decision.brief, state.workloads[workload_id].decided_offset, decision)
 
 
 def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) -> Decision:
     """What `submit` would decide now. The same path, with the record left out."""
     check(workload)
     check_data(workload.data, state.law, "data")
-    decision, _ = _decided(state, workload, _model(state, workload), at, watch, _in_the_way(state, workload))
-    return decision
+    old = _in_the_way(state, workload)
+    decision, _, found, (_, why_kept) = _decided(state, workload, _model(state, workload), at, watch, old)
+    if found is not None:
+        return replace(found[0], victims=found[1])
+    waits = decision.outcome is Outcome.REFUSED and may_wait(workload, decision, bool(why_kept))
+    return replace(decision, outcome=Outcome.WAITING) if waits else decision
 
 
 def cancel(state: State, command: CancelWorkload, watch: Watch) -> Deciding[Cancellation]:
     """Stop it everywhere. What has ended stays ended: asking again is no error."""
-    record = state.find(command.workload)
-    if record is None:
+    named = state.find(command.workload)
+    if named is None:
         raise NotFound("no such workload", field="workload", found=command.workload, wanted="an id or a name")
     if answer := earlier(state, command.key, "cancel"):
-        if answer.about != record.id:
+        if answer.about != named.id:
             raise reused(command.key, answer)
-        return Cancellation(record.id)
-    if record.live:
-        yield WorkloadCancelled(command.at, record.id, command.because, command.key)
-    return Cancellation(record.id)
+        return Cancellation(named.id)
+    if named.live:
+        yield WorkloadCancelled(command.at, named.id, command.because, command.key)
+    return Cancellation(named.id)
 
 
 def check(workload: Workload) -> None:
@@ -128,10 +137,12 @@ def _same(old: WorkloadRecord, workload: Workload, model: ModelVersion | None) -
 
 def _decided(
     state: State, workload: Workload, model: ModelVersion | None, at: int, watch: Watch, old: WorkloadRecord | None
-) -> tuple[Decision, bool]:
-    """The decision, and whether it needs the room of the one it supersedes."""
-    beside = place(state, workload, model, at, watch)
+) -> tuple[Decision, bool, Found | None, tuple[tuple[str, ...], str]]:
+    """The decision, whether it needs the room of the one it supersedes, whom it displaces, and where it was kept to."""
+    beside, found, open_to, why_kept = ask(state, workload, model, at, watch)
     if old is None or beside.outcome is Outcome.PLACED:
-        return beside, False
+        return beside, False, found, (open_to, why_kept)
     instead = place(state, workload, model, at, watch, without=old.id)
-    return (instead, True) if instead.outcome is Outcome.PLACED else (beside, False)
+    if instead.outcome is Outcome.PLACED:
+        return instead, True, None, ((), "")
+    return beside, False, found, (open_to, why_kept)
