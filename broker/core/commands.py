@@ -85,6 +85,8 @@ class AdoptPlan:
     at: int
     plan: Plan
     key: str = ""
+    first: int = 0
+    """The move to begin with: a long plan is carried out over several turns, so that others have theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from broker.core.commands import (
 )
 from broker.core.decide.models import resolve
 from broker.core.decide.proposing import HORIZON_HOURS, Wish
-from broker.core.decide.rebalance import MOST_MOVES
+from broker.core.decide.rebalance import MOST_MOVES, TURN
 from broker.core.decide.sites import known
 from broker.core.replies import Moves
 from broker.core.state import State
@@ -107,9 +107,13 @@ class Fleet(FleetServicer):
         """Move by move, if its parent still holds."""
         if not request.HasField("plan"):
             raise Refused("is missing", field="plan", wanted="a plan, as it was proposed")
-        done = await self._loop.ask(AdoptPlan(0, from_message(Plan, request.plan), request.idempotency_key))
+        plan = from_message(Plan, request.plan)
+        moved: list[Any] = []
+        for first in range(0, max(len(plan.moves), 1), TURN):
+            key = request.idempotency_key if first == 0 else ""
+            moved += _moved(await self._loop.ask(AdoptPlan(0, plan, key, first)))
         offset = await self._loop.read(lambda state, at: state.offset)
-        return wire.AdoptPlanResponse(offset=offset, moved=_moved(done))
+        return wire.AdoptPlanResponse(offset=offset, moved=moved)
 
     async def ListPolicies(self, request: Any, context: Any) -> Any:
         """Every policy version in force."""

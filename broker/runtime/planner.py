@@ -22,8 +22,8 @@ from tidegate.model.plan import Plan
 
 TOGETHER = 10_000
 MOST_HOURS = 8_760
-SHARE = 0.4
-"""Of the deadline, what the linear program may take; the rest is for reading, rounding and deciding."""
+SHARE = 0.7
+"""Of the deadline, after which the worker ends its plan with what it has; the rest is for starting and answering."""
 
 
 @dataclass(frozen=True, slots=True)

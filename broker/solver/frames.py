@@ -57,7 +57,7 @@ def request(wish: Wish, at: int, limit_s: float, state: bytes) -> bytes:
 
 
 def asked(data: bytes) -> tuple[Wish, int, float, bytes]:
-    """What `request` wrote: the wish, the moment, the seconds that the solver may take, and the state's bytes."""
+    """What `request` wrote: the wish, the moment, the seconds that it may take, and the state's bytes."""
     head_bytes, state, *workloads = parts_of(data)
     head = json.loads(head_bytes)
     wish = Wish(

@@ -10,6 +10,7 @@ WHY = {
     Stays.NOWHERE: "no lawful place has room for it",
     Stays.NO_ROOM: "the better place is full, or has no room for both copies at once",
     Stays.TOO_DEAR: "moving costs more than it gains within the horizon",
+    Stays.LATER: "this plan was long enough; plan again",
 }
 
 

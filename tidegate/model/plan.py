@@ -43,6 +43,8 @@ class Stays(StrEnum):
     """There is a better place, which others fill, or which has no room for both copies of a service at once."""
     TOO_DEAR = "too_dear"
     """Moving costs more than is gained within the horizon."""
+    LATER = "later"
+    """The plan was long enough, or its time was up; another one can go on."""
 
 
 @dataclass(frozen=True, slots=True)

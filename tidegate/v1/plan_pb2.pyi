@@ -72,6 +72,8 @@ class _StaysEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stays.ValueType
     STAYS_NOWHERE: _Stays.ValueType  # 1
     STAYS_NO_ROOM: _Stays.ValueType  # 2
     STAYS_TOO_DEAR: _Stays.ValueType  # 3
+    STAYS_LATER: _Stays.ValueType  # 4
+    """The plan was long enough, or its time was up; another one can go on."""
 
 class Stays(_Stays, metaclass=_StaysEnumTypeWrapper):
     """Why something that a goal speaks of is left where it is."""
@@ -80,6 +82,8 @@ STAYS_UNSPECIFIED: Stays.ValueType  # 0
 STAYS_NOWHERE: Stays.ValueType  # 1
 STAYS_NO_ROOM: Stays.ValueType  # 2
 STAYS_TOO_DEAR: Stays.ValueType  # 3
+STAYS_LATER: Stays.ValueType  # 4
+"""The plan was long enough, or its time was up; another one can go on."""
 Global___Stays: _TypeAlias = Stays  # noqa: Y015
 
 @_typing.final

@@ -4,10 +4,10 @@ One at a time, whoever comes first takes the cheap room that a later one, who ma
 Together, each goes where it serves the whole sum best. The answer is a plan whose moves come from nowhere; submitting
 them in its order, each with its sites preferred, is the submitter's to do.
 
-Each move is a decision of the engine, passed by the auditor, on the copy as those before it left it; one that the
-engine does not place where the batch wanted it is placed where the engine says, as is one whose copies stand at several
-sites, which takes no part in the batch. `cost_before` is what the same workloads would cost one at a time, in the order
-given; 0 where not all of them would find room that way.
+Each move is a decision of the engine on the copy as those before it left it; it is audited when it is submitted. One
+that the engine does not place where the batch wanted it is placed where the engine says, as is one whose copies stand
+at several sites, which takes no part in the batch. `cost_before` is what the same workloads would cost one at a time,
+in the order given; 0 where not all of them would find room that way.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 
 from broker.core.decide.models import resolve
-from broker.core.decide.placing import Disagreement, place
 from broker.core.decide.placing import bound as as_bound
+from broker.core.decide.placing import place
 from broker.core.decide.proposing import Solve
 from broker.core.decide.workloads import check
 from broker.core.state import State
@@ -85,10 +85,7 @@ def _place(
     placed: Placed = {}
     for index, site in order:
         for among in ((site,), ()) if site else ((),):
-            try:
-                decision = place(state, workloads[index], models[index], at, among=among)
-            except Disagreement:
-                continue
+            decision = place(state, workloads[index], models[index], at, among=among, audited=False)
             if decision.outcome is Outcome.PLACED:
                 placed[index] = decision
                 demand, team = workloads[index].demand, workloads[index].team

@@ -41,11 +41,13 @@ def place(
     without: str | tuple[str, ...] = (),
     among: tuple[str, ...] = (),
     revision: int = -1,
+    audited: bool = True,
 ) -> Decision:
     """Where the workload goes, audited. `without` names workloads whose room counts as free.
 
-    `among` leaves out every other site, where a plan has chosen; empty means that all are asked.
-    `revision` is for replays: the offset that the decision was made at, where that is not the state's own.
+    Not `audited` is what is only tried, on a copy, and that nobody adopts. `among` leaves out every other site, where a
+    plan has chosen; empty means that all are asked. `revision` is for replays: the offset that the decision was made
+    at, where that is not the state's own.
     Raises `Disagreement`.
     """
     workload = bound(workload, model)
@@ -63,8 +65,10 @@ def place(
             exclude=exclude,
             watch=watch,
         )
-        findings = audit.audit(workload, decision, state.fleet, state.law, model_digest=digest)
-        watch("audit", {"findings": len(findings)})
+        findings: tuple[str, ...] = ()
+        if audited:
+            findings = audit.audit(workload, decision, state.fleet, state.law, model_digest=digest)
+            watch("audit", {"findings": len(findings)})
     if findings:
         told = "; ".join(findings)
         raise Disagreement(f"the auditor does not pass this decision: {told}", field=workload.name)

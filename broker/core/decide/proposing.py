@@ -4,8 +4,8 @@
 
 1. everything that may move is taken out of the copy and put as one batch (`placement.batch`); `solve` says where all of
    it would stand best together, and what it cannot cost less than;
-2. each difference from what stands is asked of the engine and the auditor, in order, against the copy as the moves
-   before it have left it: the very code that adopting the plan runs. What they do not place as wanted is no move;
+2. each difference from what stands is asked of the engine, in order, against the copy as the moves before it have left
+   it, and of the auditor before it becomes a move: the very code that adopting the plan runs;
 3. a move stays in the plan if it is worth it: the law asks for it, or what it gains within the horizon is more than it
    costs, and at least `WORTH_PPM` of what is paid now. What fluctuates has no say: money is prices and law alone.
 
@@ -14,7 +14,8 @@ already. A service is made anew before the old one is broken, so it needs room f
 and the hours it has run are lost and paid for. So a plan never needs room that one of its own services still holds:
 what would only fit there afterwards is named as staying, and the next plan can go on from there.
 
-Linear in moves, a decision and an audit each; the batch itself as `broker.solver` says.
+Linear in moves, a few decisions and an audit each; the batch itself as `broker.solver` says. `enough` is asked before
+each move: where it says so the plan ends with the moves it has, which are the most useful ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ import numpy as np
 from broker.core.decide.consolidating import emptied_units
 from broker.core.decide.placing import Disagreement, place
 from broker.core.decide.placing import bound as as_bound
-from broker.core.decide.rebalance import MOST_MOVES, event_of
+from broker.core.decide.rebalance import MOST_MOVES, decided, event_of
 from broker.core.records import UNKNOWN, WorkloadRecord
 from broker.core.state import State
 from placement.batch.answer import Answer
@@ -84,16 +85,21 @@ class Mover:
         return bool(self.record.outlawed_by)
 
 
-def proposed(state: State, wish: Wish, at: int, solve: Solve) -> Plan:
+def never() -> bool:
+    """Nobody is in a hurry."""
+    return False
+
+
+def proposed(state: State, wish: Wish, at: int, solve: Solve, enough: Callable[[], bool] = never) -> Plan:
     """The plan. `state` is the caller's own copy: it is changed, and of no use afterwards."""
-    return Proposing(state, wish, at).plan(solve)
+    return Proposing(state, wish, at, enough).plan(solve)
 
 
 class Proposing:
     """A plan in the making. `state` has taken in every move so far."""
 
-    def __init__(self, state: State, wish: Wish, at: int) -> None:
-        self.state, self.wish, self.at = state, wish, at
+    def __init__(self, state: State, wish: Wish, at: int, enough: Callable[[], bool]) -> None:
+        self.state, self.wish, self.at, self._enough = state, wish, at, enough
         self.moves: list[PlannedMove] = []
         self.staying: list[Staying] = []
         self._revision = state.offset
@@ -184,9 +190,8 @@ class Proposing:
         else:
             wanted = [m for m in movers if m.target and not m.outlawed and m.saves * MILLION > m.pays * WORTH_PPM]
         for mover in sorted(wanted, key=lambda m: (-m.saves, m.record.placed_offset, m.record.id)):
-            if len(self.moves) >= self.wish.most_moves:
-                return
-            why = self._move(mover, goal)
+            over = len(self.moves) >= self.wish.most_moves or self._enough()
+            why = Stays.LATER if over else self._move(mover, goal)
             if why is not None:
                 self.staying.append(Staying(mover.record.id, mover.record.workload.name, goal, why))
 
@@ -201,19 +206,16 @@ class Proposing:
             if goal is not Goal.LEGAL and not self._worth(move, mover.pays, _leaning(decision)):
                 why = Stays.TOO_DEAR
                 continue
-            self.make(move, decision)
-            return None
+            if self._make(move):
+                return None
         return why
 
     def _ask(self, record: WorkloadRecord, manner: Manner, site: str) -> Decision | None:
-        """The audited decision at a site, or (empty) wherever the engine says; None where it does not place it."""
-        without = record.id if manner is Manner.STOP_FIRST else ""
-        try:
-            decision = place(
-                self.state, record.workload, record.model, self.at, without=without, among=(site,) if site else ()
-            )
-        except Disagreement:
-            return None  # adopting it would be refused for the same reason, and raise the alarm
+        """The decision at a site, or (empty) wherever the engine says; None where it does not place it."""
+        without, among = record.id if manner is Manner.STOP_FIRST else "", (site,) if site else ()
+        decision = place(
+            self.state, record.workload, record.model, self.at, without=without, among=among, audited=False
+        )
         return decision if decision.outcome is Outcome.PLACED else None
 
     def _as_move(self, mover: Mover, goal: Goal, manner: Manner, decision: Decision) -> PlannedMove:
@@ -257,7 +259,7 @@ class Proposing:
         }
         affordable = {workload_id: mover.affordable for workload_id, mover in still.items()}
         for unit in emptied_units(self.state, affordable, self._landing):
-            if len(self.moves) + len(unit) > self.wish.most_moves:
+            if len(self.moves) + len(unit) > self.wish.most_moves or self._enough():
                 return
             found = [
                 self._as_move(still[workload_id], Goal.CONSOLIDATE, Manner.MAKE_BEFORE_BREAK, decision)
@@ -266,16 +268,23 @@ class Proposing:
             paid = sum(still[move.workload_id].pays for move in found) * self.wish.horizon_hours
             free = all(move.gain_micros_per_hour >= 0 for move in found)
             if free and sum(move.disruption.cost_micros for move in found) <= paid:
-                for move, (_, decision) in zip(found, unit, strict=True):
-                    self.make(move, decision)
+                for move in found:
+                    self._make(move)
 
     def _landing(self, workload_id: str, site: str) -> Decision | None:
         return self._ask(self.state.workloads[workload_id], Manner.MAKE_BEFORE_BREAK, site)
 
-    def make(self, move: PlannedMove, decision: Decision) -> None:
-        """Take a move into the plan and into the copy."""
+    def _make(self, move: PlannedMove) -> bool:
+        """Take a move into the plan and into the copy, as adopting it will: decided again, and audited."""
+        try:
+            decision = decided(self.state, self.state.workloads[move.workload_id], move, self.at)
+        except Disagreement:
+            return False  # adopting it would be refused for the same reason, and raise the alarm
+        if decision is None or decision.slots != move.after:
+            return False
         self.moves.append(move)
         self._apply(event_of(self.at, move, decision))
+        return True
 
     def _apply(self, event: Event) -> None:
         self.state.apply(Recorded(self.state.offset + 1, event))

@@ -5,7 +5,11 @@ placement depends on has changed since its revision, the whole plan is refused (
 moves are decided in their order, each against a fleet in which those before it stand where they were just put, and
 each asked about the planned sites alone. A move that does not come out as planned is left out, and named in the reply.
 
-Limits: `MOST_MOVES` in one plan, since a plan is carried out in one turn of the loop.
+A plan is carried out `TURN` moves at a time, each run of them a command of its own, so that the loop has other turns in
+between. What happens there can only make later moves come out otherwise, and then they are left out. The same request
+sent again, after a crash for instance, makes those moves that have not been made yet, and no move twice.
+
+Limits: `MOST_MOVES` in one plan.
 """
 
 from broker.core.commands import AdoptPlan
@@ -20,33 +24,35 @@ from tidegate.model.event import PlanAdopted, WorkloadDecided
 from tidegate.model.plan import Manner, Plan, PlannedMove
 
 MOST_MOVES = 1_000
+TURN = 16
 BECAUSE = "rebalance"
 
 
 def adopt(state: State, command: AdoptPlan, watch: Watch) -> Deciding[Moves]:
-    """Carry the plan out. Nothing happens for a plan without moves, nor when the same request comes again."""
+    """Carry out the moves from `first` on, as many as one turn makes. Nothing happens for a plan without moves."""
     plan = command.plan
-    if answer := earlier(state, command.key, "adopt"):
-        if answer.about != f"plan/{plan.revision}":
-            raise reused(command.key, answer)
-        return Moves(tuple(_now(state, move) for move in plan.moves))
-    _check(state, plan)
+    answer = earlier(state, command.key, "adopt")
+    if answer and answer.about != f"plan/{plan.revision}":
+        raise reused(command.key, answer)
+    if not answer and not command.first:
+        _check(state, plan)
+        if plan.moves:
+            yield PlanAdopted(command.at, plan, command.key)
     alarms: list[str] = []
     moves: list[Move] = []
-    if plan.moves:
-        yield PlanAdopted(command.at, plan, command.key)
-    for move in plan.moves:
-        record = state.workloads[move.workload_id]
-        try:
-            decision = decided(state, record, move, command.at, watch)
-        except Disagreement as error:
-            alarms.append(str(error))
-            decision = None
-        if decision is None or decision.slots != move.after:
-            moves.append(Move(move.workload_id, move.name, ()))
-            continue
-        yield event_of(command.at, move, decision)
-        moves.append(Move(move.workload_id, move.name, decision.sites))
+    for move in plan.moves[command.first : command.first + TURN]:
+        record = state.workloads.get(move.workload_id)
+        slots = record.decision.slots if record is not None and record.live and record.decision is not None else ()
+        if record is not None and slots == move.before:
+            try:
+                decision = decided(state, record, move, command.at, watch)
+            except Disagreement as error:
+                alarms.append(str(error))
+                decision = None
+            if decision is not None and decision.slots == move.after:
+                yield event_of(command.at, move, decision)
+                slots = move.after
+        moves.append(Move(move.workload_id, move.name, sites_of(move) if slots == move.after else ()))
     return Moves(tuple(moves), tuple(alarms))
 
 
@@ -93,9 +99,3 @@ def _check(state: State, plan: Plan) -> None:
         if not move.after or move.workload_id in seen:
             raise Refused("goes nowhere, or goes twice", field=field, found=move.workload_id)
         seen.add(move.workload_id)
-
-
-def _now(state: State, move: PlannedMove) -> Move:
-    record = state.workloads.get(move.workload_id)
-    sites = record.sites if record is not None and record.sites == sites_of(move) else ()
-    return Move(move.workload_id, move.name, sites)
