@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field, replace
 
+from broker.core import lifecycle
 from tidegate.model.assignment import Assignment, Phase, Status
 from tidegate.model.decision import Brief
 from tidegate.model.event import SiteView, WorkloadView
 from tidegate.model.registry import ModelVersion
 from tidegate.model.site import GpuSharing, Offer, Site
-from tidegate.model.workload import Workload
+from tidegate.model.workload import Workload, WorkloadKind
 
 DECLARED, JOINED, UNKNOWN = "declared", "joined", "unknown"
 """A site's states: never seen, attached, silent. Unknown is not failed: its work goes on."""
@@ -123,6 +124,18 @@ class WorkloadRecord:
     def live(self) -> bool:
         """Whether it has neither ended nor been refused, nor is being stopped."""
         return self.phase is not None and not self.phase.ended and self.phase is not Phase.STOPPING
+
+    @property
+    def together(self) -> Phase:
+        """From what its sites say; a site that has said nothing yet is merely placed."""
+        said = [self.statuses[site].phase if site in self.statuses else Phase.PLACED for site in self.sites]
+        return lifecycle.together(said, job=self.workload.kind is WorkloadKind.TRAINING_JOB)
+
+    @property
+    def last(self) -> Phase:
+        """How something that was being stopped has ended: a job may have finished before it heard."""
+        said = {self.statuses[site].phase for site in self.sites if site in self.statuses}
+        return Phase.SUCCEEDED if said == {Phase.SUCCEEDED} else Phase.CANCELLED
 
     def submitted_before(self, other: "WorkloadRecord") -> bool:
         """Ids are the offsets of submissions, so they tell the order."""

@@ -49,7 +49,7 @@ from tidegate.model.money import PriceBook, Team
 from tidegate.model.policy import Policy
 from tidegate.model.registry import ModelVersion
 from tidegate.model.sketch import widened_us
-from tidegate.model.workload import Reconcile, WorkloadKind
+from tidegate.model.workload import Reconcile
 
 ANSWERS_KEPT = 100_000
 ENDED_KEPT = 20_000
@@ -273,6 +273,9 @@ class State:
             self._assign(record, event.decision, site, offset)
         if not placed:
             self._end(record, offset)
+        elif all(self._said(record, site) for site in sites):
+            # It stands there already, and nothing more will be said of it: what was said before holds.
+            self._settle(replace(record, phase=self._step(record, record.together)), offset)
         else:
             self.workloads[record.id] = record
 
@@ -317,14 +320,17 @@ class State:
             holding = tuple(site for site in record.holding if site != event.site or not event.status.phase.ended)
             record = replace(record, holding=holding)
             if not holding:
-                self._end(replace(record, phase=self._step(record, self._last_phase(record))), offset)
+                self._end(replace(record, phase=self._step(record, record.last)), offset)
             else:
                 self.workloads[record.id] = record
             return
         if event.site not in record.sites:
             self.workloads[record.id] = record  # it is leaving there; what counts is where it goes
             return
-        record = replace(record, phase=self._step(record, self._phase(record)))
+        self._settle(replace(record, phase=self._step(record, record.together)), offset)
+
+    def _settle(self, record: WorkloadRecord, offset: int) -> None:
+        """What follows from how far it has come."""
         if record.phase is not None and record.phase.ended:
             self._end(record, offset)
         elif record.phase is Phase.RUNNING:
@@ -379,15 +385,10 @@ class State:
         story = [f"{site}: {status.phase} at {status.at}" for site, status in record.statuses.items()]
         return lifecycle.step(record.id, record.phase, after, story)
 
-    def _phase(self, record: WorkloadRecord) -> Phase:
-        """From what its sites say; a site that has said nothing yet is merely placed."""
-        said = [record.statuses[site].phase if site in record.statuses else Phase.PLACED for site in record.sites]
-        return lifecycle.together(said, job=record.workload.kind is WorkloadKind.TRAINING_JOB)
-
-    def _last_phase(self, record: WorkloadRecord) -> Phase:
-        """How something that was being stopped has ended: a job may have finished before it heard."""
-        said = {record.statuses[site].phase for site in record.sites if site in record.statuses}
-        return Phase.SUCCEEDED if said == {Phase.SUCCEEDED} else Phase.CANCELLED
+    def _said(self, record: WorkloadRecord, site: str) -> bool:
+        """Whether the site has spoken of the assignment that stands there, and not of an older one."""
+        status = record.statuses.get(site)
+        return status is not None and status.generation == self._site(site).desired[record.id].generation
 
     def _assign(self, record: WorkloadRecord, decision: Decision, site: str, offset: int) -> None:
         slots = tuple(slot for slot in decision.slots if slot.site == site)

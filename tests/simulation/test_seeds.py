@@ -19,6 +19,7 @@ FOUND = {
     10: "what was given and taken back while a site was away was let go by nobody",
     14: "a service that ended by its own block and began again was told as stopping for ever",
     120: "a session that ended under a transfer ended the tending of that work",
+    398: "a site that returned to its own work had nothing to say, and the replacement went on beside it",
 }
 """What each of these seeds found when it was first lived through."""
 SEEDS = range(200, 220)
