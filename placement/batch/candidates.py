@@ -65,9 +65,9 @@ class Batch:
         return self.sites[place] if place < len(self.sites) else ""
 
 
-def formulate(asked: Sequence[Asked], fleet: Fleet, law: Law) -> Batch:
-    """The batch of those asked. `fleet` must not hold anything of theirs; `law` is that of the moment."""
-    kinds = [kind for members in _alike(asked, law) for kind in _judged(asked, members, fleet, law)]
+def formulate(asked: Sequence[Asked], fleet: Fleet, law: Law, now: int = 0) -> Batch:
+    """The batch of those asked at `now`. `fleet` must not hold anything of theirs; `law` is that of the moment."""
+    kinds = [kind for members in _alike(asked, law) for kind in _judged(asked, members, fleet, law, now)]
     dearest = max((int(kind.cost.max()) for kind in kinds if len(kind.cost)), default=0)
     demand = np.array([_demand(asked[kind.members[0]].workload) for kind in kinds], dtype=np.int64)
     problem = Problem(
@@ -106,11 +106,11 @@ def _alike(asked: Sequence[Asked], law: Law) -> list[list[int]]:
     return list(alike.values())
 
 
-def _judged(asked: Sequence[Asked], members: list[int], fleet: Fleet, law: Law) -> list[_Kind]:
+def _judged(asked: Sequence[Asked], members: list[int], fleet: Fleet, law: Law, now: int) -> list[_Kind]:
     """The kinds among workloads that are judged alike: those that may stay where new work could not go, or pay less
     there than new work would, are a kind for each such place; all others are one."""
     one = asked[members[0]]
-    verdicts = judge(one.workload, fleet, Question(law, one.model_digest))
+    verdicts = judge(one.workload, fleet, Question(law, one.model_digest, now=now))
     allowed = verdicts.allowed
     liked = allowed & (dispreferred(one.workload, fleet.columns) == 0)
     rows = np.flatnonzero(liked if liked.any() else allowed)

@@ -44,7 +44,7 @@ def jointly(state: State, workloads: Sequence[Workload], at: int, solve: Solve) 
         Asked(as_bound(workloads[index], models[index]), model.artifact.digest if (model := models[index]) else "")
         for index in joined
     ]
-    batch = formulate(asked, state.fleet, state.law.at(at))
+    batch = formulate(asked, state.fleet, state.law.at(at), at)
     answer = solve(batch.problem)
     order = [joined[index] for index in batch.order]
     wanted = {index: batch.site(int(place)) for index, place in zip(order, answer.assignment.at, strict=True)}

@@ -176,7 +176,7 @@ class Proposing:
             )
             for m in movers
         ]
-        batch = formulate(asked, fleet, self.state.law.at(self.at))
+        batch = formulate(asked, fleet, self.state.law.at(self.at), self.at)
         for holding in held:
             fleet.restore(holding)
         return batch

@@ -27,7 +27,7 @@ def arcs(batch, row: int) -> dict[str, int]:
 @settings(max_examples=100, deadline=None)
 def test_an_arc_is_a_candidate_that_the_engine_allows_at_its_price(workload, world, law):
     workload = replace(workload, prefer=Prefer())
-    batch = formulate([Asked(workload)], world.fleet(), law.at(5))
+    batch = formulate([Asked(workload)], world.fleet(), law.at(5), 5)
     decision = decide(workload, world.fleet(), law, now=5, revision=1)
     assert arcs(batch, 0) == {one.site: one.cost.total for one in decision.ranked}
 
@@ -48,7 +48,7 @@ def test_the_bound_holds_for_what_the_engine_places_one_by_one(asked, world, law
             taken.take(one.name, decision.slots, one.demand, one.team)
             placed.append(one)
             total += decision.cost.total
-    batch = formulate([Asked(one) for one in placed], world.fleet(), law.at(5))
+    batch = formulate([Asked(one) for one in placed], world.fleet(), law.at(5), 5)
     answer = answered(batch.problem)
     assert answer.assignment.violations(batch.problem) == ()
     assert answer.bound <= total
