@@ -125,6 +125,11 @@ class WorkloadRecord:
         """Whether it has neither ended nor been refused, nor is being stopped."""
         return self.phase is not None and not self.phase.ended and self.phase is not Phase.STOPPING
 
+    def step(self, after: Phase) -> Phase:
+        """The next phase, or Broken with this workload's story."""
+        story = [f"{site}: {status.phase} at {status.at}" for site, status in self.statuses.items()]
+        return lifecycle.step(self.id, self.phase, after, story)
+
     @property
     def together(self) -> Phase:
         """From what its sites say; a site that has said nothing yet is merely placed."""

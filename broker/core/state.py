@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from broker.core import lifecycle
 from broker.core.accounting import OPENS, PLACES_NOTHING, hopes_of, right_of, settle
 from broker.core.demanded import Demanded
 from broker.core.queues import Queues
@@ -243,7 +242,7 @@ class State:
     def _decided(self, event: happened.WorkloadDecided, offset: int) -> None:
         record = self._workload(event.workload_id)
         placed = event.decision.outcome is Outcome.PLACED
-        phase = self._step(record, Phase.PLACED if placed else Phase.REFUSED)
+        phase = record.step(Phase.PLACED if placed else Phase.REFUSED)
         standing = (*record.sites, *record.leaving)
         sites = event.decision.sites if placed else ()
         record = replace(
@@ -275,7 +274,7 @@ class State:
             self._end(record, offset)
         elif all(self._said(record, site) for site in sites):
             # It stands there already, and nothing more will be said of it: what was said before holds.
-            self._settle(replace(record, phase=self._step(record, record.together)), offset)
+            self._settle(replace(record, phase=record.step(record.together)), offset)
         else:
             self.workloads[record.id] = record
 
@@ -288,7 +287,7 @@ class State:
         again = record.phase is Phase.WAITING
         record = replace(
             record,
-            phase=self._step(record, Phase.WAITING),
+            phase=record.step(Phase.WAITING),
             detail=event.because,
             decision=event.decision.brief,
             decided_offset=offset,
@@ -307,7 +306,7 @@ class State:
         record = self._workload(event.workload_id)
         for site in dict.fromkeys((*record.sites, *record.leaving)):
             self._unassign(record.id, site, offset)
-        self._step(record, Phase.WAITING)
+        record.step(Phase.WAITING)
         self.workloads[record.id] = record = record.made_room(event.by, event.at, offset, self.placements)
         self.waiting[record.id] = offset
         self.queues.add(record)
@@ -320,14 +319,14 @@ class State:
             holding = tuple(site for site in record.holding if site != event.site or not event.status.phase.ended)
             record = replace(record, holding=holding)
             if not holding:
-                self._end(replace(record, phase=self._step(record, record.last)), offset)
+                self._end(replace(record, phase=record.step(record.last)), offset)
             else:
                 self.workloads[record.id] = record
             return
         if event.site not in record.sites:
             self.workloads[record.id] = record  # it is leaving there; what counts is where it goes
             return
-        self._settle(replace(record, phase=self._step(record, record.together)), offset)
+        self._settle(replace(record, phase=record.step(record.together)), offset)
 
     def _settle(self, record: WorkloadRecord, offset: int) -> None:
         """What follows from how far it has come."""
@@ -343,11 +342,11 @@ class State:
     def _cancelled(self, event: happened.WorkloadCancelled, offset: int) -> None:
         record = self._workload(event.workload_id)
         if record.phase is Phase.WAITING:  # nobody holds it
-            self._end(replace(record, phase=self._step(record, Phase.CANCELLED), detail=event.because), offset)
+            self._end(replace(record, phase=record.step(Phase.CANCELLED), detail=event.because), offset)
             self._answer(event.key, "cancel", record.id, offset)
             return
         holding = tuple(dict.fromkeys((*record.sites, *record.leaving)))
-        record = replace(record, phase=self._step(record, Phase.STOPPING), detail=event.because, holding=holding)
+        record = replace(record, phase=record.step(Phase.STOPPING), detail=event.because, holding=holding)
         for site in holding:
             self._unassign(record.id, site, offset)
         self.workloads[record.id] = replace(record, leaving=())
@@ -380,10 +379,6 @@ class State:
     def _know_site(self, record: SiteRecord) -> None:
         observed = record.effective.offers if record.observed else ()
         self.fleet.put_site(record.site, reachable=record.state == JOINED, cordoned=record.cordoned, observed=observed)
-
-    def _step(self, record: WorkloadRecord, after: Phase) -> Phase:
-        story = [f"{site}: {status.phase} at {status.at}" for site, status in record.statuses.items()]
-        return lifecycle.step(record.id, record.phase, after, story)
 
     def _said(self, record: WorkloadRecord, site: str) -> bool:
         """Whether the site has spoken of the assignment that stands there, and not of an older one."""
