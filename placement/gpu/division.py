@@ -12,7 +12,7 @@ changes only while it is empty. All answers are looked up by mask, in 512 rows m
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ Numbers = NDArray[np.int64]
 MEDIA = 1 << 8
 MASKS = 1 << 9
 """How many masks there are."""
+MOST_KEPT = 4096
+"""Divisions, and profiles of them, whose answers are kept; the one asked longest ago goes first."""
 EVERY_SLICE = MASKS - 1
 """The mask of a GPU that is given out whole."""
 
@@ -46,7 +48,7 @@ class Place:
     mask: int
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def places(division: Division, profile: str) -> tuple[Place, ...]:
     """Where an instance of the profile can lie, by start; empty where this GPU has none."""
     known = division.table.profile(profile)
@@ -74,7 +76,7 @@ def instance_mask(division: Division | None, profile: str, start: int) -> int:
     return next((place.mask for place in places(division, profile) if place.start == start), EVERY_SLICE)
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def more(division: Division, profile: str) -> Numbers:
     """Shape (512,): how many instances of the profile a GPU has room for, by the mask of what it holds.
 
@@ -90,7 +92,7 @@ def more(division: Division, profile: str) -> Numbers:
     return free
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def worth(division: Division) -> tuple[int, ...]:
     """By mask, what could still be made: the sum over every free place of every profile, weighed by its size.
 
@@ -106,7 +108,7 @@ def worth(division: Division) -> tuple[int, ...]:
     return tuple(sums)
 
 
-@cache
+@lru_cache(MOST_KEPT)
 def divisions_of(
     gpus: int, gpu_model: str, gpu_memory_bytes: int, layout: tuple[tuple[int, str, int], ...]
 ) -> tuple[Division | None, ...]:

@@ -9,6 +9,9 @@ from tidegate.cli import amounts, month, render
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
 from tidegate.model.explanation import summarise
 
+MOST_SEATS = 8
+"""Copies whose GPUs are printed; `-o json` has them all."""
+
 CAUSES: dict[str, Callable[[Cost], int]] = {
     "compute": lambda cost: cost.compute,
     "egress": lambda cost: cost.egress,
@@ -26,6 +29,7 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
     render.line(_headline(name, decision, offset))
     if decision.outcome is Outcome.PLACED:
         _show_ranking(decision)
+        _show_seats(decision)
         month.show(decision.monthly)
     if any(column.bits for column in decision.columns):
         render.line("")
@@ -45,6 +49,22 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
         for price in decision.rule_prices:
             money = amounts.dollars_per_month(price.micros_per_hour, hours)
             render.line(f"  {price.rule}  {money} against {price.cheaper_site}")
+
+
+def _show_seats(decision: Decision) -> None:
+    """Which GPUs the copies have, where they have any; the first `MOST_SEATS`."""
+    stands = [slot for slot in decision.slots for _ in range(slot.count)]
+    seated = [(slot, seat) for slot, seat in zip(stands, decision.seats, strict=False) if seat.gpus]
+    if not seated:
+        return
+    render.line("")
+    render.line("sits on", "bold")
+    for slot, seat in seated[:MOST_SEATS]:
+        gpus = ", ".join(map(str, seat.gpus))
+        start = f" from slice {seat.mig_start}" if seat.mig_start else ""
+        render.line(f"  {slot.site}/{slot.offer}  unit {seat.unit}  GPU {gpus}{start}")
+    if len(seated) > MOST_SEATS:
+        render.line(f"  and {len(seated) - MOST_SEATS} more")
 
 
 def relaxation_text(relaxation: Relaxation, hours_milli: int = 0) -> str:

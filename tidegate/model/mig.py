@@ -59,6 +59,10 @@ class MigTable:
     """Memory slices of the whole GPU."""
     profiles: tuple[MigProfile, ...]
 
+    def __hash__(self) -> int:
+        """A table is looked up often; its name tells it from the others."""
+        return hash(self.name)
+
     def profile(self, name: str) -> MigProfile | None:
         """The profile of that name, if this GPU has it."""
         return next((one for one in self.profiles if one.name == name), None)
