@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.audit_room import Need, Node, gives, wrong_holdings
-from placement.columns import Columns
+from placement.columns import Columns, Mask
 from placement.facts import Copy
 from placement.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import variants, wanted_by
-from placement.packing import eligible_for, room_for
+from placement.packing import room_for
 from placement.seating import Apart, TightestFit, seat_slot
 from tests.properties.worlds import demands, sites
 from tidegate.model.decision import Seat, Slot
@@ -40,7 +40,7 @@ def taken(fleet: Fleet, asked: Steps) -> None:
         row = which % len(columns.offers)
         wanted = wanted_by(demand)
         slot = Slot(columns.names[int(columns.offer_site[row])], columns.offers[row].name, copies)
-        if count.accepts(columns, wanted, demand.time_slicing)[row]:
+        if count.accepts(columns.shapes, wanted, demand.time_slicing)[columns.shape[row]]:
             stands = seat_slot(columns, row, slot, wanted, Apart.ANYHOW, TightestFit())
             for copy in reversed(stands or []):
                 if not copy.nothing:
@@ -50,6 +50,12 @@ def taken(fleet: Fleet, asked: Steps) -> None:
                 fleet.take(f"w{number}", (slot,), demand, seats=seats)
         if which == 5:
             fleet.release(f"w{number // 2}")
+
+
+def of_models(columns: Columns, models: tuple[str, ...]) -> Mask:
+    """Shape (offers,): those of the models, or all where none is named."""
+    shapes = columns.shapes.gpu_model
+    return shapes.where(not models or model in models for model in shapes.values)[columns.shape]
 
 
 def nodes(fleet: Fleet, row: int) -> list[Node]:
@@ -86,7 +92,7 @@ def test_what_columns_count_is_what_can_be_seated_and_what_the_auditor_counts(
     assert wrong_holdings(fleet) == []
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(columns, wanted, eligible_for(columns, wanted, models, demand))
+        room = room_for(columns, wanted, demand, of_models(columns, models))
         need = Need(wanted.resources, wanted.share_milli, wanted.mig_profile, demand.time_slicing)
         for row, offer in enumerate(columns.offers):
             right = gives(offer, need) and (not models or offer.gpu_model in models)
@@ -142,7 +148,7 @@ def test_a_site_that_changes_under_its_work_keeps_it_and_lets_it_go(
     assert dict(fleet.holdings) == held
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(columns, wanted, eligible_for(columns, wanted, models, demand))
+        room = room_for(columns, wanted, demand, of_models(columns, models))
         assert (room.copies >= 0).all()
     for name in sorted(held, reverse=True):
         fleet.release(name)
@@ -158,7 +164,7 @@ def test_seats_are_as_far_apart_as_asked_and_the_same_each_time(
     taken(fleet, asked)
     columns, wanted = fleet.columns, wanted_by(demand)
     for row, offer in enumerate(columns.offers):
-        if not count.accepts(columns, wanted, demand.time_slicing)[row]:
+        if not count.accepts(columns.shapes, wanted, demand.time_slicing)[columns.shape[row]]:
             continue
         slot = Slot("s", offer.name, copies)
         answers = []
