@@ -19,7 +19,7 @@ from placement.explain import record
 from placement.fleet import Fleet
 from placement.money.range import monthly
 from placement.ranking import Order, order, recorded
-from placement.relax import Cheapest, cheapest_without
+from placement.relax import Cheapest, cheapest_with_offers, cheapest_without
 from placement.rules.latency import Measured
 from placement.scoring.tie import Seeds
 from placement.verdicts import Question, Verdicts, Watch, judge, silent
@@ -124,7 +124,12 @@ def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch
         order=standing,
         seeds=_seeds(fleet.columns, standing),
         ranking=recorded(standing, verdicts, fleet),
-        without=cheapest_without(verdicts, fleet, dearest) if workload.spread is not Spread.SITE else (),
+        without=(
+            *cheapest_without(verdicts, fleet, dearest),
+            *cheapest_with_offers(verdicts, workload, fleet, question, dearest),
+        )
+        if workload.spread is not Spread.SITE
+        else (),
         steps=tuple(steps),
     )
 

@@ -17,8 +17,10 @@ import numpy as np
 from placement.columns import Mask
 from placement.explain import record
 from placement.fleet import Fleet
-from placement.rules.law import LawRule
+from placement.packing import Packing
+from placement.rules.law import LawRule, lawful_offers
 from placement.rules.rule import Rule, to_bits, to_mask
+from placement.scoring.cost import costs
 from placement.verdicts import Question, Verdicts, judge
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
 from tidegate.model.policy import Operator
@@ -281,6 +283,33 @@ def cheapest_without(verdicts: Verdicts, fleet: Fleet, below: int) -> tuple[Chea
         rows = np.flatnonzero(to_mask(alone, len(total)))
         cheapest = int(rows[np.argmin(total[rows])])
         found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
+    return tuple(found)
+
+
+def cheapest_with_offers(
+    verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question, below: int
+) -> tuple[Cheapest, ...]:
+    """The same for each enforced rule on offers, packed again with those that it forbids: of a site that it allows too.
+
+    A packing for each such rule that forbids an offer here; there are few.
+    """
+    law, columns = question.law, fleet.columns
+    on_offers = (
+        [rule for rule in law.rules if rule.enforced and rule.of_offers] if verdicts.legal.offers is not None else []
+    )
+    found: list[Cheapest] = []
+    for rule in on_offers:
+        if rule.offers(workload, fleet).all():
+            continue
+        usable = verdicts.otherwise & lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
+        packing = Packing(workload, columns, law.prices(columns), usable)
+        source = question.source_region or columns.region_of_location(workload.data.origin)
+        total = costs(workload, columns, law.tariff, packing.charge, source).total
+        open_to = verdicts.refusals == ~rule.allows(workload, fleet)  # by no rule, or by this one alone
+        rows = np.flatnonzero(open_to & packing.fits & packing.priced & (total < below))
+        if len(rows):
+            cheapest = int(rows[np.argmin(total[rows])])
+            found.append(Cheapest(rule.name, columns.names[cheapest], int(total[cheapest])))
     return tuple(found)
 
 

@@ -55,6 +55,8 @@ class Verdicts:
     """Of the engine's own rules, all of which are enforced."""
     packing: Packing
     costs: Costs
+    otherwise: Mask
+    """Shape (offers,): those that all but the law leaves to the packing."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -124,11 +126,11 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     usable = latency.in_time(workload, fleet)
     if reach[2].refuses:
         usable = usable | ~reach[2].allowed[columns.offer_site]
-    usable = usable if legal.offers is None else usable & legal.offers
     limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
     for rule in (limit, share):
         within = rule.offers(workload, fleet)
         usable = usable if within is None else usable & within
+    otherwise, usable = usable, usable if legal.offers is None else usable & legal.offers
     sites = len(columns)
     shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
     packing = Packing(workload, columns, prices, usable, ~shape[1].allowed if shape[1].refuses else None)
@@ -153,7 +155,7 @@ def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = s
     quotas = _ask((limit, share, budget), workload, fleet)
     watch("fit", _counts((*shape, *free, *quotas)))
     watch("price", _counts(price))
-    return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost)
+    return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost, otherwise)
 
 
 def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:

@@ -9,12 +9,12 @@ from placement.law import Law, check_data, check_policy, check_site
 from placement.policy_test import run
 from placement.rules.law import warnings
 from tests.placement.places import BOOK, CLOUD, GDPR, HALL, PRESS, decided, fleet, job, misses, service
-from tidegate.model.decision import Outcome, Slot
+from tidegate.model.decision import Outcome, RulePrice, Slot
 from tidegate.model.errors import Refused
 from tidegate.model.money import Price, Team
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
 from tidegate.model.quantity import Resources
-from tidegate.model.site import Site
+from tidegate.model.site import Pricing, Site
 from tidegate.model.workload import Data, Demand
 
 DEARER = replace(HALL.offers[0], instance_type="dear")
@@ -328,3 +328,22 @@ def test_an_example_may_name_an_offer() -> None:
     example = PolicyTest("no spot", Data(("public",)), allows=("us-east-1", "us-east-1/c6"), forbids=("us-east-1/g5",))
     (result,) = run(replace(own, tests=(example,)), (CLOUD,))
     assert result.passed
+
+
+def test_a_rule_on_offers_has_its_price_where_it_forbids_the_cheaper_of_two() -> None:
+    spot = replace(CLOUD.offers[1], name="c6-spot", instance_type="c6", pricing=Pricing.SPOT)
+    places = fleet(replace(CLOUD, offers=(*CLOUD.offers, spot)))
+    book = replace(BOOK, prices=(*BOOK.prices, Price("c6", 100_000, pricing=Pricing.SPOT)))
+    free = decided(job(), places, Law((), book))
+    bound = decided(job(), places, Law((policy(Expression("offer.pricing", NOT_IN, ("spot",))),), book))
+    assert (free.slots[0].offer, bound.slots[0].offer) == ("c6-spot", "c6")
+    assert bound.rule_prices == (RulePrice("p/r", "us-east-1", bound.cost.total - free.cost.total),)
+
+
+def test_a_rule_on_offers_has_its_price_where_it_refuses_a_whole_site() -> None:
+    cheap = replace(CLOUD, name="cheap", offers=(replace(CLOUD.offers[1], pricing=Pricing.SPOT),))
+    places = fleet(CLOUD, cheap)
+    book = replace(BOOK, prices=(*BOOK.prices, Price("c6", 100_000, pricing=Pricing.SPOT)))
+    bound = decided(job(), places, Law((policy(Expression("offer.pricing", NOT_IN, ("spot",))),), book))
+    assert bound.sites == ("us-east-1",)
+    assert [(price.rule, price.cheaper_site) for price in bound.rule_prices] == [("p/r", "cheap")]
