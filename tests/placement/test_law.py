@@ -11,6 +11,7 @@ from placement.rules.law import warnings
 from tests.placement.places import BOOK, CLOUD, GDPR, HALL, PRESS, decided, fleet, job, misses, service
 from tidegate.model.decision import Outcome, RulePrice, Slot
 from tidegate.model.errors import Refused
+from tidegate.model.explanation import summarise
 from tidegate.model.money import Price, Team
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, PolicyTest, Rule
 from tidegate.model.quantity import Resources
@@ -250,6 +251,7 @@ def test_a_rule_that_prefers_is_worth_its_price_and_no_more() -> None:
     assert leaning.cost == plain.ranked[1].cost
     assert [one.penalty_micros_per_hour for one in leaning.ranked] == [0, apart + 1]
     assert leaning.columns[0].penalty_micros_per_hour == apart + 1
+    assert [(one.rule, one.penalty_micros_per_hour) for one in summarise(leaning)] == [("p/r", apart + 1)]
 
 
 def test_no_penalty_outbids_a_rule_that_is_enforced() -> None:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from tidegate.cli import amounts, month, render
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
-from tidegate.model.explanation import summarise
+from tidegate.model.explanation import RuleSummary, summarise
 
 MOST_SEATS = 8
 """Copies whose GPUs are printed; `-o json` has them all."""
@@ -98,18 +98,34 @@ def _show_ranking(decision: Decision) -> None:
         for name, cause in CAUSES.items()
         if name not in month.RARE or any(cause(one.cost) for one in ranked)
     }
+    leaning = ["not charged"] if any(one.penalty_micros_per_hour for one in ranked) else []
     render.table(
         "candidates",
-        ["", "candidate", *causes],
+        ["", "candidate", *causes, *leaning],
         [
-            (index + 1, one.site, *(amounts.dollars_per_month(cause(one.cost), hours) for cause in causes.values()))
+            (
+                index + 1,
+                one.site,
+                *(amounts.dollars_per_month(cause(one.cost), hours) for cause in causes.values()),
+                *([amounts.dollars_per_month(one.penalty_micros_per_hour, hours)] if leaning else []),
+            )
             for index, one in enumerate(ranked)
         ],
-        right=list(causes),
+        right=[*causes, *leaning],
     )
     if decision.runner_up:
         margin = amounts.dollars_per_month(decision.margin_micros_per_hour, hours)
         render.line(f"the runner-up {decision.runner_up} lost by {margin}", "dim")
+
+
+def _manner(summary: RuleSummary, decision: Decision) -> str:
+    """What its "no" does, where it does not forbid."""
+    if summary.enforced:
+        return ""
+    if not summary.penalty_micros_per_hour:
+        return " (warns)"
+    money = amounts.dollars_per_month(summary.penalty_micros_per_hour, decision.monthly.hours_milli)
+    return f" (prefers others, by {money})"
 
 
 def _show_refusals(decision: Decision) -> None:
@@ -119,8 +135,7 @@ def _show_refusals(decision: Decision) -> None:
         basis = amounts.basis(miss, decision.decided_at)
         where = f"{miss.site}/{miss.offer}" if miss.offer else miss.site
         nearest = f"{amounts.found(miss)}, {where}" + (f", {basis}" if basis else "")
-        rule = summary.rule if summary.enforced else f"{summary.rule} (warns)"
-        rows.append((summary.refused, rule, amounts.wanted(miss), nearest))
+        rows.append((summary.refused, summary.rule + _manner(summary, decision), amounts.wanted(miss), nearest))
     render.table("refusals", ["candidates", "rule", "wanted", "nearest"], rows, right=["candidates"])
     for summary in summarise(decision):
         if summary.because:

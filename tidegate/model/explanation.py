@@ -20,6 +20,8 @@ class RuleSummary:
     nearest: Miss
     """The miss that lacked least; of several, that of the candidate with the fewest other refusals."""
     enforced: bool = True
+    penalty_micros_per_hour: int = 0
+    """Of a rule that prefers: what its "no" counts as costing more."""
 
 
 def summarise(decision: Decision) -> tuple[RuleSummary, ...]:
@@ -38,6 +40,7 @@ def summarise(decision: Decision) -> tuple[RuleSummary, ...]:
             refused=len(misses),
             nearest=_nearest(misses, refusals),
             enforced=column.enforced,
+            penalty_micros_per_hour=column.penalty_micros_per_hour,
         )
         for column in decision.columns
         if (misses := by_rule.get(column.rule))
