@@ -36,6 +36,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Answer = tuple[int, Body]
+Headers = list[tuple[bytes, bytes]]
 
 log = logging.getLogger(__name__)
 
@@ -56,9 +57,9 @@ class RestApp:
         self._transport = "unix" if local else "http"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        extra: list[tuple[bytes, bytes]] = []
+        extra: Headers = []
         try:
-            status, body = await self._answer(scope, receive)
+            status, body = await self._answer(scope, receive, extra)
         except TidegateError as error:
             if isinstance(error, Broken):
                 log.error("a request met a broken promise: %s", error)
@@ -75,13 +76,13 @@ class RestApp:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body.data})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive, extra: Headers) -> Answer:
         parts: list[str] = scope["path"].strip("/").split("/")
         match scope["method"], parts:
             case "POST", ["v2", "models", name, "infer"]:
-                return await self._infer(name, "", scope, receive)
+                return await self._infer(name, "", scope, receive, extra)
             case "POST", ["v2", "models", name, "versions", version, "infer"]:
-                return await self._infer(name, version, scope, receive)
+                return await self._infer(name, version, scope, receive, extra)
             case "GET" | "HEAD", ["v2", "health", "live"]:
                 return 200, _json({"live": True})
             case "GET" | "HEAD", ["v2", "health", "ready"]:
@@ -102,7 +103,8 @@ class RestApp:
                 return await self._control(name, verb, scope, receive)
         raise NotFound("no such address", field="path", found=scope["path"][:128], wanted="a path of the protocol's v2")
 
-    async def _infer(self, name: str, version: str, scope: Scope, receive: Receive) -> Answer:
+    async def _infer(self, name: str, version: str, scope: Scope, receive: Receive, extra: Headers) -> Answer:
+        """`extra` gets what a caller takes off to know how long the way was: the time from the whole request on."""
         traceparent = length = encoding = None
         for key, value in scope["headers"]:
             if key == b"traceparent":
@@ -112,13 +114,14 @@ class RestApp:
             elif key == b"content-encoding":
                 encoding = value.decode("latin-1")
         data = await self._body(scope, receive)
-        request, reply = await self._service.predict(
+        request, reply, took_ns = await self._service.predict(
             name,
             version,
             lambda: decode_request(self._unpacked(data, encoding), header_length_of(length)),
             traceparent,
             self._transport,
         )
+        extra.append((b"server-timing", b"total;dur=%d.%03d" % divmod(took_ns // 1000, 1000)))
         return 200, encode_reply(reply, request.wants_binary)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:

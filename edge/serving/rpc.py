@@ -70,7 +70,7 @@ class InferenceServicer(GRPCInferenceServiceServicer):
             if key == "traceparent":
                 traceparent = str(value)
         async with _told(context):
-            _, reply = await self._service.predict(
+            _, reply, _ = await self._service.predict(
                 request.model_name, request.model_version, lambda: request_of(request), traceparent, "grpc"
             )
             return message_of(reply)

@@ -55,8 +55,8 @@ class Service:
 
     async def predict(
         self, name: str, version: str, read: Callable[[], InferRequest], traceparent: str | None, transport: str
-    ) -> tuple[InferRequest, InferReply]:
-        """The request as it was read, and its answer.
+    ) -> tuple[InferRequest, InferReply, int]:
+        """The request as it was read, its answer, and how long that took from here, in ns, record and all.
 
         `read` makes the request from whatever arrived, and may refuse it. Raises Refused, NotFound, Unavailable (too
         many at a time, or the spool cannot take the record), with nothing answered.
@@ -110,7 +110,8 @@ class Service:
             raise
         finally:
             self._inside -= 1
-        return request, InferReply(name, outputs, model.identity.version, request_id)
+        took = self._clock.monotonic_ns() - started
+        return request, InferReply(name, outputs, model.identity.version, request_id), took
 
     def close(self) -> None:
         """Let the threads go; what runs on them ends first."""

@@ -15,6 +15,7 @@ from tidegate.cli.local.fleet import LocalFleet, member
 from tidegate.cli.local.survivors import left_behind
 from tidegate.client.client import Client
 from tidegate.model.decision import Outcome
+from tidegate.model.event import ServiceTimeMeasured
 from tidegate.model.registry import Artifact
 
 SERVICE = """
@@ -56,11 +57,13 @@ def plus_one() -> bytes:
 def test_a_service_is_placed_by_law_and_price_and_answers_without_the_broker(fleet: LocalFleet) -> None:
     model = plus_one()
     artifact = Artifact(hashlib.sha256(model).hexdigest(), len(model), "model.onnx")
-    with Client(fleet.broker_address) as client:
+    with Client(fleet.broker_address, origin="plant-leipzig") as client:
         client.push_artifact(artifact, model)
         submission = client.submit(SERVICE.format(digest=artifact.digest))
         decision = submission.decision
-        assert decision.outcome is Outcome.PLACED
+        assert decision.outcome is Outcome.PLACED, [
+            m for m in decision.misses if m.site in ("press-7", "on-prem-leipzig")
+        ]
         assert decision.sites == ("press-7",)
         assert {ranked.site for ranked in decision.ranked} == {"press-7", "on-prem-leipzig"}
         assert "plant-data-stays/camera-frames-stay-in-germany" in {
@@ -68,6 +71,7 @@ def test_a_service_is_placed_by_law_and_price_and_answers_without_the_broker(fle
         }
         assert any(view.phase == "running" for view in client.watch(submission.workload_id))
         assert client.infer("plus-one", {"x": ROW})["y"].tolist() == [[2, 3, 4, 5]]
+        until(lambda: told_of_the_way(client), 30, "the client's word on its way to the device")
 
         fleet.daemons["broker"].kill()
         alone = [client.infer("plus-one", {"x": ROW}) for _ in range(20)]
@@ -76,6 +80,9 @@ def test_a_service_is_placed_by_law_and_price_and_answers_without_the_broker(fle
         fleet.start_broker()
         until(lambda: spans_of(client, alone[-1].trace_id) == ["press-7"], 30, "the last prediction's span")
         assert client.replay().different == []
+
+        learned = [e.recorded.event for e in client.events() if isinstance(e.recorded.event, ServiceTimeMeasured)]
+        assert learned[-1].samples > 1 and 0 < learned[-1].p99_us <= learned[-1].bound_us
 
         moved = client.drain("press-7")
         assert [(one.name, one.sites) for one in moved] == [("plus-one", ("on-prem-leipzig",))]
@@ -90,3 +97,9 @@ def test_a_service_is_placed_by_law_and_price_and_answers_without_the_broker(fle
 def spans_of(client: Client, trace_id: str) -> list[str]:
     """The sites that the spans of one trace came from."""
     return [span.site for span in client.trace(trace_id=trace_id, linked=False).spans]
+
+
+def told_of_the_way(client: Client) -> bool:
+    """Whether the broker knows the round trip from the client's origin, which only the client can measure."""
+    client.infer("plus-one", {"x": ROW})
+    return "plant-leipzig" in {link.origin for link in client.site("press-7")[1]}

@@ -6,6 +6,7 @@ import click
 from rich.text import Text
 
 from tidegate.cli import options, render
+from tidegate.client.calls import MeasuredLink
 from tidegate.model.event import SiteView
 from tidegate.model.site import Offer
 
@@ -50,7 +51,7 @@ def _row(view: SiteView) -> tuple[object, ...]:
     )
 
 
-def _detail(view: SiteView, links: list[tuple[str, int, int]]) -> None:
+def _detail(view: SiteView, links: list[MeasuredLink]) -> None:
     render.table(
         "sites",
         ["site", "tier", "state", "jurisdiction", "operator", "engines", "offers", "runs", "generation"],
@@ -65,12 +66,27 @@ def _detail(view: SiteView, links: list[tuple[str, int, int]]) -> None:
     render.line("")
     render.table(
         "measured links",
-        ["from", "round trip", "measured"],
-        [(origin, f"{rtt_us / 1000:.2f} ms", _moment(at)) for origin, rtt_us, at in links],
+        ["from", "p50", "p99", "at most", "samples", "measured"],
+        [
+            (
+                link.origin,
+                _ms(link.p50_us),
+                _ms(link.p99_us),
+                _ms(link.bound_us),
+                link.samples,
+                _moment(link.measured_at),
+            )
+            for link in links
+        ],
+        right=["p50", "p99", "at most", "samples"],
     )
     if view.workloads:
         render.line("")
         render.line(f"runs {', '.join(view.workloads)}")
+
+
+def _ms(us: int) -> str:
+    return f"{us / 1000:.2f} ms" if us else ""
 
 
 def _moment(at_ms: int) -> str:

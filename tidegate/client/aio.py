@@ -34,8 +34,9 @@ from tidegate.client.calls import (
 from tidegate.client.client import EXPORT_S, MOST_SPAN_BYTES, broker_address
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.law import RuleCosts, TrialWord
-from tidegate.client.prediction import AsyncPredictionClient, Prediction
+from tidegate.client.prediction import Array, AsyncPredictionClient, Prediction
 from tidegate.client.retry import BUDGET_S, retrying_async, unanswered
+from tidegate.client.round_trips import RoundTrips
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
@@ -55,8 +56,15 @@ T = TypeVar("T")
 class AsyncClient:
     """A connection to one broker, and direct connections to the devices that serve."""
 
-    def __init__(self, broker: str = "", *, deadline_s: float = UNARY_DEADLINE_S, retry_budget_s: float = BUDGET_S):
-        """`broker` is `host:port` or `unix:/path`. Make it inside a running event loop."""
+    def __init__(
+        self,
+        broker: str = "",
+        *,
+        origin: str = "",
+        deadline_s: float = UNARY_DEADLINE_S,
+        retry_budget_s: float = BUDGET_S,
+    ):
+        """`broker` is `host:port` or `unix:/path`; `origin` as `Client`'s. Make it inside a running event loop."""
         self.address = broker_address(broker)
         self._channel = grpc.aio.insecure_channel(self.address, options=CLIENT_OPTIONS)
         self._stubs = calls.Stubs(self._channel)
@@ -67,6 +75,8 @@ class AsyncClient:
         self._retry_budget_s = retry_budget_s
         self._endpoints = Endpoints()
         self._predictions = AsyncPredictionClient()
+        self._round_trips = RoundTrips(origin)
+        self._reporting: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -79,6 +89,8 @@ class AsyncClient:
     async def close(self) -> None:
         """Closes every connection."""
         await self._predictions.close()
+        if self._reporting is not None:
+            self._reporting.cancel()
         if self._exporting is not None:
             await self._exporting
         await self._channel.close()
@@ -250,7 +262,7 @@ class AsyncClient:
         silent: Unavailable | None = None
         for address in self._endpoints.of(service):
             try:
-                return await self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+                return await self._asked(address, service, inputs, traceparent, timeout_s)
             except Unavailable as error:
                 silent = error
         try:
@@ -259,10 +271,24 @@ class AsyncClient:
             raise silent or error from error  # the device's own word says more than the broker's silence
         for address in addresses:
             try:
-                return await self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+                return await self._asked(address, service, inputs, traceparent, timeout_s)
             except Unavailable as error:
                 silent = error
         raise silent or Unavailable(f"no endpoint of {service} answers", field="service", found=service)
+
+    async def _asked(
+        self, address: str, service: str, inputs: Mapping[str, Array], traceparent: str, timeout_s: float
+    ) -> Prediction:
+        prediction = await self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+        site = self._endpoints.site_of(address)
+        if self._round_trips.note(site, prediction.latency_us, prediction.server_us):
+            self._reporting = asyncio.ensure_future(self._report_round_trips())
+        return prediction
+
+    async def _report_round_trips(self) -> None:
+        call = calls.round_trips(self._round_trips.source, self._round_trips.report())
+        with contextlib.suppress(grpc.RpcError):
+            await self._stubs.of(call)(call.request, timeout=EXPORT_S)
 
     async def _resolve(self, service: str) -> list[str]:
         return self._endpoints.learn(service, await self.get(service))

@@ -14,6 +14,7 @@ from tidegate.model.money import PriceBook, Team
 from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import Artifact, ModelVersion
+from tidegate.model.session import Probed
 from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 from tidegate.v1 import (
@@ -121,6 +122,20 @@ class LogEvent:
 
 
 @dataclass(frozen=True)
+class MeasuredLink:
+    """The round trip from an origin to a site. Times in microseconds."""
+
+    origin: str
+    p50_us: int
+    p99_us: int
+    bound_us: int
+    """What decisions count on: the upper confidence bound of `p99_us`."""
+    samples: int
+    measured_at: int
+    """Ms since the epoch."""
+
+
+@dataclass(frozen=True)
 class Held:
     """How much of an artifact the broker holds."""
 
@@ -205,9 +220,12 @@ def sites() -> Call[list[SiteView]]:
     )
 
 
-def site(name: str) -> Call[tuple[SiteView, list[tuple[str, int, int]]]]:
-    def read(m: Any) -> tuple[SiteView, list[tuple[str, int, int]]]:
-        links = [(link.origin, link.rtt_us, link.measured_at) for link in m.links]
+def site(name: str) -> Call[tuple[SiteView, list[MeasuredLink]]]:
+    def read(m: Any) -> tuple[SiteView, list[MeasuredLink]]:
+        links = [
+            MeasuredLink(link.origin, link.p50_us, link.rtt_us, link.bound_us, link.samples, link.measured_at)
+            for link in m.links
+        ]
         return codec.from_message(SiteView, m.site), links
 
     return Call("Fleet", "GetSite", fleet_pb2.GetSiteRequest(site=name), read)
@@ -274,6 +292,11 @@ def prices(model_uri: str) -> Call[PriceList]:
         return PriceList(books, m.at, dict(m.service_times_us))
 
     return Call("Fleet", "ListPriceBooks", request, read)
+
+
+def round_trips(source: str, links: Sequence[Probed]) -> Call[int]:
+    request = fleet_pb2.ReportRoundTripsRequest(source=source, links=map(codec.to_message, links))
+    return Call("Fleet", "ReportRoundTrips", request, lambda m: m.accepted)
 
 
 def policies() -> Call[list[Policy]]:

@@ -29,6 +29,7 @@ from tidegate.client.calls import (
     Declaration,
     LogEvent,
     LogPiece,
+    MeasuredLink,
     MovedWorkload,
     Planned,
     PriceList,
@@ -37,8 +38,9 @@ from tidegate.client.calls import (
 )
 from tidegate.client.endpoints import Endpoints
 from tidegate.client.law import RuleCosts, TrialWord
-from tidegate.client.prediction import Prediction, PredictionClient
+from tidegate.client.prediction import Array, Prediction, PredictionClient
 from tidegate.client.retry import BUDGET_S, retrying, unanswered
+from tidegate.client.round_trips import RoundTrips
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
@@ -66,8 +68,19 @@ def broker_address(given: str = "") -> str:
 class Client:
     """A connection to one broker, and direct connections to the devices that serve."""
 
-    def __init__(self, broker: str = "", *, deadline_s: float = UNARY_DEADLINE_S, retry_budget_s: float = BUDGET_S):
-        """`broker` is `host:port` or `unix:/path`. Nothing is dialled before the first call."""
+    def __init__(
+        self,
+        broker: str = "",
+        *,
+        origin: str = "",
+        deadline_s: float = UNARY_DEADLINE_S,
+        retry_budget_s: float = BUDGET_S,
+    ):
+        """`broker` is `host:port` or `unix:/path`. Nothing is dialled before the first call.
+
+        `origin` says where this program stands, as sites and services name it; the round trips of its predictions are
+        then told to the broker, beside them and at no cost to them (`round_trips`).
+        """
         self.address = broker_address(broker)
         self._channel = grpc.insecure_channel(self.address, options=CLIENT_OPTIONS)
         self._stubs = calls.Stubs(self._channel)
@@ -79,6 +92,7 @@ class Client:
         self._retry_budget_s = retry_budget_s
         self._endpoints = Endpoints()
         self._predictions = PredictionClient()
+        self._round_trips = RoundTrips(origin)
 
     def __enter__(self) -> "Client":
         return self
@@ -171,8 +185,8 @@ class Client:
         """Every site as declared and as observed."""
         return self._unary(calls.sites())
 
-    def site(self, name: str) -> tuple[SiteView, list[tuple[str, int, int]]]:
-        """One site, and its measured links as (origin, round trip in us, measured at in ms)."""
+    def site(self, name: str) -> tuple[SiteView, list[MeasuredLink]]:
+        """One site, and the round trips that were measured to it."""
         return self._unary(calls.site(name))
 
     def cordon(self, site: str, *, lift: bool = False, because: str = "", key: str = "") -> SiteView:
@@ -270,7 +284,7 @@ class Client:
         silent: Unavailable | None = None
         for address in self._endpoints.of(service):
             try:
-                return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+                return self._asked(address, service, inputs, traceparent, timeout_s)
             except Unavailable as error:
                 silent = error
         try:
@@ -279,10 +293,24 @@ class Client:
             raise silent or error from error  # the device's own word says more than the broker's silence
         for address in addresses:
             try:
-                return self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+                return self._asked(address, service, inputs, traceparent, timeout_s)
             except Unavailable as error:
                 silent = error
         raise silent or Unavailable(f"no endpoint of {service} answers", field="service", found=service)
+
+    def _asked(
+        self, address: str, service: str, inputs: Mapping[str, Array], traceparent: str, timeout_s: float
+    ) -> Prediction:
+        prediction = self._predictions.infer(address, service, inputs, traceparent, timeout_s)
+        site = self._endpoints.site_of(address)
+        if self._round_trips.note(site, prediction.latency_us, prediction.server_us):
+            threading.Thread(target=self._report_round_trips, daemon=True).start()
+        return prediction
+
+    def _report_round_trips(self) -> None:
+        call = calls.round_trips(self._round_trips.source, self._round_trips.report())
+        with contextlib.suppress(grpc.RpcError, ValueError):  # ValueError: the channel was closed meanwhile
+            self._stubs.of(call)(call.request, timeout=EXPORT_S)
 
     def _resolve(self, service: str) -> list[str]:
         return self._endpoints.learn(service, self.get(service))

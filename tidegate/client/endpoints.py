@@ -15,10 +15,15 @@ class Endpoints:
 
     def __init__(self) -> None:
         self._known: dict[str, list[str]] = {}
+        self._sites: dict[str, str] = {}
 
     def of(self, service: str) -> list[str]:
         """Addresses learned before; empty where there are none."""
         return self._known.get(service, [])
+
+    def site_of(self, address: str) -> str:
+        """The site that an address learned before belongs to; empty where it was never learned."""
+        return self._sites.get(address, "")
 
     def learn(self, service: str, view: WorkloadView) -> list[str]:
         """The addresses in a workload's view, one per site and protocol. Raises where it does not serve."""
@@ -36,4 +41,10 @@ class Endpoints:
         if not found:
             raise Unavailable(f"{service} does not serve yet", field="service", found=f"phase {view.phase}")
         self._known[service] = found
+        self._sites |= {
+            SCHEMES[endpoint.protocol] + endpoint.address: site
+            for site, status in view.statuses.items()
+            for endpoint in status.endpoints
+            if endpoint.protocol in SCHEMES
+        }
         return found

@@ -27,7 +27,14 @@ Array = np.ndarray[Any, Any]
 class Prediction(Mapping[str, Array]):
     """A reply: arrays by tensor name, and how it came about."""
 
-    def __init__(self, reply: inference.InferReply, endpoint: str, traceparent: str, latency_us: int) -> None:
+    def __init__(
+        self,
+        reply: inference.InferReply,
+        endpoint: str,
+        traceparent: str,
+        latency_us: int,
+        server_us: int | None = None,
+    ) -> None:
         self._outputs = {tensor.name: tensor.array for tensor in reply.outputs}
         self.model_name = reply.model_name
         self.model_version = reply.model_version
@@ -35,6 +42,8 @@ class Prediction(Mapping[str, Array]):
         self.trace_id = traceparent.split("-")[1]
         self.latency_us = latency_us
         """From the first byte sent to the last byte read, as this client saw it."""
+        self.server_us = server_us
+        """The part of it that the server says it took; None where it says nothing."""
 
     def __getitem__(self, name: str) -> Array:
         return self._outputs[name]
@@ -81,7 +90,8 @@ class PredictionClient:
             if response.status != 200:
                 raise _error(response.status, data, endpoint, response.getheader("Retry-After"))
             length = inference.header_length_of(response.getheader(inference.HEADER_LENGTH))
-            return Prediction(inference.decode_reply(data, length), endpoint, traceparent, latency_us)
+            server_us = _server_us(response.getheader("Server-Timing"))
+            return Prediction(inference.decode_reply(data, length), endpoint, traceparent, latency_us, server_us)
         raise AssertionError("unreachable: the second try returns or raises")
 
     def close(self) -> None:
@@ -122,7 +132,10 @@ class AsyncPredictionClient:
         if response.status_code != 200:
             raise _error(response.status_code, response.content, endpoint, response.headers.get("Retry-After"))
         length = inference.header_length_of(response.headers.get(inference.HEADER_LENGTH))
-        return Prediction(inference.decode_reply(response.content, length), endpoint, traceparent, latency_us)
+        server_us = _server_us(response.headers.get("Server-Timing"))
+        return Prediction(
+            inference.decode_reply(response.content, length), endpoint, traceparent, latency_us, server_us
+        )
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -178,6 +191,20 @@ def _headers(body: inference.Body, traceparent: str) -> dict[str, str]:
     if body.header_length is not None:
         headers[inference.HEADER_LENGTH] = str(body.header_length)
     return headers
+
+
+def _server_us(timing: str | None) -> int | None:
+    """Microseconds in a `Server-Timing` header's `total` (milliseconds, W3C); None where there is none."""
+    for metric in (timing or "").split(","):
+        name, *parameters = (part.strip() for part in metric.split(";"))
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if name == "total" and key == "dur":
+                try:
+                    return int(float(value.strip('"')) * 1_000)
+                except (ValueError, OverflowError):
+                    return None
+    return None
 
 
 def _error(status: int, data: bytes, endpoint: str, retry_after: str | None) -> TidegateError:

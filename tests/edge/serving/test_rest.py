@@ -44,6 +44,14 @@ def ask(
     return decode_reply(answer.content, header_length_of(answer.headers.get(HEADER_LENGTH)))
 
 
+def test_an_answer_says_how_long_it_took_so_that_a_caller_knows_the_way(client: httpx.Client) -> None:
+    body = encode_request(InferRequest((Tensor("X", images()[0][:1]),)))
+    headers = {"Content-Type": body.content_type, HEADER_LENGTH: str(body.header_length)}
+    answer = client.post("/v2/models/digits/infer", content=body.data, headers=headers)
+    name, _, took = answer.headers["Server-Timing"].partition(";dur=")
+    assert name == "total" and 0 < float(took) < answer.elapsed.total_seconds() * 1_000
+
+
 @pytest.mark.parametrize("binary", [True, False])
 def test_real_digits_are_told_apart(client: httpx.Client, binary: bool) -> None:
     pixels, labels = images()
