@@ -1,20 +1,24 @@
 """The Events service: the log as it happens, and the log judged again."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
-from broker.core.decide.placing import place
+from broker.core.again import ENGINE, Difference, again
 from broker.core.state import State
 from broker.core.story import touches
+from broker.core.verify import standing, verify
 from broker.log.interface import Log
+from broker.log.record import Row
 from broker.runtime.bells import Bells
-from broker.runtime.history import rows_after, to_recorded
+from broker.runtime.history import CURRENT, rows_after, to_recorded
 from broker.runtime.loop import Loop
 from tidegate.model.event import Recorded, WorkloadDecided
 from tidegate.v1 import events_pb2 as wire
 from tidegate.v1.events_pb2_grpc import EventsServicer
-from tidegate.wire.codec import encode, to_message
+from tidegate.wire.codec import to_message
+
+MOST_TOLD = 1_000
+"""Decisions of a replay whose differences are told; beyond that their offsets alone."""
 
 
 class Events(EventsServicer):
@@ -53,43 +57,39 @@ class Events(EventsServicer):
     async def Replay(self, request: Any, context: Any) -> Any:
         """Folds the log from its first row into a state of its own, and decides again at each decision."""
         state = State()
-        decisions = equal = 0
-        different: list[int] = []
+        answer = wire.ReplayResponse()
         head = self._log.head
         async for row in rows_after(self._log, 0, request.to_offset or head.offset):
             recorded = to_recorded(row)
             event = recorded.event
             if isinstance(event, WorkloadDecided) and row.offset >= request.from_offset:
-                decisions += 1
-                if _again(state, event):
-                    equal += 1
-                else:
-                    different.append(row.offset)
+                answer.decisions += 1
+                found = again(state, event)
+                answer.equal += not found
+                if found:
+                    answer.different.append(row.offset)
+                    if len(answer.differing) < MOST_TOLD:
+                        answer.differing.append(_told(state, row, event, found))
             state.apply(Recorded(row.offset, event))
-        return wire.ReplayResponse(
-            decisions=decisions,
-            equal=equal,
-            different=different,
-            head_offset=head.offset,
-            head_chain=head.chain.hex(),
-        )
+        answer.head_offset, answer.head_chain = head.offset, head.chain.hex()
+        return answer
+
+    async def Verify(self, request: Any, context: Any) -> Any:
+        """Everything that stands now, judged by those who share no code with what put it there."""
+        findings, at, checked = await self._loop.read(lambda state, at: (verify(state), state.offset, standing(state)))
+        told = [wire.Finding(about=one.about, text=one.text) for one in findings]
+        return wire.VerifyResponse(offset=at, checked=checked, findings=told)
 
 
-def _again(state: State, event: WorkloadDecided) -> bool:
-    """Whether the same question gets the same answer, byte for byte.
-
-    The state stands right before the decision. What the same turn recorded between the revision and here (the
-    submission itself, a predecessor that was cancelled to make room) is what the decision was made to follow.
-    """
-    record = state.workloads[event.workload_id]
-    decision = event.decision
-    again = place(
-        state,
-        record.workload,
-        record.model,
-        decision.decided_at,
-        revision=decision.revision,
-        without=record.id if event.stop_first else "",
-        among=event.among,
+def _told(state: State, row: Row, event: WorkloadDecided, found: tuple[Difference, ...]) -> Any:
+    """A decision that came out otherwise, and in what."""
+    written = () if row.version == CURRENT[row.kind] else (Difference(ENGINE, "row", f"version {row.version}", ""),)
+    return wire.Differing(
+        offset=row.offset,
+        workload_id=event.workload_id,
+        name=state.workloads[event.workload_id].workload.name,
+        differences=[
+            wire.Difference(input=one.input, about=one.about, recorded=one.recorded, again=one.again)
+            for one in (*written, *found)
+        ],
     )
-    return encode(replace(again, victims=decision.victims)) == encode(decision)

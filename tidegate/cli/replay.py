@@ -1,4 +1,4 @@
-"""`tidegate replay`: fold the log to each decision and decide again."""
+"""`tidegate audit replay`, of old `tidegate replay`: fold the log to each decision and decide again."""
 
 import click
 
@@ -19,7 +19,10 @@ from tidegate.cli.main import REFUSED_DECISION
 @options.output
 @click.pass_context
 def command(ctx: click.Context, from_offset: int, to_offset: int, output: str) -> int:
-    """Decide every recorded decision again and compare the bytes; exits 1 where one differs."""
+    """Decide every recorded decision again and compare the bytes; exits 1 where one differs, and says in which input.
+
+    For instance: tidegate audit replay --from 1200
+    """
     if to_offset and to_offset < from_offset:
         raise click.UsageError(f"--to {to_offset} comes before --from {from_offset}")
     with render.waiting("replaying the log"):
@@ -27,6 +30,10 @@ def command(ctx: click.Context, from_offset: int, to_offset: int, output: str) -
     if not render.data(answer, output):
         render.line(f"{answer.decisions} decisions, {answer.equal} equal, {len(answer.different)} different")
         render.line(f"log head {answer.head_offset}, chain {answer.head_chain}", "dim")
+        told = {one.offset: one for one in answer.differing}
         for offset in answer.different:
-            render.line(f"  differs: offset {offset}", "red")
+            one = told.get(offset)
+            render.line(f"  differs: offset {offset}" + (f", {one.name} ({one.workload_id})" if one else ""), "red")
+            for each in one.differences if one else ():
+                render.line(f"    {each.input}: {each.about}: recorded {each.recorded}, now {each.again}")
     return REFUSED_DECISION if answer.different else 0

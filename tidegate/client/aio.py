@@ -237,6 +237,10 @@ class AsyncClient:
         """As `Client.replay`."""
         return await self._unary(calls.replay(from_offset, to_offset), deadline_s=120.0)
 
+    async def verify(self) -> events_pb2.VerifyResponse:
+        """As `Client.verify`."""
+        return await self._unary(calls.verify(), deadline_s=120.0)
+
     async def trace(
         self, workload: str = "", *, trace_id: str = "", linked: bool = True
     ) -> traces_pb2.TracesGetResponse:

@@ -318,6 +318,10 @@ def replay(from_offset: int, to_offset: int) -> Call[events_pb2.ReplayResponse]:
     return Call("Events", "Replay", request, lambda m: m)
 
 
+def verify() -> Call[events_pb2.VerifyResponse]:
+    return Call("Events", "Verify", events_pb2.VerifyRequest(), lambda m: m)
+
+
 def trace(trace_id: str, workload: str, linked: bool, limit: int) -> Call[traces_pb2.TracesGetResponse]:
     request = traces_pb2.TracesGetRequest(trace_id=trace_id, workload=workload, linked=linked, limit=limit)
     return Call("Traces", "Get", request, lambda m: m)

@@ -250,6 +250,10 @@ class Client:
         """Folds the log to each decision and decides again; says which came out equal."""
         return self._unary(calls.replay(from_offset, to_offset), deadline_s=120.0)
 
+    def verify(self) -> events_pb2.VerifyResponse:
+        """Judges everything that stands now, by code that put nothing there."""
+        return self._unary(calls.verify(), deadline_s=120.0)
+
     def trace(
         self, workload: str = "", *, trace_id: str = "", linked: bool = True, limit: int = 1000
     ) -> traces_pb2.TracesGetResponse:
