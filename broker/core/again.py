@@ -35,7 +35,7 @@ _COMPARED = frozenset({"policies", "price_book", "candidates", "columns", "ranki
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Divergence:
     """One thing that came out otherwise."""
 
     input: str
@@ -46,7 +46,7 @@ class Difference:
     again: str
 
 
-def again(state: State, event: WorkloadDecided) -> tuple[Difference, ...]:
+def again(state: State, event: WorkloadDecided) -> tuple[Divergence, ...]:
     """What differs when a recorded decision is made again; empty where every byte is the same.
 
     The state stands right before the decision. What the same turn recorded between the revision and here (the
@@ -65,24 +65,24 @@ def again(state: State, event: WorkloadDecided) -> tuple[Difference, ...]:
             among=event.among,
         )
     except TidegateError as error:
-        return (Difference(ENGINE, "answer", decision.outcome.value, str(error)[:LONGEST]),)
+        return (Divergence(ENGINE, "answer", decision.outcome.value, str(error)[:LONGEST]),)
     made = replace(made, victims=decision.victims)  # who made room is the reclaim's choice, recorded with the decision
     if encode(made) == encode(decision):
         return ()
     return differences(decision, made)
 
 
-def differences(recorded: Decision, made: Decision) -> tuple[Difference, ...]:
+def differences(recorded: Decision, made: Decision) -> tuple[Divergence, ...]:
     """The first `MOST`, inputs before what follows from them; never empty for decisions that are not the same."""
-    found: list[Difference] = []
+    found: list[Divergence] = []
     for one in _all(recorded, made):
         found.append(one)
         if len(found) == MOST:
             break
-    return tuple(found) or (Difference(ENGINE, "bytes", "", "the fields are the same, their bytes are not"),)
+    return tuple(found) or (Divergence(ENGINE, "bytes", "", "the fields are the same, their bytes are not"),)
 
 
-def _all(recorded: Decision, made: Decision) -> Iterator[Difference]:
+def _all(recorded: Decision, made: Decision) -> Iterator[Divergence]:
     if recorded.policies != made.policies:
         yield _told(LAW, "policies", recorded.policies, made.policies)
     if recorded.price_book != made.price_book:
@@ -98,13 +98,13 @@ def _all(recorded: Decision, made: Decision) -> Iterator[Difference]:
             yield _told(ENGINE, field.name, before, now)
 
 
-def _verdicts(recorded: Decision, made: Decision) -> Iterator[Difference]:
+def _verdicts(recorded: Decision, made: Decision) -> Iterator[Divergence]:
     before, now = ({column.rule: column for column in one.columns} for one in (recorded, made))
     sites = sorted(set(recorded.candidates) & set(made.candidates))
     for rule in [*before, *(rule for rule in now if rule not in before)]:
         if rule not in before or rule not in now:
             asked = ("asked", "not asked") if rule in before else ("not asked", "asked")
-            yield Difference(LAW if "/" in rule else ENGINE, rule, *asked)
+            yield Divergence(LAW if "/" in rule else ENGINE, rule, *asked)
             continue
         if before[rule] == now[rule]:
             continue
@@ -132,7 +132,7 @@ def _short(misses: list[dict[str, Miss]], site: str) -> tuple[str, str]:
     return before, now
 
 
-def _ranked(recorded: Decision, made: Decision) -> Iterator[Difference]:
+def _ranked(recorded: Decision, made: Decision) -> Iterator[Divergence]:
     before, now = ({one.site: one for one in decision.ranked} for decision in (recorded, made))
     for site in sorted(before.keys() & now.keys()):
         one, two = before[site], now[site]
@@ -148,5 +148,5 @@ def _ranked(recorded: Decision, made: Decision) -> Iterator[Difference]:
         yield _told(ENGINE, "allowed", sorted(before), sorted(now))
 
 
-def _told(input_: str, about: str, recorded: object, made: object) -> Difference:
-    return Difference(input_, about, str(recorded)[:LONGEST], str(made)[:LONGEST])
+def _told(input_: str, about: str, recorded: object, made: object) -> Divergence:
+    return Divergence(input_, about, str(recorded)[:LONGEST], str(made)[:LONGEST])

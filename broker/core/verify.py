@@ -2,8 +2,8 @@
 
 - the invariants of the state (`broker.core.invariants`);
 - no unit, GPU or uplink gives more than it has, every copy seated again beside the others (the auditor's idea of room);
-- no enforced law in force forbids a workload where it stands (the auditor's reading of the law). What a law forbids that
-  came later is raised when it comes and stands until a person moves it, so it is told here as long as it stands.
+- no enforced law in force forbids a workload where it stands (the auditor's reading of the law). What a law forbids
+  that came later is raised when it comes and stands until a person moves it, so it is told as long as it stands.
 
 Pure; linear in what stands.
 """
@@ -17,6 +17,7 @@ from broker.core.state import State
 from placement import audit_law
 from placement.audit_room import wrong_holdings
 from tidegate.model.policy import Effect
+from tidegate.model.site import Offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def _unlawful(state: State, record: WorkloadRecord, site: str) -> list[str]:
     workload, facts = bound(record.workload, record.model), state.sites[site].effective
     team = state.teams.get(workload.team)
     held = state.fleet.holdings.get(f"{record.id}@{site}")
-    offers = [offer for offer in facts.offers if held and offer.name in {copy.offer for copy in held.copies}]
+    names = {copy.offer for copy in held.copies} if held else set()
+    offers: list[Offer | None] = [offer for offer in facts.offers if offer.name in names]
     return [
         f"stands at {site} against {policy.name}/{rule.name}"
         for policy in state.policies.values()

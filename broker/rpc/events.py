@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from broker.core.again import ENGINE, Difference, again
+from broker.core.again import ENGINE, Divergence, again
 from broker.core.state import State
 from broker.core.story import touches
 from broker.core.verify import standing, verify
@@ -68,8 +68,8 @@ class Events(EventsServicer):
                 answer.equal += not found
                 if found:
                     answer.different.append(row.offset)
-                    if len(answer.differing) < MOST_TOLD:
-                        answer.differing.append(_told(state, row, event, found))
+                    if len(answer.diverging) < MOST_TOLD:
+                        answer.diverging.append(_told(state, row, event, found))
             state.apply(Recorded(row.offset, event))
         answer.head_offset, answer.head_chain = head.offset, head.chain.hex()
         return answer
@@ -81,15 +81,15 @@ class Events(EventsServicer):
         return wire.VerifyResponse(offset=at, checked=checked, findings=told)
 
 
-def _told(state: State, row: Row, event: WorkloadDecided, found: tuple[Difference, ...]) -> Any:
+def _told(state: State, row: Row, event: WorkloadDecided, found: tuple[Divergence, ...]) -> Any:
     """A decision that came out otherwise, and in what."""
-    written = () if row.version == CURRENT[row.kind] else (Difference(ENGINE, "row", f"version {row.version}", ""),)
-    return wire.Differing(
+    written = () if row.version == CURRENT[row.kind] else (Divergence(ENGINE, "row", f"version {row.version}", ""),)
+    return wire.Diverging(
         offset=row.offset,
         workload_id=event.workload_id,
         name=state.workloads[event.workload_id].workload.name,
         differences=[
-            wire.Difference(input=one.input, about=one.about, recorded=one.recorded, again=one.again)
+            wire.Divergence(input=one.input, about=one.about, recorded=one.recorded, again=one.again)
             for one in (*written, *found)
         ],
     )

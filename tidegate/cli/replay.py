@@ -30,7 +30,7 @@ def command(ctx: click.Context, from_offset: int, to_offset: int, output: str) -
     if not render.data(answer, output):
         render.line(f"{answer.decisions} decisions, {answer.equal} equal, {len(answer.different)} different")
         render.line(f"log head {answer.head_offset}, chain {answer.head_chain}", "dim")
-        told = {one.offset: one for one in answer.differing}
+        told = {one.offset: one for one in answer.diverging}
         for offset in answer.different:
             one = told.get(offset)
             render.line(f"  differs: offset {offset}" + (f", {one.name} ({one.workload_id})" if one else ""), "red")

@@ -103,6 +103,7 @@ class ReplayResponse(_message.Message):
     DIFFERENT_FIELD_NUMBER: _builtins.int
     HEAD_OFFSET_FIELD_NUMBER: _builtins.int
     HEAD_CHAIN_FIELD_NUMBER: _builtins.int
+    DIVERGING_FIELD_NUMBER: _builtins.int
     decisions: _builtins.int
     equal: _builtins.int
     head_offset: _builtins.int
@@ -110,6 +111,10 @@ class ReplayResponse(_message.Message):
     @_builtins.property
     def different(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Offsets of decisions that came out otherwise."""
+
+    @_builtins.property
+    def diverging(self) -> _containers.RepeatedCompositeFieldContainer[Global___Diverging]:
+        """What differs in the first thousand of them."""
 
     def __init__(
         self,
@@ -119,11 +124,141 @@ class ReplayResponse(_message.Message):
         different: _abc.Iterable[_builtins.int] | None = ...,
         head_offset: _builtins.int = ...,
         head_chain: _builtins.str = ...,
+        diverging: _abc.Iterable[Global___Diverging] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "different", b"different", "equal", b"equal", "head_chain", b"head_chain", "head_offset", b"head_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "different", b"different", "diverging", b"diverging", "equal", b"equal", "head_chain", b"head_chain", "head_offset", b"head_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayResponse: _TypeAlias = ReplayResponse  # noqa: Y015
+
+@_typing.final
+class Diverging(_message.Message):
+    """A decision that came out otherwise."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    WORKLOAD_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    offset: _builtins.int
+    workload_id: _builtins.str
+    name: _builtins.str
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Divergence]: ...
+    def __init__(
+        self,
+        *,
+        offset: _builtins.int = ...,
+        workload_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        differences: _abc.Iterable[Global___Divergence] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["differences", b"differences", "name", b"name", "offset", b"offset", "workload_id", b"workload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Diverging: _TypeAlias = Diverging  # noqa: Y015
+
+@_typing.final
+class Divergence(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    AGAIN_FIELD_NUMBER: _builtins.int
+    input: _builtins.str
+    """`law`, `prices`, `fleet`, `links`, `held`, `teams` or `engine`."""
+    about: _builtins.str
+    """A field of the decision, or a rule or the cost at a site."""
+    recorded: _builtins.str
+    again: _builtins.str
+    def __init__(
+        self,
+        *,
+        input: _builtins.str = ...,
+        about: _builtins.str = ...,
+        recorded: _builtins.str = ...,
+        again: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "again", b"again", "input", b"input", "recorded", b"recorded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Divergence: _TypeAlias = Divergence  # noqa: Y015
+
+@_typing.final
+class VerifyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyRequest: _TypeAlias = VerifyRequest  # noqa: Y015
+
+@_typing.final
+class VerifyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFSET_FIELD_NUMBER: _builtins.int
+    CHECKED_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    offset: _builtins.int
+    """Of the state that was judged."""
+    checked: _builtins.int
+    """Workloads that stand somewhere."""
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]: ...
+    def __init__(
+        self,
+        *,
+        offset: _builtins.int = ...,
+        checked: _builtins.int = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "findings", b"findings", "offset", b"offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyResponse: _TypeAlias = VerifyResponse  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    """Something that should not be so."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ABOUT_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    about: _builtins.str
+    """A workload's id, or a site."""
+    text: _builtins.str
+    def __init__(
+        self,
+        *,
+        about: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015

@@ -45,6 +45,11 @@ class EventsStub:
                 request_serializer=tidegate_dot_v1_dot_events__pb2.ReplayRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_events__pb2.ReplayResponse.FromString,
                 _registered_method=True)
+        self.Verify = channel.unary_unary(
+                '/tidegate.v1.Events/Verify',
+                request_serializer=tidegate_dot_v1_dot_events__pb2.VerifyRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_events__pb2.VerifyResponse.FromString,
+                _registered_method=True)
 
 
 class EventsServicer:
@@ -65,6 +70,13 @@ class EventsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Verify(self, request, context):
+        """Judges everything that stands now: invariants, room, and the law in force, by code that put nothing there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EventsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_EventsServicer_to_server(servicer, server):
                     servicer.Replay,
                     request_deserializer=tidegate_dot_v1_dot_events__pb2.ReplayRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_events__pb2.ReplayResponse.SerializeToString,
+            ),
+            'Verify': grpc.unary_unary_rpc_method_handler(
+                    servicer.Verify,
+                    request_deserializer=tidegate_dot_v1_dot_events__pb2.VerifyRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_events__pb2.VerifyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +151,33 @@ class Events:
             '/tidegate.v1.Events/Replay',
             tidegate_dot_v1_dot_events__pb2.ReplayRequest.SerializeToString,
             tidegate_dot_v1_dot_events__pb2.ReplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Verify(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Events/Verify',
+            tidegate_dot_v1_dot_events__pb2.VerifyRequest.SerializeToString,
+            tidegate_dot_v1_dot_events__pb2.VerifyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class EventsStub:
     """Every event after an offset, in order; with `follow`, for as long as the caller listens."""
     Replay: _grpc.UnaryUnaryMultiCallable[_events_pb2.ReplayRequest, _events_pb2.ReplayResponse]
     """Folds the log to each decision and decides again: which decisions come out equal, byte for byte."""
+    Verify: _grpc.UnaryUnaryMultiCallable[_events_pb2.VerifyRequest, _events_pb2.VerifyResponse]
+    """Judges everything that stands now: invariants, room, and the law in force, by code that put nothing there."""
 
 @_typing.type_check_only
 class EventsAsyncStub(EventsStub):
@@ -47,6 +49,8 @@ class EventsAsyncStub(EventsStub):
     """Every event after an offset, in order; with `follow`, for as long as the caller listens."""
     Replay: _aio.UnaryUnaryMultiCallable[_events_pb2.ReplayRequest, _events_pb2.ReplayResponse]  # type: ignore[assignment]
     """Folds the log to each decision and decides again: which decisions come out equal, byte for byte."""
+    Verify: _aio.UnaryUnaryMultiCallable[_events_pb2.VerifyRequest, _events_pb2.VerifyResponse]  # type: ignore[assignment]
+    """Judges everything that stands now: invariants, room, and the law in force, by code that put nothing there."""
 
 class EventsServicer(metaclass=_abc_1.ABCMeta):
     """`Watch` is also how a standby follows and how an auditor takes a copy."""
@@ -66,5 +70,13 @@ class EventsServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_events_pb2.ReplayResponse, _abc.Awaitable[_events_pb2.ReplayResponse]]:
         """Folds the log to each decision and decides again: which decisions come out equal, byte for byte."""
+
+    @_abc_1.abstractmethod
+    def Verify(
+        self,
+        request: _events_pb2.VerifyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_events_pb2.VerifyResponse, _abc.Awaitable[_events_pb2.VerifyResponse]]:
+        """Judges everything that stands now: invariants, room, and the law in force, by code that put nothing there."""
 
 def add_EventsServicer_to_server(servicer: EventsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,133 @@
+"""A decision made again: equal where nothing differs, and the input named where something does."""
+
+from dataclasses import replace
+
+import pytest
+
+from broker.core.again import ENGINE, FLEET, HELD, LAW, LINKS, MOST, PRICES, again, differences
+from broker.core.commands import ApplyDeclarations, CancelWorkload, RecordLinks, SubmitWorkload
+from broker.core.state import State
+from broker.core.verify import standing, verify
+from tests.broker.core.test_conversations import fleet
+from tests.support.builders import GIB, book, cloud, job, press, rack, service, stay_home
+from tests.support.playbook import Playbook
+from tidegate.model.event import PolicyApplied, PriceBookApplied, Recorded, SiteApplied, WorkloadDecided
+from tidegate.model.money import Price
+from tidegate.model.session import Probed
+
+
+def history() -> Playbook:
+    """A fleet on which a job and a service were placed, some under law, and a service was refused."""
+    play = fleet()
+    play.ask(RecordLinks(4_000, (Probed("plant", "rack-de", 9_000, 400, bound_us=9_500),)))
+    play.ask(SubmitWorkload(5_000, job()))
+    play.ask(ApplyDeclarations(5_500, (stay_home(),)))
+    play.ask(SubmitWorkload(6_000, service()))
+    play.ask(SubmitWorkload(7_000, service("late", latency=replace(service().latency, p99_us=100))))
+    return play
+
+
+def replayed(play: Playbook, *instead: Recorded) -> dict[str, tuple[str, ...]]:
+    """By workload name, the inputs that differ, with some events of the log replaced."""
+    state, found, other = State(), {}, {recorded.offset: recorded for recorded in instead}
+    for recorded in play.recorded:
+        recorded = other.get(recorded.offset, recorded)
+        if isinstance(recorded.event, WorkloadDecided):
+            told = again(state, recorded.event)
+            found[state.workloads[recorded.event.workload_id].workload.name] = tuple(one.input for one in told)
+        state.apply(recorded)
+    return found
+
+
+def _where(play: Playbook, kind: type, name: str) -> Recorded:
+    noun = {SiteApplied: "site", PolicyApplied: "policy", PriceBookApplied: "book"}[kind]
+    return next(
+        recorded
+        for recorded in play.recorded
+        if isinstance(recorded.event, kind) and getattr(recorded.event, noun).name == name
+    )
+
+
+def test_the_same_log_gives_the_same_bytes() -> None:
+    assert replayed(history()) == {"train": (), "inspect": (), "late": ()}
+
+
+def test_a_law_that_reads_otherwise_is_named() -> None:
+    play = history()
+    law = _where(play, PolicyApplied, "plant")
+    changed = replace(law, event=replace(law.event, policy=stay_home(2, "US")))
+    found = replayed(play, changed)
+    assert found["train"] == ()
+    assert found["inspect"][0] == found["late"][0] == LAW
+
+
+def test_a_price_that_reads_otherwise_is_named() -> None:
+    play = history()
+    listed = _where(play, PriceBookApplied, "list")
+    dearer = book(prices=(Price("m5", 900_000, "us-east-1"),))
+    changed = replace(listed, event=replace(listed.event, book=dearer))
+    assert replayed(play, changed)["train"][0] == PRICES
+
+
+def test_a_place_and_a_way_that_read_otherwise_are_named() -> None:
+    play = history()
+    place = _where(play, SiteApplied, "burst-us")
+    offer = replace(cloud().offers[0], count=0)
+    smaller = replace(place, event=replace(place.event, site=cloud(offers=(offer,))))
+    assert replayed(play, smaller)["train"][0] == FLEET
+    measured = next(r for r in play.recorded if type(r.event).__name__ == "LinkMeasured")
+    slower = replace(measured, event=replace(measured.event, rtt_us=90_000, bound_us=95_000))
+    found = replayed(play, slower)
+    assert found["train"] == ()
+    assert found["inspect"][0] == found["late"][0] == LINKS
+
+
+def test_what_is_held_otherwise_is_named() -> None:
+    play = fleet()
+    play.ask(SubmitWorkload(5_000, service("first")))
+    play.ask(SubmitWorkload(6_000, service("second", demand=replace(service().demand))))
+    decided = [r for r in play.recorded if isinstance(r.event, WorkloadDecided)]
+    wide = replace(press().offers[0].resources, cpus_milli=3_500)
+    large = replace(service().demand, resources=wide)
+    play.ask(CancelWorkload(7_000, "first"))
+    play.ask(SubmitWorkload(8_000, service("third", demand=large)))
+    last = [r for r in play.recorded if isinstance(r.event, WorkloadDecided)][-1]
+    kept = replace(last.event.decision, columns=decided[0].event.decision.columns)
+    told = {one.input for one in differences(last.event.decision, kept)}
+    assert HELD in told or FLEET in told
+
+
+def test_a_choice_that_differs_alone_is_the_engine_s() -> None:
+    decision = next(r.event.decision for r in history().recorded if isinstance(r.event, WorkloadDecided))
+    (only,) = differences(decision, replace(decision, runner_up="nobody"))
+    assert (only.input, only.about, only.again) == (ENGINE, "runner_up", "nobody")
+    assert len(differences(decision, replace(decision, columns=()))) <= MOST
+
+
+def test_an_engine_that_refuses_to_answer_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    play = history()
+    monkeypatch.setattr("placement.audit.audit", lambda *a, **k: ("a finding",))
+    assert replayed(play)["train"] == (ENGINE,)
+
+
+def test_all_that_stands_is_as_it_should_be_until_it_is_not() -> None:
+    play = fleet()
+    play.ask(SubmitWorkload(6_000, service()))
+    assert (verify(play.state), standing(play.state)) == ((), 1)
+    play.ask(ApplyDeclarations(9_000, (stay_home(2, "US"),)))
+    (outlawed,) = [one for one in verify(play.state) if "plant/stays-home" in one.text and "press-7" in one.text]
+    assert outlawed.about == play.state.names["inspect"]
+    tiny = replace(press().offers[0].resources, cpus_milli=1)
+    shrunk = press(offers=(replace(press().offers[0], resources=tiny),))
+    play.state.fleet.put_site(shrunk, reachable=True, cordoned=False)
+    assert any("press-7" in one.text and "CPU" in one.text for one in verify(play.state))
+
+
+def test_a_link_that_was_narrowed_below_what_goes_over_it_is_told() -> None:
+    play = fleet()
+    data = replace(service().data, bytes_per_day=5 * GIB, origin="elsewhere")
+    play.ask(SubmitWorkload(5_000, service(data=data)))
+    (site,) = play.state.workloads[play.state.names["inspect"]].sites
+    narrow = {"press-7": press, "rack-de": rack}[site](uplink_bytes_per_day=GIB)
+    play.ask(ApplyDeclarations(6_000, (narrow,)))
+    assert [(one.about, "uplink" in one.text) for one in verify(play.state)] == [(site, True)]

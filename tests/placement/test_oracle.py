@@ -1,0 +1,54 @@
+"""The engine against the brute-force oracle, and the oracle against engines that are wrong on purpose.
+
+A longer run: `python -m tests.placement.oracle --cases 200000 --seed 7`.
+"""
+
+import pytest
+
+from placement import reach
+from placement.rules.volume import VolumeFree
+from placement.scoring import cost
+from tests.placement.oracle.chance import case
+from tests.placement.oracle.compare import disagreements
+from tests.placement.oracle.judge import Judge
+
+CASES = 2_000
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_no_disagreement_on_small_questions(block: int) -> None:
+    first = block * 100_000
+    wrong = {seed: found for seed in range(first, first + CASES // 4) if (found := disagreements(case(seed)))}
+    assert wrong == {}
+
+
+def test_a_seed_is_one_question() -> None:
+    assert case(7).question == case(7).question != case(8).question
+
+
+def test_the_questions_are_worth_asking() -> None:
+    """Some are placed and some refused, and every rule of the engine's own says no somewhere."""
+    answers = [Judge(case(seed).question).answer() for seed in range(400)]
+    assert 40 < sum(bool(answer.winners) for answer in answers) < 360
+    verdicts = [verdict for answer in answers for verdict in answer.verdicts.values()]
+    refusing = {rule for verdict in verdicts for rule, allowed in verdict.items() if not allowed and "/" not in rule}
+    silent = {rule for verdict in verdicts for rule in verdict if "/" not in rule} - refusing
+    assert silent == set()
+
+
+def _share_rounded_down(amount, ppm):
+    return amount * ppm // 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "wrong"),
+    [
+        (reach, "FRESH_MS", 1_799_999),
+        (reach, "ENOUGH", 19),
+        (cost, "share", _share_rounded_down),
+        (VolumeFree, "allows", lambda self, workload, fleet: fleet.columns.uplink >= 0),
+    ],
+)
+def test_an_engine_that_is_a_little_wrong_is_caught(monkeypatch, where, name, wrong) -> None:
+    monkeypatch.setattr(where, name, wrong)
+    assert any(disagreements(case(seed)) for seed in range(3_000))
