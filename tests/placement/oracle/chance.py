@@ -24,6 +24,7 @@ from tidegate.model.workload import (
     Latency,
     Prefer,
     Replicas,
+    Schedule,
     Spread,
     Training,
     Workload,
@@ -259,7 +260,14 @@ class _Drawing:
             audit=self.one(*Audit),
         )
         gang = self.one(*Gang)
-        job = Training("python train.py", workers=copies, gang=gang, checkpoint_every_ms=self.one(0, 600_001))
+        job = Training(
+            "python train.py",
+            workers=copies,
+            gang=gang,
+            checkpoint_every_ms=self.one(0, 600_001),
+            timeout_ms=self.one(0, 7_200_001),
+            schedule=Schedule(run_ms=self.one(0, 59_999, 3_600_001)),
+        )
         return Workload(
             name=self.one("a", "b"),
             kind=WorkloadKind.TRAINING_JOB if training else WorkloadKind.INFERENCE_SERVICE,

@@ -147,8 +147,17 @@ class Money:
             if found := listed.get(pair):
                 gib, gb = Fraction(found.micros_per_gib, 2**30), Fraction(found.micros_per_gb, 10**9)
                 per = gb or gib
-                return up((data.bytes_per_day + data.size_bytes) * per / 24)
+                hourly = (Fraction(data.bytes_per_day, 24) + Fraction(data.size_bytes) / hours(work)) * per
+                return up(hourly)
         return 0
+
+
+def hours(work: Workload) -> Fraction:
+    """Over how long the data's size is spread, since it moves once: a run, or a month of service."""
+    if work.training is None:
+        return Fraction(730)
+    run_ms = work.training.schedule.run_ms or work.training.timeout_ms or 24 * 3_600_000
+    return Fraction(max(run_ms, 60_000), 3_600_000)
 
 
 def exact(price: Price) -> Fraction:
