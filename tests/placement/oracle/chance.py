@@ -11,6 +11,7 @@ from typing import TypeVar
 from placement.facts import Carried, Copy, Holding
 from placement.fleet import Fleet
 from placement.law import Law
+from tidegate.model.mig import gpu_milli
 from tidegate.model.money import Availability, EgressPrice, Ownership, Price, PriceBook, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources
@@ -122,11 +123,20 @@ class _Drawing:
         law = Law(
             tuple(self.policy(f"p{number}") for number in range(self.one(0, 0, 0, 1, 2))),
             books=tuple(self.book(number) for number in range(self.one(0, 1, 1, 2, 3))),
-            teams=(Team("vision", limit=self.limit(), labels=self.one({}, {"unit": "lab"})),),
+            teams=(
+                Team("vision", limit=self.limit(), labels=self.one({}, {"unit": "lab"}), parent=self.one("", "lab")),
+                Team("lab", limit=self.limit()),
+                Team("press", parent="lab"),
+            ),
         )
-        held = fleet.used_by_team(work.team)
         sent: dict[str, int] = {}
+        held: dict[str, tuple[int, int, int]] = {}
         for holding in fleet.holdings.values():
+            for copy in holding.copies:
+                gpus, cpus, memory = held.get(holding.team, (0, 0, 0))
+                milli = copy.resources.gpus * 1000 + copy.gpu_share_milli + gpu_milli(copy.mig_profile)
+                r = copy.resources
+                held[holding.team] = (gpus + milli, cpus + r.cpus_milli, memory + r.memory_bytes)
             for one in holding.carried:
                 sent[one.site] = sent.get(one.site, 0) + one.bytes_per_day
         question = Question(
@@ -136,7 +146,7 @@ class _Drawing:
             dict(fleet.service_times),
             tuple(copy for holding in fleet.holdings.values() for copy in holding.copies),
             sent,
-            (held.gpus, held.cpus_milli, held.memory_bytes),
+            held,
             law.policies,
             law.books,
             law.teams,
@@ -231,7 +241,7 @@ class _Drawing:
         held = Resources(need.gpus, need.gpu_memory, need.cpus, need.memory)
         copy = Copy(site.name, offer.name, unit, held, seat.gpus, need.share, need.profile, seat.start)
         carried = (Carried(site.name, self.one(GIB, 2 * GIB)),) if self.often(0.4) else ()
-        fleet.restore(Holding(name, self.one("", "vision"), (copy,), carried))
+        fleet.restore(Holding(name, self.one("", "vision", "press"), (copy,), carried))
 
     def limit(self) -> Resources | None:
         return self.one(None, None, Resources(gpus=1), Resources(cpus_milli=3_000), Resources(2, 0, 4_000, 8 * GIB))

@@ -31,7 +31,8 @@ class Question:
     standing: tuple[Copy, ...]
     sent: dict[str, int]
     """Bytes a day over each site's uplink."""
-    held_by_team: tuple[int, int, int]
+    held_by_team: dict[str, tuple[int, int, int]]
+    """Thousandths of a GPU, thousandths of a CPU, bytes of memory."""
     policies: tuple[Policy, ...]
     books: tuple[PriceBook, ...]
     teams: tuple[Team, ...]
@@ -96,7 +97,7 @@ class Judge:
             could = self.together(places, empty=True)
             verdict["spread"] = could < self.wanted or spread >= self.wanted
             self.price(found, facts.site, places)
-            if self.good(verdict, ("copies-free", "volume-free", *FREE, "team-limit", "spread")):
+            if self.good(verdict, ("copies-free", "volume-free", *FREE, *TEAMS, "spread")):
                 lasting.append(name)
         if self.by_site and len(lasting) < self.work.copies:
             for verdict in found.verdicts.values():
@@ -111,7 +112,7 @@ class Judge:
             )
             enough = self.widest(places, empty=False) >= self.wanted
             verdict["copies-free"] = enough or not speaks[name]
-            if self.good(verdict, ("copies-free", "team-limit")) and verdict["copies-free"]:
+            if self.good(verdict, ("copies-free", *TEAMS)) and verdict["copies-free"]:
                 now_free.append(name)
         if self.by_site and len(now_free) < self.work.copies:
             for name in now_free:
@@ -257,6 +258,7 @@ class Judge:
         asked("cpus-free", need.cpus, lambda o, c: room.left(o, c)[0] >= need.cpus)
         asked("memory-free", need.memory, lambda o, c: room.left(o, c)[1] >= need.memory)
         verdict["team-limit"] = self.within_limit()
+        verdict["team-quota"] = verdict["team-budget"] = True  # no question has guarantees or budgets
 
     def memory_left(self, offer: Offer, copies: list[Copy], gpu: int) -> int:
         there = [copy for copy in copies if gpu in copy.gpus]
@@ -266,16 +268,27 @@ class Judge:
         return offer.resources.gpu_memory_bytes - taken
 
     def within_limit(self) -> bool:
-        if self.team is None or self.team.limit is None:
-            return True
-        limit, asked = self.team.limit, self.work.demand.resources
-        rows = zip(
-            (limit.gpus, limit.cpus_milli, limit.memory_bytes),
-            self.q.held_by_team,
-            (asked.gpus, asked.cpus_milli, asked.memory_bytes),
-            strict=True,
-        )
-        return all(not most or held + one * self.work.copies <= most for most, held, one in rows)
+        """Its team's limit and that of every team above it, for all that stand at or below."""
+        teams, name = {team.name: team for team in self.q.teams}, self.work.team
+        demand = self.work.demand
+        asked = (self.milli(self.needs[0]), demand.resources.cpus_milli, demand.resources.memory_bytes)
+        while name in teams:
+            below = [one for one in self.q.held_by_team if self.is_below(one, name, teams)]
+            held = [sum(self.q.held_by_team[one][i] for one in below) for i in range(3)]
+            limit = teams[name].limit
+            most = (limit.gpus * 1000, limit.cpus_milli, limit.memory_bytes) if limit else (0, 0, 0)
+            # What is not asked for is not made worse: a limit that came after what is held bars no other work.
+            if any(m and a and h + a * self.work.copies > m for m, h, a in zip(most, held, asked, strict=True)):
+                return False
+            name = teams[name].parent
+        return True
+
+    def is_below(self, name: str, above: str, teams: dict[str, Team]) -> bool:
+        parent = teams[name].parent if name in teams else ""
+        return name == above or (parent != "" and self.is_below(parent, above, teams))
+
+    def milli(self, need: Need) -> int:
+        return need.gpus * 1000 + need.share + gpu_milli(need.profile)
 
     # Room.
 
@@ -328,7 +341,7 @@ class Judge:
 
         def priced(parts: list[Part]) -> tuple[int, int, Cost, bool]:
             cost, known = self.money.cost(self.work, site, parts, self.origin_region)
-            milli = need.gpus * 1000 + need.share + gpu_milli(need.profile)
+            milli = self.milli(need)
             stranded = sum(max(p.offer.resources.gpus * p.units * 1000 - p.copies * milli, 0) for p in parts)
             return cost.total - cost.egress - cost.uplift, stranded, cost, known
 
@@ -393,3 +406,4 @@ class Judge:
 
 SHAPE = ("gpus", "gpu-model", "gpu-memory", "gpu-sharing", "cpus", "memory", "copies")
 FREE = ("gpus-free", "gpu-memory-free", "cpus-free", "memory-free")
+TEAMS = ("team-limit", "team-quota", "team-budget")
