@@ -47,11 +47,13 @@ class Place:
     offer: Offer
     units: list[list[Copy]]
     usable: bool
-    """It answers soon enough, and no enforced law forbids it."""
+    """No enforced law forbids it, and it answers soon enough, or no offer of the site does: then the price is told."""
+    any_model: bool
+    """No offer of the site has a GPU of a model that is asked for: then the price is told of any."""
 
     def rooms(self, need: Need, *, empty: bool) -> list[int]:
         """For each unit, how many more copies it takes."""
-        if not self.usable or not room.fits_model(self.offer, need):
+        if not self.usable or not (self.any_model or room.fits_model(self.offer, need)):
             return [0 for _ in self.units]
         return [room.most(self.offer, [] if empty else copies, need) for copies in self.units]
 
@@ -126,20 +128,22 @@ class Judge:
         return all(ok for rule, ok in verdict.items() if rule not in but and rule not in free)
 
     def places(self, facts: SiteFacts) -> list[Place]:
-        site, found = facts.site, []
-        for offer in facts.offers:
+        site, found, latency = facts.site, [], self.work.latency
+        times = [self.answers_in(site, offer) for offer in facts.offers]
+        good = [latency is None or (time is not None and time <= latency.p99_us) for time in times]
+        modelled = any(offer.count and room.fits_model(offer, self.needs[0]) for offer in facts.offers)
+        modelled = modelled or self.work.demand.cpu_fallback
+        for offer, in_time in zip(facts.offers, good, strict=True):
             units = [
                 [c for c in self.q.standing if (c.site, c.offer, c.unit) == (site.name, offer.name, unit)]
                 for unit in range(offer.count)
             ]
-            time = self.answers_in(site, offer)
-            soon = self.work.latency is None or (time is not None and time <= self.work.latency.p99_us)
             lawful = all(
                 allows(rule, self.work, site, offer, self.team)
                 for name, rule in self.rules
                 if name in self.bound and of_offers(rule)
             )
-            found.append(Place(offer, units, soon and lawful))
+            found.append(Place(offer, units, (in_time or not any(good)) and lawful, not modelled))
         return found
 
     # Reach.
@@ -298,40 +302,42 @@ class Judge:
     def widest(self, places: list[Place], *, empty: bool) -> int:
         return max(self.apart(places, need, empty=empty) for need in self.needs)
 
-    def apart(self, places: list[Place], need: Need, *, empty: bool) -> int:
-        """How many copies could stand as far apart as asked, by putting one in every place that is apart enough."""
+    def apart(self, places: list[Place], need: Need, *, empty: bool, spread: Spread | None = None) -> int:
+        """How many copies could stand so far apart, as asked or as given, by putting one in every place that is."""
+        spread = spread or self.work.spread
         rooms = [(place.offer, place.rooms(need, empty=empty)) for place in places]
-        if self.work.spread is Spread.NODE:
+        if spread is Spread.NODE:
             return sum(1 for _, units in rooms for count in units if count)
-        if self.work.spread is Spread.ZONE:
+        if spread is Spread.ZONE:
             return len({offer.zone for offer, units in rooms if any(units)})
         return sum(sum(units) for _, units in rooms)
 
     # Money and choice.
 
     def price(self, found: Answer, site: Site, places: list[Place]) -> None:
-        """Where the copies would stand and what that costs: now, or, where they do not fit now, on an empty site."""
-        verdict = found.verdicts[site.name]
-        for empty in (False, True):
-            for need in self.needs:
-                if self.apart(places, need, empty=empty) >= self.wanted:
-                    cost, known, parts, stranded = self.cheapest(site, places, need, empty=empty)
+        """Where the copies would stand and what that costs: now, or if nothing stood there; or however close."""
+        verdict, asked = found.verdicts[site.name], self.work.spread
+        most, shares = self.work.max_cost_micros_per_hour, self.work.copies if self.by_site else 1
+        for spread in (asked, Spread.NONE) if asked in (Spread.NODE, Spread.ZONE) else (asked,):
+            for empty in (False, True):
+                for need in self.needs:
+                    if self.apart(places, need, empty=empty, spread=spread) < self.wanted:
+                        continue
+                    cost, known, parts, stranded = self.cheapest(site, places, need, spread, empty=empty)
                     found.costs[site.name] = cost
-                    if not empty:
+                    verdict["max-cost"] = not most or (known and cost.total * shares <= most)
+                    if spread is asked and not empty:
                         found.slots[site.name] = tuple(Slot(site.name, p.offer.name, p.copies) for p in parts)
                         found.scores[site.name] = (self.leans(site), cost.total, stranded, self.tie(site.name))
-                    most = self.work.max_cost_micros_per_hour
-                    shares = self.work.copies if self.by_site else 1
-                    verdict["max-cost"] = not most or (known and cost.total * shares <= most)
                     return
         verdict["max-cost"] = True
 
     def cheapest(
-        self, site: Site, places: list[Place], need: Need, *, empty: bool
+        self, site: Site, places: list[Place], need: Need, spread: Spread, *, empty: bool
     ) -> tuple[Cost, bool, list[Part], int]:
         """One offer for all copies where one has room, the cheapest; else filled, the cheapest per copy first."""
         rooms = [place.rooms(need, empty=empty) for place in places]
-        nodes, zones = self.work.spread is Spread.NODE, self.work.spread is Spread.ZONE
+        nodes, zones = spread is Spread.NODE, spread is Spread.ZONE
         alone = [sum(1 for u in units if u) if nodes else sum(units) for units in rooms]
         each = [room.most(place.offer, [], need) if place.usable else 0 for place in places]
 
