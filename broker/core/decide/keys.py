@@ -12,6 +12,10 @@ from tidegate.model.site import Offer
 
 MOST_UNITS = 1_000_000
 MOST_OFFERS = 10_000
+MOST_GPUS = 1_024
+"""In one unit: each is kept as a row of its own while work stands there."""
+MOST_INSTANCES = 8
+"""MIG instances on one GPU."""
 MOST_OF_ANYTHING = 2**50
 """In one unit: a pebibyte, if it is bytes."""
 
@@ -59,6 +63,11 @@ def check_offers(offers: tuple[Offer, ...], field: str) -> None:
             raise Refused("is out of bounds", field=f"{where}.count", found=offer.count, wanted=f"0 to {MOST_UNITS}")
         for name in ("gpus", "gpu_memory_bytes", "cpus_milli", "memory_bytes"):
             amount = getattr(offer.resources, name)
-            if not 0 <= amount <= MOST_OF_ANYTHING:
-                wanted = f"0 to {MOST_OF_ANYTHING}"
+            most = MOST_GPUS if name == "gpus" else MOST_OF_ANYTHING
+            if not 0 <= amount <= most:
+                wanted = f"0 to {most}"
                 raise Refused("is out of bounds", field=f"{where}.resources.{name}", found=amount, wanted=wanted)
+        standing = len(offer.mig_layout)
+        if standing > MOST_INSTANCES * offer.resources.gpus:
+            wanted = f"at most {MOST_INSTANCES} for each GPU"
+            raise Refused("has too many instances", field=f"{where}.mig_layout", found=standing, wanted=wanted)
