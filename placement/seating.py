@@ -169,7 +169,6 @@ class _Choice:
         on_empty = count.on_empty(columns.shapes, wanted)[shape : shape + 1] if wanted.on_gpu else None
         empty = (columns.cpus[offer : offer + 1], columns.memory[offer : offer + 1])
         self._each = int(times(wanted, on_empty, *empty)[0])
-        self._closed: set[int] = set()
         numbers, rows = columns.units.standing(offer)
         order = np.argsort(numbers)
         self._numbers = numbers[order]
@@ -195,8 +194,6 @@ class _Choice:
 
     def changed(self, number: int, *, closed: bool) -> None:
         """A copy came to the unit; `closed`: no other may."""
-        if closed:
-            self._closed.add(number)
         row = self._columns.units.rows_of(self._offer).get(number)
         place = int(np.searchsorted(self._numbers, number))
         if place == len(self._numbers) or self._numbers[place] != number:

@@ -86,7 +86,7 @@ class UnitGpus:
         fitting = [gpu for gpu in range(len(self)) if self.milli[gpu] >= milli and self.memory[gpu] >= memory]
         if not fitting:
             return None
-        best = min(fitting, key=lambda gpu: (self.is_free(gpu), self.milli[gpu], self.memory[gpu], gpu))
+        best = min(fitting, key=lambda gpu: (self.milli[gpu], self.memory[gpu], gpu))
         return GpuSeat((best,))
 
     def _seat_instance(self, profile: str) -> GpuSeat | None:
