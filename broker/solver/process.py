@@ -12,6 +12,7 @@ Limits: one at work, `WAITING` behind it; `MEMORY_BYTES` and the deadline's seco
 
 import asyncio
 import logging
+import subprocess
 import sys
 from typing import Protocol
 
@@ -56,7 +57,7 @@ class SolverProcess:
         self._turn = asyncio.Semaphore(1)
         self._most_waiting, self._waiting = waiting, 0
         self._closed = False
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         """The one at work, if any."""
 
     async def ask(self, request: bytes, deadline_s: float = DEADLINE_S) -> bytes:
@@ -77,17 +78,15 @@ class SolverProcess:
     async def _work(self, request: bytes, deadline_s: float) -> bytes:
         if self._closed:
             raise Unavailable("the broker is stopping", retry_after_ms=RETRY_AFTER_MS)
-        command = (sys.executable, "-m", "broker.solver.worker", str(self._memory_bytes), str(int(deadline_s) + 1))
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-        self.process = process
+        self.process = process = self._started(int(deadline_s) + 1)
+        talking = asyncio.create_task(asyncio.to_thread(process.communicate, request))
         try:
-            answer, words = await process.communicate(request)
+            answer, words = await asyncio.shield(talking)
         finally:
             self.process = None
             if process.returncode is None:
                 process.kill()
-                await asyncio.shield(process.wait())
+                await talking  # it ends with the process, and takes its last words
         if process.returncode != 0:
             logger.warning(
                 "the solver ended code=%d words=%s", process.returncode, words[-TAIL:].decode(errors="replace")
@@ -97,10 +96,14 @@ class SolverProcess:
             )
         return answer
 
+    def _started(self, cpu_s: int) -> "subprocess.Popen[bytes]":
+        """A worker. It is talked to from a thread, since one that ends early breaks the loop's own pipes."""
+        command = (sys.executable, "-m", "broker.solver.worker", str(self._memory_bytes), str(cpu_s))
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+
     async def close(self) -> None:
         """Kill what is at work; whoever waits hears that the broker is stopping."""
         self._closed = True
-        process = self.process
-        if process is not None and process.returncode is None:
-            process.kill()
-            await process.wait()
+        if self.process is not None:
+            self.process.kill()

@@ -4,7 +4,7 @@ import click
 
 from tidegate.cli import explanation, options, planned, render
 from tidegate.cli.main import REFUSED_DECISION
-from tidegate.client.submission import workload_of, workloads_of
+from tidegate.client.submission import workload_of
 from tidegate.model.decision import Outcome
 
 
@@ -33,8 +33,7 @@ def command(ctx: click.Context, files: tuple[str, ...], together: bool, matrix: 
 
 
 def _jointly(ctx: click.Context, files: tuple[str, ...], output: str) -> int:
-    workloads = [prepared.workload for prepared in workloads_of([options.source(file) for file in files])]
-    proposed = options.connect(ctx).propose_plan(together=workloads)
+    proposed = options.connect(ctx).propose_plan(together=[options.source(file) for file in files])
     if not render.data(proposed, output):
         planned.show_joint(proposed)
     return REFUSED_DECISION if proposed.plan.staying else 0

@@ -107,3 +107,25 @@ def test_advice_takes_the_broker_s_prices_where_the_files_hold_none(broker: Brok
     assert service.returncode == 0, service.stderr
     listed = json.loads(run(broker, "prices", "list", "-o", "json").stdout)
     assert [(book["name"], book["version"]) for book in listed] == [("factory", 1)]
+
+
+def test_a_fleet_with_nothing_to_move_is_planned_and_adopted_all_the_same(broker: BrokerProcess) -> None:
+    told = run(broker, "rebalance", "--adopt", "--goal", "cheaper", "--horizon", "2d", "-o", "json")
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    assert (answer["proposed"]["plan"]["horizon_hours"], answer["moved"]) == (48, [])
+    assert "no moves worth making" in run(broker, "rebalance").stdout
+    assert run(broker, "rebalance", "--horizon", "5m").returncode == 2
+    assert run(broker, "rebalance", "--horizon", "soon").returncode == 2
+    assert "100001" in run(broker, "rebalance", "--most", "100001").stderr
+
+
+def test_workloads_are_planned_together_and_named_where_they_go_nowhere(broker: BrokerProcess) -> None:
+    files = [str(FACTORY / "training.yaml"), str(FACTORY / "refused.yaml")]
+    assert run(broker, "plan", *files).returncode == 2
+    training = run(broker, "plan", "--together", files[0], "-o", "json")
+    assert training.returncode == 1, training.stderr
+    plan = json.loads(training.stdout)["plan"]
+    assert plan["considered"] == 1 and plan["moves"] == []
+    assert [(one["name"], one["why"]) for one in plan["staying"]] == [("line-camera-training", "nowhere")]
+    assert "line-camera-training: no lawful place" in run(broker, "plan", "--together", files[0]).stdout
