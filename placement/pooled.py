@@ -14,7 +14,7 @@ from placement.columns import Columns, Mask, Numbers
 from placement.gpu.unit import MILLI
 from placement.gpu.wanted import Wanted
 from placement.pool.choosing import Chooser
-from placement.pool.nouns import MOST_GPUS, Shape
+from placement.pool.nouns import MOST_GPUS, Ask, Shape
 from placement.seating import Among, TightestFit
 
 
@@ -32,8 +32,9 @@ class Pooled:
             return self._else.pick(among, columns, offer, wanted)
         model = str(columns.gpu_model.values[columns.gpu_model.codes[offer]])
         shape = Shape(int(columns.cpus[offer]), int(columns.memory[offer]), gpus, model)
+        asked = Ask(wanted.cpus_milli, wanted.memory_bytes)
         idle, room = _gpus(among, columns, offer, gpus, wanted)
-        return self._chooser.choose(shape, among.cpus, idle, wanted.cpus_milli, _taken(idle, room, wanted))
+        return self._chooser.choose(asked, shape, among.cpus, among.memory, idle, _taken(idle, room, wanted))
 
 
 def _gpus(among: Among, columns: Columns, offer: int, gpus: int, wanted: Wanted) -> tuple[Numbers, Mask]:

@@ -28,18 +28,19 @@ class Chooser:
         self._mix, self._worths = mix, worths
         self._scorings: dict[Shape, Scoring] = {}
 
-    def choose(self, shape: Shape, cpus: Numbers, idle: Numbers, cpus_taken: int, taken: Numbers) -> int:
+    def choose(self, ask: Ask, shape: Shape, cpus: Numbers, memory: Numbers, idle: Numbers, taken: Numbers) -> int:
         """The place of the best unit. All have room; there is one or more.
 
-        Shapes: cpus (units,), thousandths left; idle and taken (units, GPUs), thousandths of each GPU, left and to be
-        taken by the copy.
+        Shapes: cpus and memory (units,), thousandths and bytes left; idle and taken (units, GPUs), thousandths of each
+        GPU, left and to be taken by the copy. Of `ask` only CPUs and memory are looked at.
         """
         if len(cpus) == 1:
             return 0
         scoring = self._scoring(shape)
         alike = np.zeros(len(cpus), dtype=np.int64)
-        value, spoilt = worth(scoring, alike, alike, cpus, idle)
-        after, spoils = worth(scoring, alike, alike, cpus - cpus_taken, idle - taken)
+        value, spoilt = worth(scoring, alike, alike, cpus, memory, idle)
+        left = (cpus - ask.cpus_milli, memory - ask.memory_bytes)
+        after, spoils = worth(scoring, alike, alike, *left, idle - taken)
         return int(np.argmin(costs(scoring, value - after, spoils - spoilt) // scoring.band_micros))
 
     def _scoring(self, shape: Shape) -> Scoring:

@@ -12,7 +12,7 @@ from placement.pool.gradient import TOP
 from placement.pool.nodes import Nodes
 from placement.pool.nouns import MOST_GPUS, WHOLE, Ask, Seat, Shape
 from placement.pool.scoring import Scoring
-from placement.pool.value import GRAIN, Value
+from placement.pool.value import GRAIN, MEMORY_SHIFT, Value
 
 Numbers = NDArray[np.int64]
 NEVER = np.iinfo(np.int64).max
@@ -54,11 +54,12 @@ def choose(nodes: Nodes, scoring: Scoring, ask: Ask) -> Seat | None:
     if not len(rows):
         return None
     shape, model = nodes.shape[rows], nodes.model[rows]
-    value, spoilt = worth(scoring, shape, model, nodes.cpus[rows], nodes.gpus[rows])
+    value, spoilt = worth(scoring, shape, model, nodes.cpus[rows], nodes.memory[rows], nodes.gpus[rows])
     best, gpu = np.full(len(rows), NEVER), np.zeros(len(rows), dtype=np.int64)
     for option in range(MOST_GPUS if ask.share_milli else 1):
         idle, fits = _after(nodes.gpus[rows], ask, option)
-        after, spoils = worth(scoring, shape, model, nodes.cpus[rows] - ask.cpus_milli, idle)
+        left = (nodes.cpus[rows] - ask.cpus_milli, nodes.memory[rows] - ask.memory_bytes)
+        after, spoils = worth(scoring, shape, model, *left, idle)
         cost = costs(scoring, value - after, spoils - spoilt)
         better = fits & (cost < best)
         best[better], gpu[better] = cost[better], option
@@ -91,8 +92,10 @@ def _after(gpus: Numbers, ask: Ask, option: int) -> tuple[Numbers, NDArray[np.bo
     return idle, np.ones(len(idle), dtype=np.bool_)
 
 
-def worth(scoring: Scoring, shape: Numbers, model: Numbers, cpus: Numbers, idle: Numbers) -> tuple[Numbers, Numbers]:
-    """The value and the fragmentation of nodes with so many free CPUs and so much idle on each GPU.
+def worth(
+    scoring: Scoring, shape: Numbers, model: Numbers, cpus: Numbers, memory: Numbers, idle: Numbers
+) -> tuple[Numbers, Numbers]:
+    """The value and the fragmentation of nodes with so many CPUs and bytes free and so much idle on each GPU.
 
     Shapes: idle (nodes, GPUs), -1 where there is none; all others (nodes,). Models as the gradient numbers them.
     """
@@ -102,13 +105,14 @@ def worth(scoring: Scoring, shape: Numbers, model: Numbers, cpus: Numbers, idle:
     used = (idle >= 0) & (idle < WHOLE)
     left = np.where(used, idle, 0)
     parts = np.where(used[:, None, :], value.part[shape[:, None, None], _levels(value), left[:, None, :] // GRAIN], 0)
-    levels = cpus[:, None] * value.cpu_price + parts.sum(axis=2) + value.whole[shape, :, free]
+    narrow = np.where(value.narrow[shape], memory >> MEMORY_SHIFT, cpus)
+    levels = narrow[:, None] * value.price[shape] + parts.sum(axis=2) + value.whole[shape, :, free]
     weight = gradient.weight[model[:, None], step[:, None], gradient.bucket[left]]
     return levels.min(axis=1), (weight * left).sum(axis=1) + gradient.free[model, step, free]
 
 
 def _levels(value: Value) -> Numbers:
-    return np.arange(len(value.cpu_price))[None, :, None]
+    return np.arange(value.price.shape[1])[None, :, None]
 
 
 def costs(scoring: Scoring, lost: Numbers, spoiled: Numbers) -> Numbers:

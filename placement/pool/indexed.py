@@ -38,7 +38,7 @@ class Indexed:
         if scoring.kinds != self.nodes.kinds:
             raise ValueError("the scoring knows other shapes of node")
         value, gradient = scoring.value, scoring.gradient
-        of_value = (value.cpu_price, value.part, value.whole)
+        of_value = (value.narrow, value.price, value.part, value.whole)
         self._tables = (*of_value, gradient.steps, gradient.bucket, gradient.weight, gradient.free, gradient.thresholds)
         numbers = [0, int(scoring.published), scoring.lean_milli, scoring.band_micros, max(gradient.total, 1)]
         self._numbers = np.array(numbers, dtype=np.int64)
@@ -48,7 +48,7 @@ class Indexed:
         self._notes[:count, kernel.MODEL] = self.nodes.model
         self._notes[:, kernel.NEWER] = np.roll(np.arange(count + 1), 1)
         self._notes[:, kernel.OLDER] = np.roll(np.arange(count + 1), -1)
-        self._base = np.zeros((count, len(value.cpu_price)), dtype=np.int64)
+        self._base = np.zeros((count, value.price.shape[1]), dtype=np.int64)
         for node in range(count):
             self._note(node)
         self._classes: dict[Ask, int] = {}
@@ -140,7 +140,7 @@ class Indexed:
 
     def _note(self, node: int) -> None:
         nodes = self.nodes
-        kernel.note(node, nodes.cpus, nodes.gpus, self._notes, self._base, self._numbers, self._tables)
+        kernel.note(node, nodes.cpus, nodes.memory, nodes.gpus, self._notes, self._base, self._numbers, self._tables)
 
 
 def _gpus(bits: int) -> tuple[int, ...]:

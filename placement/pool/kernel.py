@@ -28,6 +28,7 @@ NEVER = 2**31 - 1
 """The rank of a node that has no room."""
 WHOLE = 1000
 GRAIN = 10
+MEMORY_SHIFT = 20
 TOP = 100
 CPUS, MEMORY, GPUS, PER_GPU, SHARED, MODELS, SEEN = range(7)
 """Columns of a class. MODELS: a bit for each model that will do. SEEN: the clock when it was last asked for."""
@@ -61,9 +62,11 @@ def reached(steps: Ints, amount: int) -> int:
 
 
 @compiled
-def note(node: int, cpus: Ints, gpus: Ints, notes: Ints, base: Ints, numbers: Ints, tables: tuple[Ints, ...]) -> None:
+def note(
+    node: int, cpus: Ints, memory: Ints, gpus: Ints, notes: Ints, base: Ints, numbers: Ints, tables: tuple[Ints, ...]
+) -> None:
     """A node changed: work out its own sums again, and put it first in the list of changes."""
-    cpu_price, part, whole, steps, bucket, weight, free_weight, _ = tables
+    narrow, price, part, whole, steps, bucket, weight, free_weight, _ = tables
     shape, model = notes[node, SHAPE], notes[node, MODEL]
     step = reached(steps, cpus[node])
     free, spoilt = 0, 0
@@ -74,13 +77,14 @@ def note(node: int, cpus: Ints, gpus: Ints, notes: Ints, base: Ints, numbers: In
         elif idle > 0:
             spoilt += weight[model, step, bucket[idle]] * idle
     least = np.int64(2**62)
-    for level in range(len(cpu_price)):
+    amount = memory[node] >> MEMORY_SHIFT if narrow[shape] else cpus[node]
+    for level in range(price.shape[1]):
         total = whole[shape, level, free]
         for gpu in range(gpus.shape[1]):
             if 0 < gpus[node, gpu] < WHOLE:
                 total += part[shape, level, gpus[node, gpu] // GRAIN]
         base[node, level] = total
-        least = min(least, total + cpu_price[level] * cpus[node])
+        least = min(least, total + price[shape, level] * amount)
     notes[node, FREE], notes[node, VALUE] = free, least
     notes[node, SPOILT] = spoilt + free_weight[model, step, free]
     numbers[CLOCK] += 1
@@ -106,7 +110,7 @@ def score(
     tables: tuple[Ints, ...],
 ) -> tuple[int, int]:
     """The rank of a node for a class, and the GPU that a share would get there (0 for other work)."""
-    cpu_price, part, whole, steps, bucket, weight, free_weight, thresholds = tables
+    narrow, price, part, whole, steps, bucket, weight, free_weight, thresholds = tables
     left = cpus[node] - ask[CPUS]
     if left < 0 or memory[node] < ask[MEMORY]:
         return NEVER, 0
@@ -114,6 +118,7 @@ def score(
     if not (ask[MODELS] >> model) & 1 or (not ask[SHARED] and free < ask[GPUS]):
         return NEVER, 0
     step = reached(steps, left)
+    amount = (memory[node] - ask[MEMORY]) >> MEMORY_SHIFT if narrow[shape] else left
     spoils = np.int64(0)
     for gpu in range(gpus.shape[1]):
         idle = gpus[node, gpu]
@@ -135,9 +140,9 @@ def score(
             then = free - 1 if idle == WHOLE else free
         used = idle // GRAIN if idle < WHOLE else 0
         least = np.int64(2**62)
-        for level in range(len(cpu_price)):
+        for level in range(price.shape[1]):
             total = base[node, level] - part[shape, level, used] + part[shape, level, rest // GRAIN]
-            total += whole[shape, level, then] - whole[shape, level, free] + cpu_price[level] * left
+            total += whole[shape, level, then] - whole[shape, level, free] + price[shape, level] * amount
             least = min(least, total)
         after = spoils + weight[model, step, bucket[rest]] * rest + free_weight[model, step, then]
         if idle < WHOLE:
@@ -248,4 +253,4 @@ def place(
                     gpus[node, gpu] = 0
                     out[index, 1] |= 1 << gpu
                     missing -= 1
-        note(node, cpus, gpus, notes, base, numbers, tables)
+        note(node, cpus, memory, gpus, notes, base, numbers, tables)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from placement.pool.gradient import TOP, Gradient
 from placement.pool.nouns import Mix, Shape
-from placement.pool.value import Value, Worths, cpu_prices
+from placement.pool.value import Value, Worths
 
 BAND_MICROS = 15_000
 """Millionths of a GPU that count as the same."""
@@ -59,9 +59,7 @@ class Scoring:
 
 def fgd(mix: Mix, shapes: Sequence[Shape]) -> Scoring:
     """FGD exactly as published, its popularity from this mix."""
-    return Scoring(
-        tuple(shapes), True, Gradient.of(mix, _models(shapes)), Value.of((), {}, shapes, (0,)), band_micros=1
-    )
+    return Scoring(tuple(shapes), True, Gradient.of(mix, _models(shapes)), Value.nothing(shapes), band_micros=1)
 
 
 def house(
@@ -75,9 +73,9 @@ def house(
     """The house's own; without `worths` the gradient alone, in bands. Numbers that are not given are those above."""
     kinds, gradient = tuple(shapes), Gradient.of(mix, _models(shapes))
     if worths:
-        value, lean, band = Value.of(mix, worths, kinds, cpu_prices(mix)), LEAN_MILLI, BAND_MICROS
+        value, lean, band = Value.of(mix, worths, kinds), LEAN_MILLI, BAND_MICROS
     else:
-        value, lean, band = Value.of((), {}, kinds, (0,)), ALONE_MILLI, ALONE_BAND_MICROS
+        value, lean, band = Value.nothing(kinds), ALONE_MILLI, ALONE_BAND_MICROS
     lean = lean if lean_milli is None else lean_milli
     return Scoring(kinds, False, gradient, value, lean, band_micros or band)
 

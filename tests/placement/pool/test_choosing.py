@@ -27,16 +27,17 @@ def test_the_unit_is_the_pools(counts: dict[Ask, int], unit: Shape, priced: bool
     worths = {ask: ask.gpu_milli * 900 + ask.cpus_milli * 7 for ask in counts} if priced else None
     chooser, pool = Chooser(mix, worths), Exhaustive([0] * 6, house(mix, (unit,), worths))
     for ask in (known[pick % len(known)] for pick in picks if known):
-        cpus, idle = pool.nodes.cpus.copy(), pool.nodes.gpus[:, : unit.gpus].copy()
+        cpus, memory = pool.nodes.cpus.copy(), pool.nodes.memory.copy()
+        idle = pool.nodes.gpus[:, : unit.gpus].copy()
         rows = np.flatnonzero(room(pool.nodes, ask))
         seat = pool.place(ask)
         assert (seat is None) == (len(rows) == 0)
         if seat is not None:
             each, free = ask.per_gpu_milli, idle[rows] >= ask.per_gpu_milli
             taken = np.where(free & (free.cumsum(axis=1) <= ask.gpus), each, 0)
-            assert rows[chooser.choose(unit, cpus[rows], idle[rows], ask.cpus_milli, taken)] == seat.node
+            assert rows[chooser.choose(ask, unit, cpus[rows], memory[rows], idle[rows], taken)] == seat.node
 
 
 def test_one_unit_needs_no_choosing() -> None:
     none = np.zeros((1, 0), dtype=np.int64)
-    assert Chooser(()).choose(ONE, np.array([5]), none, 1, none) == 0
+    assert Chooser(()).choose(Ask(1, 0), ONE, np.array([5]), np.array([5]), none, none) == 0

@@ -3,7 +3,7 @@
 from placement.pool.exhaustive import Exhaustive
 from placement.pool.nouns import Ask, Mix, Seat, Shape, Wanted
 from placement.pool.scoring import ALONE_BAND_MICROS, BAND_MICROS, LEAN_MILLI, Scoring, fgd, house
-from placement.pool.value import GRAIN, Value, cpu_prices, filled
+from placement.pool.value import GRAIN, Value, filled, is_narrow_in_memory, prices
 
 PAIR = Shape(8000, 2**34, 2, "T4")
 HALF = Ask(1000, 0, 1, 500)
@@ -56,22 +56,30 @@ def test_models_bind_work_with_gpus_only() -> None:
 
 def test_the_value_of_leftovers_is_the_best_filling() -> None:
     mix = (Wanted(HALF, 60), Wanted(Ask(1000, 0, 1, 300), 40))
-    value = Value.of(mix, {HALF: 500_000, mix[1].ask: 330_000}, (PAIR,), (0, 100))
+    value = Value.of(mix, {HALF: 500_000, mix[1].ask: 330_000}, (PAIR,))
     part = value.part[0, 0]
     found = [int(part[milli // GRAIN]) for milli in (0, 290, 300, 500, 800, 1000)]
     assert found == [0, 0, 330_000, 500_000, 830_000, 1_000_000]
-    assert int(value.part[0, 1, 50]) == 500_000 - 1000 * 100, "CPUs have their price at the higher level"
+    assert int(value.part[0, 2, 50]) == 500_000 - 1000 * int(value.price[0, 2]), "CPUs have their price at each level"
     assert list(value.whole[0, 0, :3]) == [0, 1_000_000, 2_000_000]
     assert list(filled({3: 5, 2: 3}, 7)) == [0, 0, 3, 5, 6, 8, 10, 11]
 
 
 def test_a_size_earns_the_mean_of_what_may_come() -> None:
     lean, greedy = Ask(0, 0, 1), Ask(8000, 0, 1)
-    mix = (Wanted(greedy, 3), Wanted(lean, 1))
-    value = Value.of(mix, {lean: 1_000_000, greedy: 1_000_000}, (PAIR,), (0, 100, 200))
-    assert [int(value.whole[0, level, 1]) for level in range(3)] == [1_000_000, 400_000, 250_000]
+    value = Value.of((Wanted(greedy, 3), Wanted(lean, 1)), {lean: 1_000_000, greedy: 1_000_000}, (PAIR,))
+    assert prices((Wanted(greedy, 3), Wanted(lean, 1)), False)[4:] == (146, 220)
+    assert int(value.whole[0, 0, 1]) == 1_000_000
+    assert int(value.whole[0, 5, 1]) == 250_000, "at the highest level the greedy earn nothing"
 
 
 def test_levels_are_fractions_of_what_the_cpus_beside_a_gpu_would_cost_as_a_gpu() -> None:
-    assert cpu_prices((Wanted(Ask(10_000, 0, 1), 1), Wanted(Ask(99_000, 0), 9))) == (0, 11, 27, 55, 88, 132)
-    assert cpu_prices((Wanted(Ask(0, 0, 1), 1),)) == (0, 0, 0, 0, 0, 0)
+    assert prices((Wanted(Ask(10_000, 0, 1), 1), Wanted(Ask(99_000, 0), 9)), False) == (0, 11, 27, 55, 88, 132)
+    assert prices((Wanted(Ask(0, 10_000 << 20, 1), 1),), True) == (0, 11, 27, 55, 88, 132)
+    assert prices((Wanted(Ask(0, 0, 1), 1),), False) == (0, 0, 0, 0, 0, 0)
+
+
+def test_a_node_is_narrow_in_what_the_mix_uses_up_first() -> None:
+    mix = (Wanted(Ask(1000, 4 * 2**30, 1), 5), Wanted(Ask(0, 2**40), 9))
+    assert is_narrow_in_memory(mix, Shape(8000, 31 * 2**30, 8))
+    assert not is_narrow_in_memory(mix, Shape(8000, 32 * 2**30, 8)), "work without GPUs says nothing about GPUs' nodes"
