@@ -1,8 +1,8 @@
 """The argument tree and the exit codes.
 
-Exit codes: 0 done; 1 the decision was a refusal, the workload failed or a policy's test failed; 2 the request is
-wrong (usage, manifest, unknown name); 3 the broker or a device could not be reached; 4 a fault of Tidegate's;
-130 interrupted.
+Exit codes: 0 done; 1 the decision was a refusal, the workload failed, a policy's test failed or a law on trial outlaws
+something; 2 the request is wrong (usage, manifest, unknown name); 3 the broker or a device could not be reached; 4 a
+fault of Tidegate's; 130 interrupted.
 """
 
 import sys

@@ -41,7 +41,7 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
             raise reused(command.key, answer)
         return Submission(before.id, before.decision, before.decided_offset, repeated=True)
     check(workload)
-    check_data(workload.data, state.law, "data")
+    _check_words(state, workload)
     if command.if_revision and command.if_revision < state.placement_offset:
         raise Conflict(
             "the fleet has changed since the plan",
@@ -65,7 +65,7 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
 def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) -> Decision:
     """What `submit` would decide now. The same path, with the record left out."""
     check(workload)
-    check_data(workload.data, state.law, "data")
+    _check_words(state, workload)
     old = _in_the_way(state, workload)
     decision, _, found, (_, why_kept) = _decided(state, workload, _model(state, workload), at, watch, old)
     if found is not None:
@@ -110,6 +110,13 @@ def check(workload: Workload) -> None:
         check_name(workload.training.output_model, "training.output_model")
     if workload.latency is not None and workload.latency.p99_us <= 0:
         raise Refused("is not a time", field="latency.p99_us", found=workload.latency.p99_us, wanted="above 0")
+
+
+def _check_words(state: State, workload: Workload) -> None:
+    """Refused where what is said of the data, or of what a model was made from, is likely a slip."""
+    check_data(workload.data, state.law, "data")
+    for index, data in enumerate(workload.carries):
+        check_data(data, state.law, f"carries[{index}]")
 
 
 def _model(state: State, workload: Workload) -> ModelVersion | None:

@@ -39,5 +39,12 @@ def test_data_that_is_likely_misspelt_is_refused_before_it_can_slip_past_a_rule(
     assert refused.field == field and refused.wanted.startswith(wanted)
 
 
+def test_what_a_model_was_made_from_is_held_to_the_same_words():
+    play = fleet() >> SubmitWorkload(5, job(carries=(Data(("public",)), Data(("P.H.I",)), Data(("PHI",)))))
+    refused = play._refused
+    assert play << Refused
+    assert refused.field == "carries[2].classes[0]"
+
+
 def test_a_site_in_a_country_that_is_none_is_refused():
     assert Playbook() >> ApplyDeclarations(1, (press(jurisdiction="UK"),)) << Refused
