@@ -6,6 +6,7 @@ import os
 import signal
 
 import pytest
+import uvloop
 
 from broker.core.decide.proposing import Wish
 from broker.core.part import part, written
@@ -64,6 +65,14 @@ async def test_rubbish_fells_the_worker_alone():
     solver = SolverProcess()
     with pytest.raises(Unavailable, match="fell over"):
         await solver.ask(b"rubbish")
+
+
+def test_one_that_ends_before_it_has_read_is_unavailable_on_the_broker_s_own_loop_too():
+    async def asked() -> None:
+        with pytest.raises(Unavailable, match="fell over"):
+            await SolverProcess(memory_bytes=2**20).ask(b"x" * 8_000_000)
+
+    uvloop.run(asked())
 
 
 async def test_too_late_is_killed():
