@@ -19,7 +19,6 @@ sites and many times slower than the engine. The file is longer than most becaus
 easier to trust; what things cost it works out in `audit_money`, and what has room in `audit_room`.
 """
 
-from collections import Counter
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -27,6 +26,7 @@ from placement import audit_law
 from placement.audit_money import Bill, Standing
 from placement.audit_reach import Reach
 from placement.audit_room import Need, Node, Stand, as_it_is, gives, if_empty, needs, wrong_seats
+from placement.audit_sets import LawOverPlaces
 from placement.audit_teams import Teams
 from placement.facts import Copy, SiteFacts
 from placement.fleet import Fleet
@@ -61,6 +61,21 @@ class _Audit:
         self.rules = {f"{policy.name}/{rule.name}": rule for policy in law.policies for rule in policy.rules}
         self.advises = {name for name, rule in self.rules.items() if rule.effect is not Effect.ENFORCE}
         self.team = next((team for team in law.teams if team.name == workload.team), None)
+        self.rows = {name: row for row, name in enumerate(self.facts)}
+        self.on_offers = {name: rule for name, rule in self.rules.items() if audit_law.speaks_of_offers(rule)}
+        places = LawOverPlaces(workload, [facts.site for facts in self.facts.values()], self.team)
+        self.lawful = {name: places.lawful(rule) for name, rule in self.rules.items() if name not in self.on_offers}
+        self.unlawful = places.everywhere
+        for name, allowed in self.lawful.items():
+            self.unlawful &= allowed if name not in self.advises else places.everywhere
+        self.unlawful ^= places.everywhere
+        self.homes = [facts.site for facts in self.facts.values() if facts.site.home]
+        self.comes_home = all(
+            audit_law.lawful_at(self.rules[name], workload, home, None, self.team)
+            for name in self.lawful
+            if name not in self.advises
+            for home in self.homes
+        )
         self.used: dict[tuple[str, str], dict[int, list[Copy]]] = {}
         for holding in fleet.holdings.values():
             for copy in holding.copies:
@@ -93,11 +108,17 @@ class _Audit:
         verdicts = {name: self.verdicts(self.facts[name]) for name in names}
         self.spread_over_sites(verdicts)
         found += self.check_matrix(verdicts)
-        allowed = {name for name in names if all(ok or rule in self.advises for rule, ok in verdicts[name].items())}
+        allowed = {name for name in names if self.passes(name, verdicts[name])}
         found += self.check_ranked(allowed)
         found += self.check_outcome()
         found += self.check_seats()
         return found
+
+    def passes(self, name: str, verdict: dict[str, bool], *but: str) -> bool:
+        """Whether the law on places and every other enforced rule allow a site, some rules left aside."""
+        if self.unlawful >> self.rows[name] & 1:
+            return False
+        return all(ok or rule in self.advises or rule in but for rule, ok in verdict.items())
 
     # 1 and 2: the matrix and its misses.
 
@@ -105,10 +126,9 @@ class _Audit:
         found: list[str] = []
         names = self.decision.candidates
         columns = {column.rule: column for column in self.decision.columns}
-        expected = {rule for verdict in verdicts.values() for rule in verdict}
+        expected = {rule for verdict in verdicts.values() for rule in verdict} | self.lawful.keys()
         if names and (set(columns) != expected or len(columns) != len(self.decision.columns)):
             return [f"columns: {sorted(set(columns) ^ expected)} should not differ"]
-        misses = Counter((miss.rule, miss.site) for miss in self.misses)
         excluded = {m.site for m in self.misses if m.rule == "available" and "excluded" in m.found}
         for name in excluded & verdicts.keys():
             verdicts[name]["available"] = False
@@ -116,12 +136,13 @@ class _Audit:
             if column.bits and len(column.bits) != _up(len(names), 8):
                 found.append(f"{rule}: {len(column.bits)} bytes of verdicts for {len(names)} candidates")
                 continue
-            for row, name in enumerate(names):
-                said = not column.bits or bool(column.bits[row // 8] >> row % 8 & 1)
-                if said != verdicts[name][rule]:
-                    found.append(f"{rule} at {name}: said {said}, is {verdicts[name][rule]}")
-                if misses[rule, name] != (0 if verdicts[name][rule] else 1):
-                    found.append(f"{rule} at {name}: {misses[rule, name]} misses for {verdicts[name][rule]}")
+            everywhere = (1 << len(names)) - 1
+            said = int.from_bytes(column.bits, "little") & everywhere if column.bits else everywhere
+            found_true = self.lawful.get(rule)
+            if found_true is None:
+                found_true = sum(1 << row for row, name in enumerate(names) if verdicts[name][rule])
+            differing = [name for row, name in enumerate(names) if (said ^ found_true) >> row & 1]
+            found += [f"{rule} at {name}: not what it said" for name in differing] if said != found_true else []
         found += [f"{m.rule} at {m.site}: the miss's numbers say yes" for m in self.misses if _says_yes(m)]
         return found
 
@@ -131,22 +152,17 @@ class _Audit:
         offers = [self.offer(site, offer) for offer in facts.offers]
         engines = {"ray"} if work.training else {"process", "kubernetes"}
         answer: dict[str, bool] = {
-            name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.rules.items()
+            name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.on_offers.items()
         }
-        if stores := [known.site for known in self.facts.values() if known.site.home]:
-            answer["products"] = all(
-                audit_law.lawful_at(rule, work, store, None, self.team)
-                for name, rule in self.rules.items()
-                if name not in self.advises and not audit_law.speaks_of_offers(rule)
-                for store in stores
-            )
+        if self.homes:
+            answer["products"] = self.comes_home
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
         answer["latency"] = work.latency is None or self.soon_enough(site, offers)
         if not answer["latency"]:
             offers = [replace(o, answers_in_us=0) for o in offers]  # what it would cost all the same is judged too
         answer["volume"], answer["volume-free"] = self.reach.travels(site)
-        binding = [n for n, r in self.rules.items() if n not in self.advises and audit_law.speaks_of_offers(r)]
+        binding = [name for name in self.on_offers if name not in self.advises]
         usable = all(answer[rule] for rule in (*binding, "latency"))
         shape = if_empty(self.workload.demand, [o for o in offers if o.offer.count > 0])
         if not shape["gpu-model"]:
@@ -187,10 +203,7 @@ class _Audit:
 
         def allowed(*but: str) -> list[str]:
             return [
-                name
-                for name, verdict in verdicts.items()
-                if name not in excluded
-                and all(ok or rule in self.advises or rule in but for rule, ok in verdict.items())
+                name for name, verdict in verdicts.items() if name not in excluded and self.passes(name, verdict, *but)
             ]
 
         if len(allowed(*passing)) < self.workload.copies:
@@ -207,8 +220,8 @@ class _Audit:
         """Whether no enforced rule that speaks of offers refuses this one."""
         return all(
             audit_law.lawful_at(rule, self.workload, site, offer, self.team)
-            for rule in self.rules.values()
-            if rule.effect is Effect.ENFORCE and audit_law.speaks_of_offers(rule)
+            for name, rule in self.on_offers.items()
+            if name not in self.advises
         )
 
     def penalty(self, site: Site, chosen: list[Offer]) -> int:

@@ -73,6 +73,24 @@ class Legal:
     counts: dict[str, int]
     """How many sites each rule refuses, of those that refuse any."""
 
+    def at(self, row: int, offers: range) -> "Legal":
+        """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
+        refusing = tuple(
+            Column(column.rule, column.allowed[row : row + 1]) for column in self.refusing if column.refuses >> row & 1
+        )
+        return Legal(
+            columns=refusing,
+            records=(),
+            refusing=refusing,
+            preferring=(),
+            once=self.once >> row & 1,
+            twice=self.twice >> row & 1,
+            allowed=self.allowed[row : row + 1],
+            some_offer=self.some_offer[row : row + 1],
+            offers=None if self.offers is None else self.offers[offers.start : offers.stop],
+            counts={},
+        )
+
     def refusals(self) -> Numbers:
         """Shape (sites,): how many enforced rules refuse each site. Counted anew, so the caller's to change."""
         refused = np.zeros(len(self.allowed), dtype=np.int64)

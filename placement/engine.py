@@ -20,10 +20,10 @@ from placement.columns import Numbers
 from placement.explain import pack_numbers
 from placement.fleet import Fleet
 from placement.law import Law
-from placement.relax import relaxations, rule_prices
+from placement.relax import cheaper, relaxations, rule_prices
 from placement.scoring.tie import ties
 from placement.verdicts import Question, Watch, silent
-from tidegate.model.decision import Decision, Outcome
+from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Refused
 from tidegate.model.mig import NAMES, gpu_milli
 from tidegate.model.workload import Demand, Spread, Workload, WorkloadKind
@@ -42,8 +42,9 @@ def decide(
     model_digest: str = "",
     exclude: frozenset[str] = frozenset(),
     watch: Watch = silent,
+    advise: bool = True,
 ) -> Decision:
-    """Where a workload goes, or why it goes nowhere.
+    """Where a workload goes, or why it goes nowhere; with `advise`, what would make a refused one fit.
 
     `now` is recorded, not read; `revision` is the log offset that fleet and law were folded from; `model_digest` finds
     measured service times; `exclude` names sites left out. The fleet is not changed. Raises Refused, with the field,
@@ -69,7 +70,7 @@ def decide(
         ranking=ranking and with_ties(ranking, pack_numbers(tie)),
         slots=there.slots,
         cost=there.cost,
-        relaxations=() if chosen else relaxations(verdicts, workload, fleet, question),
+        relaxations=relaxations(verdicts, workload, fleet, question) if advise and not chosen else (),
         rule_prices=rule_prices(considered.without, there.cost) if chosen else (),
         policies=law.policy_refs,
         price_book=law.price_book_ref,
@@ -82,6 +83,18 @@ def decide(
     )
     watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
     return decision
+
+
+def would_be_cheaper(
+    workload: Workload, fleet: Fleet, law: Law, decision: Decision, *, now: int, model_digest: str = ""
+) -> tuple[Relaxation, ...]:
+    """What a placed workload could give way in to cost less than it was decided to cost; each proposal is tried.
+
+    `fleet` is as it stands without the workload. Asked apart from the decision, by whoever reads its explanation.
+    """
+    question = Question(law.at(now), model_digest, now=now)
+    considered = consider(workload, fleet, question)
+    return cheaper(considered.verdicts, workload, fleet, question, decision.cost)
 
 
 def admit(workload: Workload) -> None:

@@ -229,7 +229,7 @@ class Fleet:
             name: replace(held, copies=tuple(copy for copy in held.copies if copy.site == site.name))
             for name, held in self._by_site.get(site.name, {}).items()
         }
-        fleet.ledger = self.ledger.copy()
+        fleet.ledger = self.ledger  # to be read, as all of this
         return fleet
 
     # How copies stand on units.

@@ -5,8 +5,11 @@ that a rule accepts or by de-identifying the data where the rule is about identi
 be broken, a site to move or a link to come back. Every proposal is *tried*: the changed workload is judged at the site
 (declared as changed), and changed again where that uncovers another lack; only what then fits is proposed.
 
+Work that is spread over sites gives way in their number, or stands at one after all. What a placed workload would have
+to give way in to be cheaper is asked apart (`cheaper`), since nobody waits for it.
+
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
-are kept, fewest changes first, then cheapest.
+are kept, fewest changes first, then cheapest. A site costs about a millisecond to try.
 """
 
 from collections.abc import Callable
@@ -14,20 +17,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placement.columns import Mask
+from placement.columns import Mask, Numbers
+from placement.compiled import Legal
 from placement.explain import record
 from placement.fleet import Fleet
 from placement.packing import Packing
 from placement.rules.law import LawRule, lawful_offers
-from placement.rules.rule import Rule, to_bits, to_mask
+from placement.rules.rule import Column, Rule, to_bits, to_mask
 from placement.scoring.cost import costs
-from placement.verdicts import Question, Verdicts, judge
+from placement.verdicts import Question, Verdicts, judge, legal_of
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
 from tidegate.model.policy import Operator
 from tidegate.model.site import Site
 from tidegate.model.workload import Gang, Spread, Workload
 
-MOST_TRIED = 24
+MOST_TRIED = 12
 MOST_ROUNDS = 4
 MOST_PROPOSED = 5
 
@@ -43,41 +47,64 @@ class Trial:
 
 def relaxations(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
     """The smallest changes for a refused workload: fewest first, then cheapest, then by name of site."""
+    if workload.spread is Spread.SITE:
+        return _fewer_sites(workload, fleet, question)
     order = np.argsort(verdicts.refusals, kind="stable")
-    found: list[Relaxation] = []
-    for row in order[~_hopeless(verdicts)[order]][:MOST_TRIED].tolist():
-        relaxation = _relax(workload, fleet, question, row)
-        if relaxation is not None:
-            found.append(relaxation)
+    return _best(_try(order[~_hopeless(verdicts)[order]].tolist(), workload, fleet, question))
+
+
+def cheaper(
+    verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question, chosen: Cost
+) -> tuple[Relaxation, ...]:
+    """The smallest changes that would make a placed workload cheaper than what was chosen: the cheapest places first.
+
+    Nothing for work that is spread over sites: there is no one place whose price could be compared.
+    """
+    if workload.spread is Spread.SITE:
+        return ()
+    total = verdicts.costs.total
+    better = verdicts.packing.priceable & (total < chosen.total) & ~_hopeless(verdicts) & ~verdicts.allowed
+    rows = np.flatnonzero(better)
+    tried = _try(rows[np.argsort(total[rows], kind="stable")].tolist(), workload, fleet, question)
+    return _best([one for one in tried if one.cost_micros_per_hour < chosen.total])
+
+
+def _best(found: list[Relaxation]) -> tuple[Relaxation, ...]:
     found.sort(key=lambda one: (len(one.changes), one.cost_micros_per_hour, one.site))
     return tuple(found[:MOST_PROPOSED])
 
 
 def _hopeless(verdicts: Verdicts) -> Mask:
     """Shape (sites,): True where a rule refuses that no change of the workload or of an agreement can satisfy."""
-    found = np.zeros(verdicts.refusals.shape, dtype=np.bool_)
-    for column in verdicts.columns:
-        if column.rule.enforced and not isinstance(column.rule, LawRule) and column.rule.name not in GIVE_WAY:
+    found = np.zeros(len(verdicts.packing.fits), dtype=np.bool_)
+    for column in verdicts.own:
+        if column.refuses and column.rule.name not in GIVE_WAY:
             found |= ~column.allowed
     return found
 
 
+def _try(rows: list[int], workload: Workload, fleet: Fleet, question: Question) -> list[Relaxation]:
+    question = replace(question, source_region=fleet.columns.region_of_location(workload.data.origin))
+    tried = (_relax(workload, fleet, question, row) for row in rows[:MOST_TRIED])
+    return [one for one in tried if one is not None]
+
+
 def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Relaxation | None:
     """Change one thing after another until the site fits; None where that does not succeed."""
-    if workload.spread is Spread.SITE:
-        return None  # what one site lacks is not why there are too few sites
-    trial = Trial(workload, fleet.columns.sites[row])
-    question = replace(question, source_region=fleet.columns.region_of_location(workload.data.origin))
+    site = fleet.columns.sites[row]
+    trial, alone = Trial(workload, site), fleet.only(site)
     for _ in range(MOST_ROUNDS):
-        alone = fleet.only(trial.site)
-        verdicts = judge(trial.workload, alone, question)
+        verdicts = judge(trial.workload, alone, question, legal=_legal(trial, alone, fleet, question, row))
         refusing = [column for column in verdicts.columns if column.rule.enforced and not column.allowed[0]]
         if not refusing:
             return Relaxation(trial.changes, trial.site.name, verdicts.costs.of(0).total)
         changed = trial
         for column in refusing:
-            (miss,) = record(column, trial.workload, alone).misses(alone.columns.names)
-            after = _satisfy(column.rule, miss, changed, alone)
+            if isinstance(column.rule, LawRule):
+                after = _satisfy_law(column.rule, changed, alone)
+            else:
+                (miss,) = record(column, trial.workload, alone).misses(alone.columns.names)
+                after = _satisfy(column.rule, miss, changed)
             if after is None:
                 return None
             changed = after
@@ -85,10 +112,66 @@ def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Re
     return None
 
 
-def _satisfy(rule: Rule, miss: Miss, trial: Trial, alone: Fleet) -> Trial | None:
+def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: int) -> Legal:
+    """What the law says to a trial. Of the site, a trial changes agreements alone, so only rules on these ask anew."""
+    legal = legal_of(trial.workload, fleet, question.law).at(row, fleet.columns.offers_of(row))
+    if trial.site == fleet.columns.sites[row]:
+        return legal
+    still = [column for column in legal.refusing if not _is_about_agreements(column.rule)]
+    for rule in question.law.rules:
+        if rule.enforced and _is_about_agreements(rule):
+            offers = trial.site.offers if rule.of_offers else ()
+            if not any(rule.allows_one(trial.workload, trial.site, offer) for offer in offers or (None,)):
+                still.append(Column(rule, np.zeros(1, dtype=np.bool_)))
+    return replace(legal, columns=tuple(still), refusing=tuple(still), allowed=np.array([not still]))
+
+
+def _is_about_agreements(rule: Rule) -> bool:
+    return isinstance(rule, LawRule) and any(one.attribute.key == "site.agreements" for one in rule.conditions)
+
+
+def _fewer_sites(workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
+    """Of work that is spread over more sites than will do: as many copies as there are sites, or all at one site."""
+    inference = workload.inference
+    if inference is None:
+        return ()
+    found: list[Relaxation] = []
+    minimum = workload.copies - 1
+    for _ in range(MOST_ROUNDS if minimum else 0):
+        fewer = replace(workload, inference=replace(inference, replicas=replace(inference.replicas, minimum=minimum)))
+        verdicts = judge(fewer, fleet, question)
+        rows = np.flatnonzero(verdicts.allowed)
+        if len(rows) >= minimum:
+            totals = verdicts.costs.total[rows]
+            order = np.lexsort((rows, totals))[:minimum]
+            names = ", ".join(sorted(fleet.columns.names[site] for site in rows[order].tolist()))
+            change = Change("replicas.min", str(workload.copies), str(minimum))
+            found.append(Relaxation((change,), names, int(totals[order].sum())))
+            break
+        minimum = len(_but_for_number(verdicts))
+        if minimum == 0:
+            break
+    together = replace(workload, inference=replace(inference, replicas=replace(inference.replicas, spread=Spread.NONE)))
+    verdicts = judge(together, fleet, question)
+    rows = np.flatnonzero(verdicts.allowed)
+    if len(rows):
+        cheapest = int(rows[np.lexsort((rows, verdicts.costs.total[rows]))[0]])
+        change = Change("replicas.spread", Spread.SITE.value, Spread.NONE.value)
+        found.append(Relaxation((change,), fleet.columns.names[cheapest], int(verdicts.costs.total[cheapest])))
+    return _best(found)
+
+
+def _but_for_number(verdicts: Verdicts) -> Numbers:
+    """The sites that are refused for no other reason than that they are too few."""
+    refused = ~verdicts.legal.allowed
+    for column in verdicts.own:
+        if column.rule.name not in ("spread", "copies-free"):
+            refused = refused | ~column.allowed
+    return np.flatnonzero(~refused)
+
+
+def _satisfy(rule: Rule, miss: Miss, trial: Trial) -> Trial | None:
     """The trial changed just enough for one rule; None where nothing that may be changed would do."""
-    if isinstance(rule, LawRule):
-        return _satisfy_law(rule, trial, alone)
     change = GIVE_WAY.get(rule.name)
     return change(trial, miss) if change and not miss.found else None
 

@@ -108,11 +108,19 @@ class Question:
     """Where the data's origin stands, for a fleet that does not have the site that would say so."""
 
 
-def judge(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Verdicts:
-    """Ask every rule about every site."""
+def legal_of(workload: Workload, fleet: Fleet, law: Law) -> Legal:
+    """What the law says at every site."""
+    columns = fleet.columns
+    return columns.kept(("law", id(law.rules)), lambda: Compiled(law.rules, columns)).legal(workload, fleet)
+
+
+def judge(
+    workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent, legal: Legal | None = None
+) -> Verdicts:
+    """Ask every rule about every site. `legal`: what the law says, where that is known."""
     law, digest, columns = question.law, question.model_digest, fleet.columns
 
-    legal = columns.kept(("law", id(law.rules)), lambda: Compiled(law.rules, columns)).legal(workload, fleet)
+    legal = legal or legal_of(workload, fleet, law)
     watch("law", legal.counts)
 
     stores = homes(columns)
