@@ -34,6 +34,7 @@ class Bill:
 
     def __init__(self, law: Law, now: int, workload: Workload) -> None:
         self.workload = workload
+        self.found: dict[tuple[str, Pricing, str, int, str], int | None] = {}
         self.books = self.believed(law, now)
 
     def believed(self, law: Law, now: int) -> list[PriceBook]:
@@ -98,7 +99,13 @@ class Bill:
         return said.restart_ms + (_up(every, 2) if every else said.lost_work_ms)
 
     def price(self, offer: Offer, site: Site) -> int | None:
-        """Micros for one hour of one unit; None where no book says."""
+        """Micros for one hour of one unit; None where no book says. Looked for once for all offers that it goes by."""
+        key = (offer.instance_type or offer.name, offer.pricing, offer.gpu_model, offer.resources.gpus, site.region)
+        if key not in self.found:
+            self.found[key] = self._price(offer, site)
+        return self.found[key]
+
+    def _price(self, offer: Offer, site: Site) -> int | None:
         kinds = [offer.pricing, Pricing.ON_DEMAND] if offer.pricing is Pricing.OWNED else [offer.pricing]
         name, gpus = offer.instance_type or offer.name, offer.resources.gpus
         for kind in kinds:

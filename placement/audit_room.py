@@ -317,9 +317,10 @@ def wrong_holdings(fleet: Fleet) -> list[str]:
     """
     found: list[str] = []
     standing: dict[tuple[str, str, int], Node] = {}
+    sites = dict(fleet.sites)
     for held in fleet.holdings.values():
         for copy in held.copies:
-            facts = fleet.sites.get(copy.site)
+            facts = sites.get(copy.site)
             offer = next((offer for offer in facts.offers if offer.name == copy.offer), None) if facts else None
             where = f"{held.workload_id} at {copy.site}/{copy.offer}/{copy.unit}"
             if offer is None or not 0 <= copy.unit < offer.count:

@@ -7,6 +7,7 @@ them will do, and only offers of such models may hold copies. Where none will do
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 
 from placement.facts import Holding
 from placement.fleet import Fleet
@@ -26,7 +27,9 @@ class Teams:
         self.teams = {team.name: team for team in law.teams}
         self.accounts = fleet.ledger.accounts
         self.capacity: Sums = {}
-        for facts in fleet.sites.values():
+        self._within: dict[tuple[str, str], bool] = {}
+        sites = dict(fleet.sites)
+        for facts in sites.values():
             for offer in facts.offers:
                 whole = offer.resources
                 _count(self.capacity, whole.gpus * offer.count * 1000, offer.gpu_model)
@@ -67,23 +70,23 @@ class Teams:
     def allows(self, offers: Sequence[Offer]) -> dict[str, bool]:
         """The verdicts of `team-limit` and `team-quota` on a place with these offers."""
         models = {offer.gpu_model for offer in offers if self.meant(offer)}
-        if not self.workload.demand.gpu_milli or not self._models_matter():
+        if not self.workload.demand.gpu_milli or not self._models_matter:
             return {"team-limit": self.within_limits(""), "team-quota": self.within_share("")}
         if not models:
             return {"team-limit": True, "team-quota": True}
         return {
-            "team-limit": not self._limits_matter() or any(self.within_limits(model) for model in models),
-            "team-quota": not self._shares_matter() or any(self.within_share(model) for model in models),
+            "team-limit": not self._limits_matter or any(self.within_limits(model) for model in models),
+            "team-quota": not self._shares_matter or any(self.within_share(model) for model in models),
         }
 
     def may_hold(self, offers: Sequence[Offer]) -> set[str]:
         """The names of the offers of a place that copies may stand on."""
         names = {offer.name for offer in offers}
-        if not self.workload.demand.gpu_milli or not self._models_matter():
+        if not self.workload.demand.gpu_milli or not self._models_matter:
             return names
         for matters, judge in (
-            (self._limits_matter(), self.within_limits),
-            (self._shares_matter(), self.within_share),
+            (self._limits_matter, self.within_limits),
+            (self._shares_matter, self.within_share),
         ):
             if matters and any(judge(offer.gpu_model) for offer in offers if self.meant(offer)):
                 names &= {offer.name for offer in offers if judge(offer.gpu_model)}
@@ -105,6 +108,13 @@ class Teams:
     # Limits and shares.
 
     def within_limits(self, model: str) -> bool:
+        """Whether the limits hold for all copies on GPUs of one model. Worked out once for a model."""
+        known = self._within.get(("within_limits", model))
+        if known is None:
+            known = self._within["within_limits", model] = self._within_limits(model)
+        return known
+
+    def _within_limits(self, model: str) -> bool:
         asked = self.asked(model)
         for name in self.way:
             if name in self.teams:
@@ -114,6 +124,13 @@ class Teams:
         return True
 
     def within_share(self, model: str) -> bool:
+        """Whether what may be borrowed does. Worked out once for a model."""
+        known = self._within.get(("within_share", model))
+        if known is None:
+            known = self._within["within_share", model] = self._within_share(model)
+        return known
+
+    def _within_share(self, model: str) -> bool:
         asked = self.asked(model)
         for name in self.way:
             team = self.teams.get(name)
@@ -208,15 +225,18 @@ class Teams:
         _more(sums, "memory", demand.resources.memory_bytes * copies)
         return {what: amount for what, amount in sums.items() if amount}
 
+    @cached_property
     def _limits_matter(self) -> bool:
         return any(_sums(team.ceiling) for team in self.teams.values())
 
+    @cached_property
     def _shares_matter(self) -> bool:
         return any(
             _sums(team.guarantee) or not team.borrowing or team.borrowing_limit is not None
             for team in self.teams.values()
         )
 
+    @cached_property
     def _models_matter(self) -> bool:
         quotas = [quota for team in self.teams.values() for quota in (team.guarantee, team.ceiling)]
         quotas += [team.borrowing_limit for team in self.teams.values() if team.borrowing_limit is not None]

@@ -23,7 +23,7 @@ from placement.law import Law
 from placement.relax import cheaper, relaxations, rule_prices
 from placement.scoring.tie import ties
 from placement.verdicts import Question, Watch, silent
-from tidegate.model.decision import Decision, Outcome, Relaxation
+from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
 from tidegate.model.errors import Refused
 from tidegate.model.mig import NAMES, gpu_milli
 from tidegate.model.workload import Demand, Spread, Workload, WorkloadKind
@@ -86,15 +86,15 @@ def decide(
 
 
 def would_be_cheaper(
-    workload: Workload, fleet: Fleet, law: Law, decision: Decision, *, now: int, model_digest: str = ""
+    workload: Workload, fleet: Fleet, law: Law, cost: Cost, *, now: int, model_digest: str = ""
 ) -> tuple[Relaxation, ...]:
-    """What a placed workload could give way in to cost less than it was decided to cost; each proposal is tried.
+    """What a placed workload could give way in to cost less than `cost`; each proposal is tried.
 
     `fleet` is as it stands without the workload. Asked apart from the decision, by whoever reads its explanation.
     """
     question = Question(law.at(now), model_digest, now=now)
     considered = consider(workload, fleet, question)
-    return cheaper(considered.verdicts, workload, fleet, question, decision.cost)
+    return cheaper(considered.verdicts, workload, fleet, question, cost)
 
 
 def admit(workload: Workload) -> None:

@@ -48,6 +48,7 @@ class Fleet:
         """`policy` chooses the units that copies are seated on; without one, the unit that has the least left."""
         self.policy: Policy = policy or TightestFit()
         self._sites: dict[str, SiteFacts] = {}
+        self._in_order: dict[str, SiteFacts] | None = None
         self._links: dict[tuple[str, str], Measurement] = {}
         self._service_times: dict[tuple[str, str], Measurement] = {}
         self._holdings: dict[str, Holding] = {}
@@ -63,7 +64,9 @@ class Fleet:
     @property
     def sites(self) -> Mapping[str, SiteFacts]:
         """By name, in the order of `columns`."""
-        return MappingProxyType({name: self._sites[name] for name in sorted(self._sites)})
+        if self._in_order is None:
+            self._in_order = {name: self._sites[name] for name in sorted(self._sites)}
+        return MappingProxyType(self._in_order)
 
     @property
     def links(self) -> Mapping[tuple[str, str], Measurement]:
@@ -105,6 +108,7 @@ class Fleet:
         _check_offers(facts.offers)
         before = self._sites.get(site.name)
         self._sites[site.name] = facts
+        self._in_order = None
         if before is not None and before.offers != facts.offers:
             for holding in self._holdings.values():
                 if any(copy.site == site.name for copy in holding.copies):

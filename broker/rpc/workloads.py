@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 from broker.core.commands import CancelWorkload, SubmitWorkload
+from broker.core.decide.placing import cheaper
 from broker.core.decide.workloads import plan
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Submission
@@ -15,7 +17,7 @@ from broker.runtime.bells import Bells
 from broker.runtime.history import rows_after, to_recorded
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
-from tidegate.model.decision import Decision, Outcome
+from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Broken, NotFound, Refused
 from tidegate.model.event import WorkloadDecided, WorkloadQueued, WorkloadView
 from tidegate.model.workload import Workload
@@ -140,18 +142,26 @@ class Workloads(WorkloadsServicer):
         return wire.CancelResponse(view=to_message(view))
 
     async def Explain(self, request: Any, context: Any) -> Any:
-        """The decision in force, or the one that was in force at an offset."""
+        """The decision in force, or the one that was in force at an offset.
 
-        def ask(state: State, at: int) -> tuple[WorkloadView, int]:
+        With the one in force of a workload that stands comes what would make it cheaper now; that is in no record.
+        """
+
+        def ask(state: State, at: int) -> tuple[WorkloadView, int, tuple[Relaxation, ...]]:
             record = found(state, request.workload)
-            return record.view(state.sites), record.decided_offset
+            return (
+                record.view(state.sites),
+                record.decided_offset,
+                () if request.at_offset else cheaper(state, record, at),
+            )
 
-        view, offset = await self._loop.read(ask)
+        view, offset, advice = await self._loop.read(ask)
         if request.at_offset and request.at_offset < offset:
             offset = await self._older(view.id, request.at_offset)
         if not offset:
             raise NotFound("was not decided then", field="at_offset", found=request.at_offset)
         decision = await self._recorded(offset)
+        decision = replace(decision, relaxations=advice or decision.relaxations)
         return wire.ExplainResponse(view=to_message(view), decision=to_message(decision), offset=offset)
 
     async def _recorded(self, offset: int) -> Decision:

@@ -6,6 +6,9 @@ a third of them in use. Every decision records its whole matrix. The auditor's o
 
 import gc
 import random
+import resource
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,17 +58,55 @@ def rows() -> list[Row]:
         again = [replace(workload, name=f"again-{workload.name}") for workload in fresh[-20:] * (few // 20)]
         found.append(row("... of a class seen before", [lambda w=w: explain(w, fleet, law) for w in again]))
         found.append(changed(fleet, law, again))
+        found.append(
+            row("... refused, not advised", [lambda w=w: explain(w, fleet, law, False) for w in too_much(fresh[40:])])
+        )
+        asked = too_much(fresh[-20:])
+        found.append(
+            row("... refused, with the smallest changes tried", [lambda w=w: explain(w, fleet, law) for w in asked])
+        )
         decision = explain(fresh[-1], fleet, law)
         began = time.perf_counter_ns()
         assert audit(fresh[-1], decision, fleet, law) == ()
         taken = (time.perf_counter_ns() - began) / 1e6
         found.append(Row("... judged by the auditor", f"{taken:.0f} ms", f"{len(decision.misses):,} misses"))
-    return found
+    return [*found, memory()]
 
 
-def explain(workload: Workload, fleet: Fleet, law: Law) -> Decision:
+def explain(workload: Workload, fleet: Fleet, law: Law, advise: bool = True) -> Decision:
     """One decision, its matrix recorded."""
-    return decide(workload, fleet, law, now=1, revision=1)
+    return decide(workload, fleet, law, now=1, revision=1, advise=advise)
+
+
+def too_much(asked: list[Workload]) -> list[Workload]:
+    """The same, asking for more CPUs than any unit has, each a little more than the last."""
+    return [
+        replace(one, demand=replace(one.demand, resources=replace(one.demand.resources, cpus_milli=200_000 + number)))
+        for number, one in enumerate(asked)
+    ]
+
+
+def memory() -> Row:
+    """What a fresh process holds for 100,000 offers and 50,000 workloads, decided upon and standing."""
+    script = "from tests.bench.decisions import hold; hold()"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    what = f"memory, {SITES:,} sites x 100,000 offers, 50,000 workloads, {RULES} rules"
+    return Row(what, f"{int(told[1]) - int(told[0]):,} MB", f"the process {told[1]} MB, {told[0]} of them before")
+
+
+def hold() -> None:
+    """Prints the megabytes of this process before and after it holds a fleet under load and has decided upon it."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    dice = random.Random(2)
+    fleet, law = a_fleet(dice, 100_000 // SITES, standing=0), a_law(dice)
+    offers = [(site, offer) for site, known in fleet.sites.items() for offer in known.offers]
+    for number in range(50_000):
+        site, offer = offers[number * 2 % len(offers)]
+        demand = Demand(Resources(0, 0, dice.choice((1_000, 2_000)), 4 * GIB))
+        fleet.take(f"w{number}", (Slot(site, offer.name, 1),), demand, f"team-{number % 8}")
+    for number in range(400):
+        explain(a_workload(dice, number), fleet, law)
+    print(before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 
 def changed(fleet: Fleet, law: Law, again: list[Workload]) -> Row:
@@ -91,18 +132,19 @@ def changed(fleet: Fleet, law: Law, again: list[Workload]) -> Row:
 
 
 def row(what: str, work: list[Callable[[], object]]) -> Row:
-    """One timing for each, collector off as in the broker's loop between turns."""
-    taken = []
+    """One timing for each, without the collector's pauses; beside it the time that the thread had a CPU."""
+    taken, cpu = [], []
     gc.collect()
     gc.disable()
     try:
         for one in work:
-            began = time.perf_counter_ns()
+            began, had = time.perf_counter_ns(), time.thread_time_ns()
             one()
+            cpu.append((time.thread_time_ns() - had) / 1000)
             taken.append((time.perf_counter_ns() - began) / 1000)
     finally:
         gc.enable()
-    return Row(what, told(taken), f"{len(taken):,} decisions")
+    return Row(what, told(taken), f"on the CPU {told(cpu)}; {len(taken):,} decisions")
 
 
 def told(taken: list[float]) -> str:
@@ -110,8 +152,8 @@ def told(taken: list[float]) -> str:
     return f"p50 {quantile(taken, 0.5):,.0f} us, p99 {quantile(taken, 0.99):,.0f} us"
 
 
-def a_fleet(dice: random.Random, each: int) -> Fleet:
-    """A third of the offers have copies standing on them."""
+def a_fleet(dice: random.Random, each: int, standing: float = 0.33) -> Fleet:
+    """Of the offers, that share has a copy standing on it."""
     fleet = Fleet()
     for number in range(SITES):
         tier = dice.choice(tuple(Tier))
@@ -149,7 +191,7 @@ def a_fleet(dice: random.Random, each: int) -> Fleet:
         )
         fleet.put_site(site, reachable=dice.random() < 0.97, cordoned=dice.random() < 0.02)
         for index, offer in enumerate(offers):
-            if dice.random() < 0.33:
+            if dice.random() < standing:
                 taken = Demand(Resources(0, 0, dice.choice((1_000, 2_000)), 4 * GIB))
                 fleet.take(f"w{number}-{index}", (Slot(site.name, offer.name, 1),), taken, "team-0")
     return fleet

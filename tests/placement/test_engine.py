@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from placement.audit import audit
+from placement.engine import would_be_cheaper
 from placement.fleet import Fleet
+from placement.law import Law
 from tests.placement.places import BOOK, CLOUD, GIB, HALL, LAW, PRESS, decided, fleet, job, misses, service
 from tidegate.model.decision import Change, Outcome, Slot
 from tidegate.model.errors import Refused
@@ -188,3 +190,23 @@ def test_a_workload_that_makes_no_sense_is_refused_by_field() -> None:
 def test_without_origins_only_the_service_time_counts() -> None:
     work = replace(service(), latency=Latency(10_000, (), service_time_us=11_000))
     assert all(miss.rule == "latency" for miss in decided(work).misses)
+
+
+def test_what_would_be_cheaper_was_tried_and_is() -> None:
+    work = service(p99_us=50_000)
+    placed = decided(work)
+    (first, *_) = would_be_cheaper(work, fleet(), LAW, replace(placed.cost, compute=placed.cost.compute + 10**9), now=5)
+    assert first.cost_micros_per_hour < placed.cost.total + 10**9
+    assert first.site not in placed.sites
+
+
+def test_work_spread_over_more_sites_than_there_are_may_give_way_in_their_number_or_stand_at_one() -> None:
+    work = service(copies=3, spread=Spread.SITE)
+    places = fleet(PRESS, HALL)
+    refused = decided(work, places, law=Law())
+    assert refused.outcome is Outcome.REFUSED
+    changes = {one.changes[0].field: one for one in refused.relaxations}
+    assert changes["replicas.min"].changes == (Change("replicas.min", "3", "2"),)
+    fewer = decided(service(copies=2, spread=Spread.SITE), places, law=Law())
+    assert fewer.cost.total == changes["replicas.min"].cost_micros_per_hour
+    assert ", ".join(sorted(fewer.sites)) == changes["replicas.min"].site

@@ -19,6 +19,7 @@ otherwise (RTX PRO, whose profiles also differ in graphics).
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 GIB = 2**30
 
@@ -144,6 +145,7 @@ def table_of(gpu_model: str, memory_bytes: int) -> MigTable | None:
     return min(tables, key=lambda table: min(abs(memory_bytes - table.memory_gb * unit) for unit in (GIB, 10**9)))
 
 
+@cache
 def gpu_milli(profile: str) -> int:
     """An instance's share of its GPU's compute, in thousandths rounded up; 0 where no GPU has such a profile."""
     for table in TABLES:

@@ -12,7 +12,7 @@ from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import audit, engine
 from placement.rules.law import LawRule
-from tidegate.model.decision import Decision
+from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Broken
 from tidegate.model.event import Event
 from tidegate.model.registry import ModelVersion
@@ -42,13 +42,14 @@ def place(
     among: tuple[str, ...] = (),
     revision: int = -1,
     audited: bool = True,
+    advise: bool = True,
 ) -> Decision:
     """Where the workload goes, audited. `without` names workloads whose room counts as free.
 
     Not `audited` is what is only tried, on a copy, and that nobody adopts. `among` leaves out every other site, where a
     plan has chosen; empty means that all are asked. `revision` is for replays: the offset that the decision was made
     at, where that is not the state's own.
-    Raises `Disagreement`.
+    `advise`: whether a refusal says what would help; that costs more than the decision. Raises `Disagreement`.
     """
     workload = bound(workload, model)
     revision = state.offset if revision < 0 else revision
@@ -64,6 +65,7 @@ def place(
             model_digest=digest,
             exclude=exclude,
             watch=watch,
+            advise=advise,
         )
         findings: tuple[str, ...] = ()
         if audited:
@@ -73,6 +75,17 @@ def place(
         told = "; ".join(findings)
         raise Disagreement(f"the auditor does not pass this decision: {told}", field=workload.name)
     return decision
+
+
+def cheaper(state: State, record: WorkloadRecord, at: int) -> tuple[Relaxation, ...]:
+    """What a workload that stands could give way in to cost less than it does, its own room counting as free."""
+    if record.decision is None or record.decision.outcome is not Outcome.PLACED or not record.live:
+        return ()
+    workload, digest = bound(record.workload, record.model), record.model.artifact.digest if record.model else ""
+    with vacated(state, record.id):
+        return engine.would_be_cheaper(
+            workload, state.fleet, state.law, record.decision.cost, now=at, model_digest=digest
+        )
 
 
 def bound(workload: Workload, model: ModelVersion | None) -> Workload:

@@ -288,7 +288,7 @@ def _decide_again(
 ) -> Deciding[None]:
     """A new decision for a live workload, recorded only where it places it: otherwise it stays as it was."""
     try:
-        decision = place(state, record.workload, record.model, at, watch)
+        decision = place(state, record.workload, record.model, at, watch, advise=False)
     except Disagreement as error:
         alarms.append(str(error))
         return
