@@ -22,9 +22,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int)
     parser.add_argument("--shrink", action="store_true")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--until-found", action="store_true", help="one after another, until something is found")
     chosen = parser.parse_args(arguments)
     if chosen.seed is not None:
         return _one(chosen.seed, chosen.shrink)
+    if chosen.until_found:
+        return _until_found(range(chosen.first, chosen.first + chosen.seeds))
     return _many(range(chosen.first, chosen.first + chosen.seeds), chosen.processes)
 
 
@@ -54,6 +57,14 @@ def shrink(outcome: Outcome) -> Outcome:
         if tried.found:
             smallest = tried
     return smallest
+
+
+def _until_found(seeds: range) -> int:
+    for seed in seeds:
+        if found := run(Settings.draw(seed)).found:
+            print(f"seed {seed}: {found[0]}")
+            return 1
+    return 0
 
 
 def _many(seeds: range, processes: int) -> int:

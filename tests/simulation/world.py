@@ -9,6 +9,7 @@ The same seed gives the same hash in any process. A run also says how much it di
 proves nothing.
 """
 
+import contextlib
 import hashlib
 import logging
 import shutil
@@ -38,7 +39,7 @@ from tidegate.model.site import Engine as Kind
 
 MODEL = b"the first model"
 RESTART_S = 1.0
-LONGEST_REAL_S = 60
+LONGEST_REAL_S = 30
 """Real seconds for a seed, which takes one or two."""
 PEACE_S = 150.0
 """The longest time after the last fault until everything is as it should be."""
@@ -99,10 +100,13 @@ def run(settings: Settings) -> Outcome:
         except Deadlock as deadlock:
             fallen = world.broker.process.failed if world.broker else None
             world.findings.add(f"deadlock: {deadlock}; the broker: {fallen!r}")
+        except Exception as error:  # a world that cannot go on is a finding too
+            world.findings.add(f"the world fell: {error!r}")
         return Outcome(settings, world.findings.found, world.digest.hexdigest(), world.did)
     finally:
         signal.alarm(0)
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        with contextlib.suppress(NeverEnds):  # told once more by the task group that it ended
+            loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
         shutil.rmtree(folder)
 
@@ -313,7 +317,7 @@ class World:
         self.digest.update(f"{self.loop.time():.9f} {where} {what}\n".encode())
 
 
-class NeverEnds(BaseException):
+class NeverEnds(KeyboardInterrupt):  # the one family that a task lets through
     """One turn took so long that it is taken for one without an end."""
 
 
