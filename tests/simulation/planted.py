@@ -266,7 +266,7 @@ PLANTED = (
         "never want less",
         "agents/runtime/site.py",
         "            if key not in self.held.assignments:\n                self._want(tended, False)\n",
-        "",
+        "            if key not in self.held.assignments:\n                continue\n",
     ),
     Planted(
         "die with the session",
