@@ -208,7 +208,7 @@ class Columns(Described):
         """What is sent over the uplink of a site now, in sum: one row."""
         row = self.row_of.get(site)
         if row is not None:
-            self.uplink_used[row] = bytes_per_day
+            self.uplink_used[row] = min(bytes_per_day, 2**62)  # a sum may be beyond any link, and beyond 64 bits
 
     def put_state(self, site: str, reachable: bool, cordoned: bool) -> None:
         """A site that came, went or was cordoned: one row."""

@@ -23,6 +23,7 @@ from broker.core.commands import (
     SiteSilent,
     Tick,
 )
+from broker.core.decide.bounds import check_numbers
 from broker.core.decide.keys import check_offers, earlier, reused
 from broker.core.decide.models import made_by
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place
@@ -74,6 +75,8 @@ def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done
     hello = command.hello
     record = known(state, hello.site)
     check_offers(hello.offers, "offers")
+    for index, offer in enumerate(hello.offers):
+        check_numbers(offer, f"offers[{index}]")
     was_unknown = record.state == UNKNOWN
     yield SiteJoined(command.at, hello.site, hello.boot, hello.held_generation, hello.address, hello.offers)
     for workload_id, left_out_at in record.removed.items():

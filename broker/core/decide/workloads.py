@@ -12,6 +12,7 @@ What a name that is taken means:
 from dataclasses import replace
 
 from broker.core.commands import CancelWorkload, SubmitWorkload
+from broker.core.decide.bounds import GANG, check_numbers
 from broker.core.decide.keys import MOST_OF_ANYTHING, check_name, earlier, reused
 from broker.core.decide.making_room import Found
 from broker.core.decide.models import resolve
@@ -27,9 +28,6 @@ from tidegate.model.errors import Conflict, NotFound, Refused
 from tidegate.model.event import WorkloadCancelled, WorkloadSubmitted
 from tidegate.model.registry import ModelVersion
 from tidegate.model.workload import Workload, WorkloadKind
-
-GANG = 10_000
-"""The most workers or replicas that one workload may have."""
 
 
 def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Submission]:
@@ -110,6 +108,7 @@ def check(workload: Workload) -> None:
         check_name(workload.training.output_model, "training.output_model")
     if workload.latency is not None and workload.latency.p99_us <= 0:
         raise Refused("is not a time", field="latency.p99_us", found=workload.latency.p99_us, wanted="above 0")
+    check_numbers(workload)
 
 
 def _check_words(state: State, workload: Workload) -> None:
