@@ -42,6 +42,8 @@ def run(broker: BrokerProcess, *arguments: str) -> subprocess.CompletedProcess[s
         "explain line-camera-training",
         "trace line-camera-training",
         "models",
+        "audit replay",
+        "audit verify",
         "prices list",
     ],
 )
@@ -74,6 +76,7 @@ def test_what_comes_one_by_one_is_a_line_or_a_document_each(broker: BrokerProces
         "models nothing",
         "get --phase asleep",
         "replay --from 9 --to 3",
+        "audit replay --from 9 --to 3",
         "submit nothing.yaml",
     ],
 )
@@ -82,6 +85,13 @@ def test_a_name_that_nobody_has_exits_2(broker: BrokerProcess, verb: str) -> Non
     assert (answer.returncode, answer.stdout) == (2, "")
     assert "rror: " in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_log_that_decides_as_it_did_and_a_fleet_that_stands_as_it_should_exit_0(broker: BrokerProcess) -> None:
+    replayed, verified = run(broker, "audit", "replay"), run(broker, "audit", "verify")
+    assert (replayed.returncode, verified.returncode) == (0, 0), replayed.stdout + verified.stdout
+    assert "0 different" in replayed.stdout
+    assert "0 workloads stand" in verified.stdout and "no findings" in verified.stdout
 
 
 def test_a_refusal_exits_1_and_says_where_it_is_recorded(broker: BrokerProcess) -> None:
