@@ -76,7 +76,7 @@ def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done
     record = known(state, hello.site)
     check_offers(hello.offers, "offers")
     for index, offer in enumerate(hello.offers):
-        check_numbers(offer, f"offers[{index}]")
+        check_numbers(replace(offer, mig_layout=()), f"offers[{index}]")  # what cannot lie there is passed over later
     was_unknown = record.state == UNKNOWN
     yield SiteJoined(command.at, hello.site, hello.boot, hello.held_generation, hello.address, hello.offers)
     for workload_id, left_out_at in record.removed.items():
