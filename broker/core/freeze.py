@@ -19,7 +19,7 @@ from typing import Any
 from broker.core.state import State
 from placement.facts import Holding
 
-FORMAT = 9
+FORMAT = 10
 
 _DERIVED = ("fleet", "law", "queues")
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from broker.core import lifecycle
 from tidegate.model.assignment import Assignment, Phase, Status
-from tidegate.model.decision import Brief
+from tidegate.model.decision import Brief, Relaxation
 from tidegate.model.event import SiteView, WorkloadView
 from tidegate.model.registry import ModelVersion
 from tidegate.model.site import GpuSharing, Offer, Site
@@ -107,6 +107,8 @@ class WorkloadRecord:
     """The service of the same name that goes on until this one runs."""
     hopes: tuple[str, ...] = ()
     """Where it would fit if what is taken came free; the first 64."""
+    instead: tuple[Relaxation, ...] = ()
+    """What it could give way in and have room now; the first three."""
     passed_from: int = 0
     """How many placements there had been when it began to wait."""
     queued_at: int = 0

@@ -293,6 +293,7 @@ class State:
             decided_offset=offset,
             queued_at=record.queued_at if again else event.at,
             hopes=hopes_of(event.decision, record.workload),
+            instead=event.decision.relaxations[:3],
             passed_from=record.passed_from if again else self.placements,
         )
         named = self.find(record.workload.name)

@@ -16,6 +16,7 @@ from broker.core.decide.proposing import HORIZON_HOURS, Wish
 from broker.core.decide.rebalance import MOST_MOVES, TURN
 from broker.core.decide.sites import known
 from broker.core.replies import Moves
+from broker.core.showback import teams
 from broker.core.state import State
 from broker.runtime.clock import Clock
 from broker.runtime.gathered import RoundTrips, expected
@@ -114,6 +115,11 @@ class Fleet(FleetServicer):
             moved += _moved(await self._loop.ask(AdoptPlan(0, plan, key, first)))
         offset = await self._loop.read(lambda state, at: state.offset)
         return wire.AdoptPlanResponse(offset=offset, moved=moved)
+
+    async def ListTeams(self, request: Any, context: Any) -> Any:
+        """What each holds, borrows, lends and spends."""
+        views = await self._loop.read(teams)
+        return wire.ListTeamsResponse(teams=[to_message(view) for view in views])
 
     async def ListPolicies(self, request: Any, context: Any) -> Any:
         """Every policy version in force."""

@@ -8,6 +8,7 @@ from typing import Any
 from broker.core.commands import CancelWorkload, SubmitWorkload
 from broker.core.decide.placing import cheaper
 from broker.core.decide.workloads import plan
+from broker.core.prospects import waiting
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Submission
 from broker.core.state import State
@@ -33,6 +34,12 @@ SUBMISSIONS = 1_000
 LOG_POLL_S = 0.3
 """How often a followed log is asked for again when nothing new was there."""
 
+_OUTCOMES = {
+    Outcome.PLACED: decision_pb2.OUTCOME_PLACED,
+    Outcome.REFUSED: decision_pb2.OUTCOME_REFUSED,
+    Outcome.WAITING: decision_pb2.OUTCOME_WAITING,
+}
+
 
 def found(state: State, workload: str) -> WorkloadRecord:
     """By id or name, or NotFound."""
@@ -41,9 +48,10 @@ def found(state: State, workload: str) -> WorkloadRecord:
     return record
 
 
-def view_of(state: State, workload: str) -> WorkloadView:
-    """As readers see it."""
-    return found(state, workload).view(state.sites)
+def view_of(state: State, workload: str, at: int) -> WorkloadView:
+    """As readers see it, with its place in line where it waits."""
+    record = found(state, workload)
+    return replace(record.view(state.sites), waiting=waiting(state, record, at))
 
 
 class Workloads(WorkloadsServicer):
@@ -102,16 +110,15 @@ class Workloads(WorkloadsServicer):
             submission: Submission = await self._loop.ask(command)
         except Refused as error:
             return wire.Submitted(error=str(error))
-        placed = submission.brief.outcome is Outcome.PLACED
         return wire.Submitted(
             workload_id=submission.workload_id,
-            outcome=decision_pb2.OUTCOME_PLACED if placed else decision_pb2.OUTCOME_REFUSED,
+            outcome=_OUTCOMES[submission.brief.outcome],
             sites=submission.brief.sites,
         )
 
     async def Get(self, request: Any, context: Any) -> Any:
         """One workload."""
-        view = await self._loop.read(lambda state, at: view_of(state, request.workload))
+        view = await self._loop.read(lambda state, at: view_of(state, request.workload, at))
         return wire.GetResponse(view=to_message(view))
 
     async def List(self, request: Any, context: Any) -> Any:
@@ -126,7 +133,7 @@ class Workloads(WorkloadsServicer):
         with self._bells.listen(workload_id) as rung:
             while True:
                 rung.clear()
-                view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, workload_id))
+                view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, workload_id, at))
                 if view != last:
                     yield wire.WatchResponse(view=to_message(view))
                 if view.phase in ("succeeded", "failed", "cancelled", "refused"):
@@ -138,7 +145,7 @@ class Workloads(WorkloadsServicer):
         """Stop it; what has ended stays ended."""
         command = CancelWorkload(0, request.workload, request.because, request.idempotency_key)
         done = await self._loop.ask(command)
-        view = await self._loop.read(lambda state, at: view_of(state, done.workload_id))
+        view = await self._loop.read(lambda state, at: view_of(state, done.workload_id, at))
         return wire.CancelResponse(view=to_message(view))
 
     async def Explain(self, request: Any, context: Any) -> Any:
@@ -150,7 +157,7 @@ class Workloads(WorkloadsServicer):
         def ask(state: State, at: int) -> tuple[WorkloadView, int, tuple[Relaxation, ...]]:
             record = found(state, request.workload)
             return (
-                record.view(state.sites),
+                view_of(state, record.id, at),
                 record.decided_offset,
                 () if request.at_offset else cheaper(state, record, at),
             )
@@ -184,7 +191,7 @@ class Workloads(WorkloadsServicer):
 
     async def Logs(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """Relayed from the agent of its first site; with `follow`, asked again until the agent says it is complete."""
-        view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, request.workload))
+        view: WorkloadView = await self._loop.read(lambda state, at: view_of(state, request.workload, at))
         if view.brief is None or not view.brief.sites:
             raise NotFound("was placed nowhere, so it has no log", field="workload", found=request.workload)
         offset, site = request.offset, view.brief.sites[0]

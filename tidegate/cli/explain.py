@@ -2,7 +2,7 @@
 
 import click
 
-from tidegate.cli import explanation, options, render
+from tidegate.cli import explanation, options, prospects, render
 
 
 @click.command("explain")
@@ -18,3 +18,5 @@ def command(ctx: click.Context, workload: str, at_offset: int, matrix: bool, out
     view, decision = options.connect(ctx).explain(workload, at_offset=at_offset)
     if not render.data(decision, output):
         explanation.show(f"{view.workload.name} ({view.id})", decision, matrix=matrix)
+        for line in prospects.lines(view.waiting) if view.waiting and not at_offset else ():
+            render.line(f"  {line}", "yellow")

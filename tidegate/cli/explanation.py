@@ -5,7 +5,7 @@ from collections.abc import Callable
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.cli import amounts, month, render
+from tidegate.cli import amounts, month, prospects, render
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
 from tidegate.model.explanation import RuleSummary, summarise
 
@@ -31,6 +31,8 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
         _show_ranking(decision)
         _show_seats(decision)
         month.show(decision.monthly)
+    for victim in decision.victims:
+        render.line(f"  {prospects.victim(victim)}", "yellow")
     if any(column.bits for column in decision.columns):
         render.line("")
         _show_refusals(decision)
@@ -78,7 +80,8 @@ def relaxation_text(relaxation: Relaxation, hours_milli: int = 0) -> str:
 
 def _headline(name: str, decision: Decision, offset: int) -> Text:
     placed = decision.outcome is Outcome.PLACED
-    text = Text("placed" if placed else "refused", style="bold green" if placed else "bold red")
+    style = {Outcome.PLACED: "bold green", Outcome.WAITING: "bold yellow"}.get(decision.outcome, "bold red")
+    text = Text(decision.outcome.value, style=style)
     text.append(f"  {name}")
     if placed:
         where = ", ".join(f"{slot.site} ({slot.count} x {slot.offer})" for slot in decision.slots)

@@ -1,6 +1,6 @@
 """Following one workload: a line per change, until it serves or has ended."""
 
-from tidegate.cli import render
+from tidegate.cli import prospects, render
 from tidegate.client.client import Client
 from tidegate.model.event import WorkloadView
 
@@ -29,6 +29,9 @@ def serves(view: WorkloadView) -> bool:
 def line_of(view: WorkloadView) -> str:
     """Where it stands, in one line."""
     parts = [f"{view.workload.name} ({view.id}): {view.phase}"]
+    if view.waiting:
+        parts[0] += f", {view.waiting.position} of {view.waiting.of} in line"
+        parts.append(prospects.forecast(view.waiting.forecast))
     for site, status in view.statuses.items():
         detail = f", {status.detail}" if status.detail else ""
         parts.append(f"{site} {status.phase}{detail}")

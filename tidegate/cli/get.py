@@ -2,7 +2,7 @@
 
 import click
 
-from tidegate.cli import options, render
+from tidegate.cli import options, prospects, render
 from tidegate.model.assignment import Phase
 from tidegate.model.event import WorkloadView
 
@@ -70,7 +70,9 @@ def detail(view: WorkloadView) -> None:
     ]
     if view.model:
         rows.append(("model", f"{view.model.ref} sha256:{view.model.artifact.digest[:12]}"))
-    if view.detail:
+    if view.waiting:
+        rows += [("waits" if not index else "", line) for index, line in enumerate(prospects.lines(view.waiting))]
+    if view.detail and not view.waiting:
         rows.append(("detail", view.detail))
     for site, status in view.statuses.items():
         rows.append((site, f"{status.phase} at generation {status.generation}"))

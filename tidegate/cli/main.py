@@ -28,6 +28,7 @@ VERBS = {
     "logs": "What a workload printed.",
     "infer": "Ask an inference service, directly at the device.",
     "models": "Registered model versions and where they came from.",
+    "teams": "Quotas and money: what each team holds, borrows, lends and spends.",
     "sites": "The fleet: sites, offers, links.",
     "cordon": "Send no new work to a site.",
     "drain": "Move what can move away from a site.",

@@ -34,6 +34,7 @@ PHASE_STYLE = {
     "placed": "cyan",
     "preparing": "cyan",
     "starting": "cyan",
+    "waiting": "yellow",
     "stopping": "yellow",
     "cancelled": "yellow",
     "failed": "red",

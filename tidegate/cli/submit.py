@@ -2,7 +2,7 @@
 
 import click
 
-from tidegate.cli import explanation, following, options, render
+from tidegate.cli import explanation, following, options, prospects, render
 from tidegate.cli.main import REFUSED_DECISION
 from tidegate.model.decision import Outcome
 
@@ -15,16 +15,23 @@ from tidegate.model.decision import Outcome
 @options.output
 @click.pass_context
 def command(ctx: click.Context, file: str, key: str, if_revision: int, wait: bool, output: str) -> int:
-    """Hand in the workload in FILE. Exits 1 where it is refused, or with --wait where it fails."""
+    """Hand in the workload in FILE. Exits 1 where it is refused, or with --wait where it fails.
+
+    A job for which there is no room now waits for it: that is exit 0, with its place in line and a forecast.
+    """
     client = options.connect(ctx)
     submission = client.submit(options.source(file), key=key, if_revision=if_revision)
     refused = submission.decision.outcome is Outcome.REFUSED
     if not wait or refused:
         if not render.data(submission, output):
             explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
+            if submission.decision.outcome is Outcome.WAITING:
+                view = client.get(submission.workload_id)
+                for line in prospects.lines(view.waiting) if view.waiting else ():
+                    render.line(f"  {line}", "yellow")
         return REFUSED_DECISION if refused else 0
     if output == "table":
         explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
     view = following.until_settled(client, submission.workload_id)
     render.data(view, output)
-    return REFUSED_DECISION if view.phase == "failed" else 0
+    return REFUSED_DECISION if view.phase in {"failed", "refused"} else 0

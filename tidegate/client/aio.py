@@ -40,7 +40,7 @@ from tidegate.client.round_trips import RoundTrips
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
-from tidegate.model.event import SiteView, WorkloadView
+from tidegate.model.event import SiteView, TeamView, WorkloadView
 from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import Artifact, ModelVersion
@@ -180,6 +180,10 @@ class AsyncClient:
     async def sites(self) -> list[SiteView]:
         """As `Client.sites`."""
         return await self._unary(calls.sites())
+
+    async def teams(self) -> list[TeamView]:
+        """As `Client.teams`."""
+        return await self._unary(calls.teams())
 
     async def prices(self, *, model: str = "") -> PriceList:
         """As `Client.prices`."""

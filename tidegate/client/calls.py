@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from tidegate.model.decision import Decision
-from tidegate.model.event import Recorded, SiteView, WorkloadView
+from tidegate.model.event import Recorded, SiteView, TeamView, WorkloadView
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
@@ -218,6 +218,11 @@ def sites() -> Call[list[SiteView]]:
         fleet_pb2.ListSitesRequest(),
         lambda m: [codec.from_message(SiteView, site) for site in m.sites],
     )
+
+
+def teams() -> Call[list[TeamView]]:
+    request = fleet_pb2.ListTeamsRequest()
+    return Call("Fleet", "ListTeams", request, lambda m: [codec.from_message(TeamView, team) for team in m.teams])
 
 
 def site(name: str) -> Call[tuple[SiteView, list[MeasuredLink]]]:

@@ -44,7 +44,7 @@ from tidegate.client.round_trips import RoundTrips
 from tidegate.client.submission import Prepared, Source, declarations_of, workload_of, workloads_of
 from tidegate.model.decision import Decision
 from tidegate.model.errors import TidegateError, Unavailable
-from tidegate.model.event import SiteView, WorkloadView
+from tidegate.model.event import SiteView, TeamView, WorkloadView
 from tidegate.model.plan import Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.registry import Artifact, ModelVersion
@@ -184,6 +184,10 @@ class Client:
     def sites(self) -> list[SiteView]:
         """Every site as declared and as observed."""
         return self._unary(calls.sites())
+
+    def teams(self) -> list[TeamView]:
+        """Every team with what it holds, borrows, lends and spends."""
+        return self._unary(calls.teams())
 
     def site(self, name: str) -> tuple[SiteView, list[MeasuredLink]]:
         """One site, and the round trips that were measured to it."""

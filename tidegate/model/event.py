@@ -335,3 +335,25 @@ class SiteView:
     observed: tuple[Offer, ...] = ()
     workloads: tuple[str, ...] = ()
     address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TeamView:
+    """A team with what it holds and spends. Amounts by name: `gpus`, `gpus/MODEL`, `cpus` in thousandths; `memory`."""
+
+    team: Team
+    used: dict[str, int] = field(default_factory=dict)
+    """With the teams below it."""
+    borrowed: dict[str, int] = field(default_factory=dict)
+    """Of that, beyond its guarantee."""
+    lent: dict[str, int] = field(default_factory=dict)
+    """Of its idle guarantee, what would have to be taken back from others if it wanted all of it now."""
+    running: int = 0
+    waiting: int = 0
+    spent_micros: int = 0
+    """This calendar month (UTC), with the teams below it."""
+    expected_micros: int = 0
+    """At the end of the month, if what runs goes on for as long as it may."""
+    micros_per_hour: int = 0
+    by_month: dict[str, int] = field(default_factory=dict)
+    """Micros by month, `2026-11`; the newest 13."""

@@ -935,6 +935,149 @@ class BrokerStarted(_message.Message):
 Global___BrokerStarted: _TypeAlias = BrokerStarted  # noqa: Y015
 
 @_typing.final
+class TeamView(_message.Message):
+    """A team with what it holds and spends. Amounts by name: `gpus`, `gpus/MODEL`, `cpus` in thousandths; `memory` in bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class UsedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class BorrowedEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class LentEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class ByMonthEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TEAM_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    BORROWED_FIELD_NUMBER: _builtins.int
+    LENT_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    SPENT_MICROS_FIELD_NUMBER: _builtins.int
+    EXPECTED_MICROS_FIELD_NUMBER: _builtins.int
+    MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
+    BY_MONTH_FIELD_NUMBER: _builtins.int
+    running: _builtins.int
+    waiting: _builtins.int
+    spent_micros: _builtins.int
+    """This calendar month (UTC), with the teams below it."""
+    expected_micros: _builtins.int
+    """At the end of the month, if what runs goes on for as long as it may."""
+    micros_per_hour: _builtins.int
+    @_builtins.property
+    def team(self) -> _money_pb2.Team: ...
+    @_builtins.property
+    def used(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """With the teams below it."""
+
+    @_builtins.property
+    def borrowed(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Of that, beyond its guarantee."""
+
+    @_builtins.property
+    def lent(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Of its idle guarantee, what would have to be taken back from others if it wanted all of it now."""
+
+    @_builtins.property
+    def by_month(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Micros by month, `2026-11`; the newest 13."""
+
+    def __init__(
+        self,
+        *,
+        team: _money_pb2.Team | None = ...,
+        used: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        borrowed: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        lent: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        running: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+        spent_micros: _builtins.int = ...,
+        expected_micros: _builtins.int = ...,
+        micros_per_hour: _builtins.int = ...,
+        by_month: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["team", b"team"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrowed", b"borrowed", "by_month", b"by_month", "expected_micros", b"expected_micros", "lent", b"lent", "micros_per_hour", b"micros_per_hour", "running", b"running", "spent_micros", b"spent_micros", "team", b"team", "used", b"used", "waiting", b"waiting"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TeamView: _TypeAlias = TeamView  # noqa: Y015
+
+@_typing.final
 class Event(_message.Message):
     """Exactly one of these; kinds are only ever added."""
 

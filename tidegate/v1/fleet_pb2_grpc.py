@@ -59,6 +59,11 @@ class FleetStub:
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.DrainRequest.SerializeToString,
                 response_deserializer=tidegate_dot_v1_dot_fleet__pb2.DrainResponse.FromString,
                 _registered_method=True)
+        self.ListTeams = channel.unary_unary(
+                '/tidegate.v1.Fleet/ListTeams',
+                request_serializer=tidegate_dot_v1_dot_fleet__pb2.ListTeamsRequest.SerializeToString,
+                response_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListTeamsResponse.FromString,
+                _registered_method=True)
         self.ListPolicies = channel.unary_unary(
                 '/tidegate.v1.Fleet/ListPolicies',
                 request_serializer=tidegate_dot_v1_dot_fleet__pb2.ListPoliciesRequest.SerializeToString,
@@ -122,9 +127,16 @@ class FleetServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListPolicies(self, request, context):
+    def ListTeams(self, request, context):
         """Every policy version in force.
+        Every team with what it holds, borrows, lends and spends.
         """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPolicies(self, request, context):
+        """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -185,6 +197,11 @@ def add_FleetServicer_to_server(servicer, server):
                     servicer.Drain,
                     request_deserializer=tidegate_dot_v1_dot_fleet__pb2.DrainRequest.FromString,
                     response_serializer=tidegate_dot_v1_dot_fleet__pb2.DrainResponse.SerializeToString,
+            ),
+            'ListTeams': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTeams,
+                    request_deserializer=tidegate_dot_v1_dot_fleet__pb2.ListTeamsRequest.FromString,
+                    response_serializer=tidegate_dot_v1_dot_fleet__pb2.ListTeamsResponse.SerializeToString,
             ),
             'ListPolicies': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPolicies,
@@ -347,6 +364,33 @@ class Fleet:
             '/tidegate.v1.Fleet/Drain',
             tidegate_dot_v1_dot_fleet__pb2.DrainRequest.SerializeToString,
             tidegate_dot_v1_dot_fleet__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTeams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tidegate.v1.Fleet/ListTeams',
+            tidegate_dot_v1_dot_fleet__pb2.ListTeamsRequest.SerializeToString,
+            tidegate_dot_v1_dot_fleet__pb2.ListTeamsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,8 +39,11 @@ class FleetStub:
     """No new work goes to the site; what runs there stays."""
     Drain: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.DrainRequest, _fleet_pb2.DrainResponse]
     """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
+    ListTeams: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ListTeamsRequest, _fleet_pb2.ListTeamsResponse]
+    """Every policy version in force.
+    Every team with what it holds, borrows, lends and spends.
+    """
     ListPolicies: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ListPoliciesRequest, _fleet_pb2.ListPoliciesResponse]
-    """Every policy version in force."""
     ProposePlan: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.ProposePlanRequest, _fleet_pb2.ProposePlanResponse]
     """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
     copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
@@ -63,8 +66,11 @@ class FleetAsyncStub(FleetStub):
     """No new work goes to the site; what runs there stays."""
     Drain: _aio.UnaryUnaryMultiCallable[_fleet_pb2.DrainRequest, _fleet_pb2.DrainResponse]  # type: ignore[assignment]
     """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
+    ListTeams: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ListTeamsRequest, _fleet_pb2.ListTeamsResponse]  # type: ignore[assignment]
+    """Every policy version in force.
+    Every team with what it holds, borrows, lends and spends.
+    """
     ListPolicies: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ListPoliciesRequest, _fleet_pb2.ListPoliciesResponse]  # type: ignore[assignment]
-    """Every policy version in force."""
     ProposePlan: _aio.UnaryUnaryMultiCallable[_fleet_pb2.ProposePlanRequest, _fleet_pb2.ProposePlanResponse]  # type: ignore[assignment]
     """What could stand better: cheaper, on fewer units, legal again. Nothing is recorded; a solver of its own works on a
     copy. UNAVAILABLE where it did not answer in time or fell over: the same request may succeed later.
@@ -116,12 +122,21 @@ class FleetServicer(metaclass=_abc_1.ABCMeta):
         """Cordons, then decides again for every service there; what fits nowhere else stays and is named."""
 
     @_abc_1.abstractmethod
+    def ListTeams(
+        self,
+        request: _fleet_pb2.ListTeamsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.ListTeamsResponse, _abc.Awaitable[_fleet_pb2.ListTeamsResponse]]:
+        """Every policy version in force.
+        Every team with what it holds, borrows, lends and spends.
+        """
+
+    @_abc_1.abstractmethod
     def ListPolicies(
         self,
         request: _fleet_pb2.ListPoliciesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_fleet_pb2.ListPoliciesResponse, _abc.Awaitable[_fleet_pb2.ListPoliciesResponse]]:
-        """Every policy version in force."""
+    ) -> _typing.Union[_fleet_pb2.ListPoliciesResponse, _abc.Awaitable[_fleet_pb2.ListPoliciesResponse]]: ...
 
     @_abc_1.abstractmethod
     def ProposePlan(

@@ -1,0 +1,107 @@
+"""Prospects: where a waiting workload stands in line, and when it is likely to start. Read, never stored.
+
+The forecast is `placement.quota.forecast`'s: for each place that the workload hopes for, what ends there and who stands
+before it; and, where a limit of its team is in the way, the same for the team. Running work is counted from when it
+first ran (or was placed), for as long as its team's jobs took, or as it declared. Where it is the borrowing of others
+that is in the way, or the shape of what is left, nothing is known; where it is a budget, the next month is.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from broker.core.decide.waiting import expires, line_of
+from broker.core.records import WorkloadRecord
+from broker.core.state import State
+from placement.quota.accounts import Account, month_end
+from placement.quota.amounts import CPUS, GPUS, asked
+from placement.quota.bounds import over_limit, over_share
+from placement.quota.forecast import LINE, SITES, Ending, Lasting, Place, Wanting, forecast, lasting
+from placement.quota.order import InLine
+from tidegate.model.event import Basis, Forecast, Waiting
+
+
+def waiting(state: State, one: WorkloadRecord, at: int) -> Waiting | None:
+    """Where it stands in line; None where it does not wait."""
+    if one.id not in state.waiting:
+        return None
+    line = line_of(state)
+    position = next(index for index, other in enumerate(line) if other.workload_id == one.id)
+    mine = [other for other in line[:position] if state.workloads[other.workload_id].workload.team == one.workload.team]
+    return Waiting(
+        since=one.queued_at,
+        until=expires(one),
+        position=position + 1,
+        of=len(line),
+        team_position=len(mine) + 1,
+        forecast=_forecast(state, one, line[:position], at),
+        instead=one.instead,
+        because=one.detail,
+        displaced=one.displaced,
+    )
+
+
+def _forecast(state: State, one: WorkloadRecord, before: Sequence[InLine], at: int) -> Forecast:
+    ahead = [state.workloads[other.workload_id] for other in before[:LINE]]
+    name = GPUS if one.workload.demand.gpu_milli else CPUS
+    tree, ledger, wanted = state.law.tree, state.fleet.ledger, asked(one.workload)
+    places = [_at_site(state, one, ahead, site, name) for site in one.hopes[:SITES]]
+    soonest = forecast(places, at)
+    team = one.workload.team
+    if excess := over_limit(tree, ledger, team, wanted):
+        members = [r for r in state.workloads.values() if r.sites and excess.team in tree.path(r.workload.team)]
+        line = [other for other in ahead if excess.team in tree.path(other.workload.team)]
+        free = excess.most - ledger.used(tree, excess.team).get(excess.name, 0)
+        of_team = Place(free, _endings(state, members, excess.name), _line(state, [*line, one], excess.name))
+        return _later(soonest, forecast([of_team], at))
+    capacity = state.fleet.columns.capacity
+    if over_share(tree, ledger, team, wanted, yields=one.workload.yields, capacity=capacity):
+        return Forecast()
+    if any(place.free >= sum(ask.amount for ask in place.line) for place in places):
+        paid = any(tree.teams[node].budget_micros_per_month for node in tree.path(team) if node in tree.teams)
+        return Forecast(month_end(at), month_end(at), Basis.DECLARED) if paid else Forecast()
+    return soonest
+
+
+def _at_site(state: State, one: WorkloadRecord, ahead: list[WorkloadRecord], site: str, name: str) -> Place:
+    models = one.workload.demand.gpu_models
+    offers = [o for o in state.fleet.sites[site].offers if not models or o.gpu_model in models]
+    whole = sum(o.count * (o.resources.gpus * 1000 if name == GPUS else o.resources.cpus_milli) for o in offers)
+    there = [state.workloads[workload_id] for workload_id in state.sites[site].desired]
+    endings = _endings(state, there, name, site, frozenset(o.name for o in offers))
+    line = [other for other in ahead if site in other.hopes]
+    return Place(whole - sum(e.amount for e in endings), endings, _line(state, [*line, one], name))
+
+
+def _endings(
+    state: State, work: Iterable[WorkloadRecord], name: str, site: str = "", offers: frozenset[str] = frozenset()
+) -> tuple[Ending, ...]:
+    found: list[Ending] = []
+    for record in work:
+        amount = 0
+        for place in (site,) if site else record.sites:
+            holding = state.fleet.holdings.get(f"{record.id}@{place}")
+            for copy in holding.copies if holding else ():
+                if not offers or copy.offer in offers:
+                    amount += copy.gpu_milli if name.startswith(GPUS) else copy.resources.cpus_milli
+        if amount:
+            charge = state.accounts.get(record.workload.team, Account()).charges.get(record.id)
+            began = record.running_since or (charge.since if charge else 0)
+            found.append(Ending(amount, began, _lasting(state, record)))
+    return tuple(found)
+
+
+def _line(state: State, work: Iterable[WorkloadRecord], name: str) -> tuple[Wanting, ...]:
+    return tuple(Wanting(asked(one.workload).get(name.partition("/")[0], 0), _lasting(state, one)) for one in work)
+
+
+def _lasting(state: State, one: WorkloadRecord) -> Lasting:
+    if one.workload.training is None:
+        return Lasting(None, None)
+    return lasting(state.durations.get(one.workload.team, ()), one.workload.training.timeout_ms)
+
+
+def _later(one: Forecast, other: Forecast) -> Forecast:
+    if not one.latest or not other.latest:
+        return Forecast()
+    basis = one.basis if one.basis is other.basis else Basis.MIXED
+    earliest, latest = max(one.earliest, other.earliest), max(one.latest, other.latest)
+    return Forecast(earliest, latest, basis, max(one.samples, other.samples))
