@@ -11,8 +11,9 @@
 The decision is audited (`placement.audit`) and recorded by the broker. `plan` is the same call: a decision that nobody
 records changes nothing.
 
-Time is linear in sites. On one core, two offers a site and six policy rules: 0.6 ms at 10 sites, 2.5 ms at 100, 21 ms
-at 1,000 and 210 ms at 10,000, of which the rules take 3 ms and the record of 35,000 misses and 2,600 scores the rest.
+Time: over 1,000 sites, 10,000 offers and 200 policy rules, on one core of a busy machine, a decision never seen before
+takes 1.4 ms of CPU (p50; p99 2.1), one of a class seen before 0.06 ms while nothing has changed. A refusal that is
+advised (`advise`) takes some 15 ms, most of it trying changes; the auditor's own pass some 400 ms. `make bench` tells.
 """
 
 from placement.classes import consider, stand, with_ties
