@@ -28,6 +28,7 @@ from broker.runtime.gathered import RoundTrips
 from broker.runtime.history import restore, to_record
 from broker.runtime.loop import Loop
 from broker.runtime.planner import Planner
+from broker.runtime.pricing import Pricing
 from broker.runtime.sessions import Sessions
 from broker.solver.process import NoSolver, Solver
 from broker.telemetry.embedded import Telemetry
@@ -62,6 +63,7 @@ class Broker:
     sessions: Sessions
     epoch: int
     servicers: Servicers
+    pricing: Pricing
 
 
 async def assemble(
@@ -96,7 +98,7 @@ async def assemble(
         traces=Traces(loop, ports.telemetry),
         law=Law(loop, Trials(loop, log)),
     )
-    return Broker(state, loop, sessions, epoch, servicers)
+    return Broker(state, loop, sessions, epoch, servicers, Pricing(loop, ports.solver, clock))
 
 
 async def take_up(state: State, log: Log, now: int) -> int:

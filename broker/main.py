@@ -80,6 +80,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             sessions,
             log,
             snapshots,
+            broker.pricing,
             every_s=min(TICK_S, config.heartbeat_ms / 1_000),
             snapshot_every=config.snapshot_every,
         )

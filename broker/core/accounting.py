@@ -33,6 +33,7 @@ PLACES_NOTHING = (
     happened.PlanAdopted,
     happened.WorkloadQueued,
     happened.BrokerStarted,
+    happened.BidPricesSet,
 )
 """What places nothing, nor changes where anything could be placed."""
 OPENS = (

@@ -153,6 +153,16 @@ class RecordServiceTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBidPrices:
+    """What the solver answered for an edition of the mix and the units that stood."""
+
+    at: int
+    edition: int
+    worths: dict[str, int]
+    units: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed: do what is due (replace services of sites that have been silent for as long as they allow)."""
 
@@ -172,5 +182,6 @@ Command = (
     | ReportStatuses
     | RecordLinks
     | RecordServiceTimes
+    | SetBidPrices
     | Tick
 )

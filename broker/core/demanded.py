@@ -5,17 +5,23 @@ Every workload that is submitted counts once for each of its copies, whether or 
 made anew only now and then: when an eighth as much has been asked again, after `EDITION` asks at the latest. Counts and
 edition are in the state, so a replay and a restore seat work where the live broker did.
 
+Bid prices come from a solver, as an event, some time after the edition that they were made for, and hold until the next
+ones come, whatever editions come in between: a class that they do not know is worth the GPUs that it asks for, which
+is what classes are worth on average. Until the first prices come, the gradient ranks alone.
+
 A class is named by its numbers, `cpus/memory/gpus/share/models`, since a snapshot keeps names and counts.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from placement.fleet import Fleet
 from placement.pool.choosing import Chooser
-from placement.pool.nouns import MOST_GPUS, WHOLE, Ask, mix_of
+from placement.pool.nouns import MOST_GPUS, WHOLE, Ask, Mix, Shape, mix_of
 from placement.pool.popularity import count
+from placement.pool.value import MICROS
 from placement.pooled import Pooled
 from placement.seating import Policy, TightestFit
+from tidegate.model.event import BidPricesSet
 from tidegate.model.workload import Demand, Workload
 
 EDITION = 256
@@ -35,6 +41,10 @@ class Demanded:
     asks: int = 0
     edition: dict[str, int] = field(default_factory=dict)
     """The counts that the ranking goes by."""
+    edition_at: int = 0
+    """`asks` when the edition was made: its number."""
+    prices: BidPricesSet | None = None
+    """The newest; None until a solver has answered."""
 
     def counted(self, workload: Workload) -> "Demanded":
         """The workload was asked for; `edition` is the same object unless that made a new one."""
@@ -47,8 +57,8 @@ class Demanded:
             since_halved = count(counts, name, since_halved)
         asks, since = self.asks + copies, self.since_edition + copies
         if since < min(EDITION, -(-asks // SHARE_OF_ALL)):
-            return Demanded(counts, since_halved, since, asks, self.edition)
-        return Demanded(counts, since_halved, 0, asks, counts)
+            return replace(self, counts=counts, since_halved=since_halved, since_edition=since, asks=asks)
+        return Demanded(counts, since_halved, 0, asks, counts, asks, self.prices)
 
     def followed_by(self, workload: Workload, fleet: Fleet) -> "Demanded":
         """As `counted`, and the fleet chooses by the new edition if there is one."""
@@ -57,12 +67,29 @@ class Demanded:
             fleet.policy = after.policy
         return after
 
+    def priced_by(self, prices: BidPricesSet) -> "Demanded":
+        """The ranking goes by these prices from here on. Sorted, since maps on the wire have no order."""
+        worths, units = dict(sorted(prices.worths.items())), dict(sorted(prices.units.items()))
+        return replace(self, prices=replace(prices, worths=worths, units=units))
+
+    @property
+    def mix(self) -> Mix:
+        """The edition as the pool reads it."""
+        return mix_of({asked_as(name): found for name, found in self.edition.items()})
+
     @property
     def policy(self) -> Policy:
         """How units are chosen under this edition."""
         if not self.edition:
             return TightestFit()
-        return Pooled(Chooser(mix_of({asked_as(name): found for name, found in self.edition.items()})))
+        return Pooled(Chooser(self.mix, self._worths))
+
+    @property
+    def _worths(self) -> dict[Ask, int] | None:
+        if self.prices is None:
+            return None
+        known, asks = self.prices.worths, {name: asked_as(name) for name in self.edition}
+        return {ask: known.get(name, ask.gpu_milli * MICROS // WHOLE) for name, ask in asks.items()}
 
 
 def ask_of(demand: Demand) -> Ask | None:
@@ -83,3 +110,14 @@ def asked_as(name: str) -> Ask:
     """The class of that name."""
     cpus, memory, gpus, share, models = name.split("/", 4)
     return Ask(int(cpus), int(memory), int(gpus), int(share), tuple(models.split("|")) if models else ())
+
+
+def name_of_shape(shape: Shape) -> str:
+    """The name of a shape of unit."""
+    return f"{shape.cpus_milli}/{shape.memory_bytes}/{shape.gpus}/{shape.gpu_model}"
+
+
+def shaped_as(name: str) -> Shape:
+    """The shape of that name."""
+    cpus, memory, gpus, model = name.split("/", 3)
+    return Shape(int(cpus), int(memory), int(gpus), model)

@@ -19,7 +19,7 @@ from typing import Any
 from broker.core.state import State
 from placement.facts import Holding
 
-FORMAT = 10
+FORMAT = 11
 
 _DERIVED = ("fleet", "law", "queues")
 

@@ -361,6 +361,10 @@ class State:
     def _plan_adopted(self, event: happened.PlanAdopted, offset: int) -> None:
         self._answer(event.key, "adopt", f"plan/{event.plan.revision}", offset)
 
+    def _priced(self, event: happened.BidPricesSet, offset: int) -> None:
+        self.demanded = self.demanded.priced_by(event)
+        self.fleet.policy = self.demanded.policy
+
     # What the events above have in common
 
     def _site(self, name: str) -> SiteRecord:
@@ -486,4 +490,5 @@ _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.WorkloadQueued: State._queued,
     happened.WorkloadDisplaced: State._displaced,
     happened.PlanAdopted: State._plan_adopted,
+    happened.BidPricesSet: State._priced,
 }

@@ -48,6 +48,8 @@ def touches(recorded: Recorded) -> frozenset[str]:
             return frozenset({model.name, model.ref, lineage} - {""})
         case happened.PlanAdopted(plan=plan):
             return frozenset({"plan", *(move.workload_id for move in plan.moves)})
+        case happened.BidPricesSet():
+            return frozenset({"bid-prices"})
         case happened.ServiceTimeMeasured(model_digest=digest):
             return frozenset({digest})
 

@@ -1,4 +1,7 @@
-"""What time brings while nobody asks for anything: silent sites, replacements that are due, snapshots, a full disk."""
+"""What time brings while nobody asks for anything.
+
+Silent sites, replacements that are due, bid prices that want renewing, snapshots, a full disk.
+"""
 
 import asyncio
 import contextlib
@@ -10,12 +13,20 @@ from broker.core.decide.waiting import overdue, pending
 from broker.log.interface import Log
 from broker.log.snapshots import Snapshots
 from broker.runtime.loop import Loop
+from broker.runtime.pricing import Pricing
 from broker.runtime.sessions import Sessions
 from tidegate.model.errors import TidegateError
 
 
 async def watch(
-    loop: Loop, sessions: Sessions, log: Log, snapshots: Snapshots, *, every_s: float, snapshot_every: int
+    loop: Loop,
+    sessions: Sessions,
+    log: Log,
+    snapshots: Snapshots,
+    pricing: Pricing,
+    *,
+    every_s: float,
+    snapshot_every: int,
 ) -> None:
     """Look every `every_s` seconds, until cancelled; a snapshot after each `snapshot_every` events."""
     kept = log.head.offset
@@ -25,6 +36,7 @@ async def watch(
         loop.full = await log.room() <= 0
         if await loop.read(lambda state, at: bool(due(state, at) or overdue(state, at) or pending(state, at))):
             await loop.ask(Tick(0))
+        await pricing.look()
         if log.head.offset - kept >= snapshot_every:
             # Frozen inside the loop's turn, where the state stands still; written outside.
             frozen = await loop.read(lambda state, at: (log.head, state.offset, freeze.freeze(state)))

@@ -7,6 +7,7 @@ from broker.core.decide.joint import jointly
 from broker.core.decide.proposing import proposed
 from broker.runtime.clock import SystemClock
 from broker.solver.frames import answer, asked
+from broker.solver.pricing import is_question, priced
 from broker.solver.solve import solved
 from tidegate.model.errors import Refused
 
@@ -16,6 +17,8 @@ LINEAR = 0.4
 
 def work(data: bytes) -> bytes:
     """The answer to one request. What the core refuses is an answer too."""
+    if is_question(data):
+        return priced(data)
     clock = SystemClock()
     began = clock.elapsed()
     wish, at, limit_s, frozen = asked(data)

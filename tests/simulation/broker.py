@@ -84,7 +84,9 @@ class BrokerProcess:
         self.up.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(loop.run())
-            group.create_task(watch(loop, sessions, log, snapshots, every_s=1.0, snapshot_every=SNAPSHOT_EVERY))
+            group.create_task(
+                watch(loop, sessions, log, snapshots, broker.pricing, every_s=1.0, snapshot_every=SNAPSHOT_EVERY)
+            )
 
     def _turn(self, state: State, effects: list[Effect]) -> None:
         self.process.check()

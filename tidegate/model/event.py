@@ -225,6 +225,19 @@ class BrokerStarted:
     """Above every earlier one in the log, whatever the machine's clock says."""
 
 
+@dataclass(frozen=True, slots=True)
+class BidPricesSet:
+    """A solver said what serving one more of each class of work costs the standing GPUs. Units are chosen by it."""
+
+    at: int
+    edition: int
+    """Of the mix that they were made for: how many copies had been asked for when it was frozen."""
+    worths: dict[str, int] = field(default_factory=dict)
+    """Millionths of a GPU by class, `CPUS_MILLI/MEMORY_BYTES/GPUS/SHARE_MILLI/MODEL|MODEL`."""
+    units: dict[str, int] = field(default_factory=dict)
+    """What stood: how many units of each shape, `CPUS_MILLI/MEMORY_BYTES/GPUS/MODEL`."""
+
+
 Event = (
     SiteApplied
     | PolicyApplied
@@ -245,6 +258,7 @@ Event = (
     | WorkloadQueued
     | WorkloadDisplaced
     | BrokerStarted
+    | BidPricesSet
 )
 
 

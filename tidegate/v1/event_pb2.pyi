@@ -1078,6 +1078,83 @@ class TeamView(_message.Message):
 Global___TeamView: _TypeAlias = TeamView  # noqa: Y015
 
 @_typing.final
+class BidPricesSet(_message.Message):
+    """A solver said what serving one more of each class of work costs the standing GPUs. Units are chosen by it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class WorthsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class UnitsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    AT_FIELD_NUMBER: _builtins.int
+    EDITION_FIELD_NUMBER: _builtins.int
+    WORTHS_FIELD_NUMBER: _builtins.int
+    UNITS_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    edition: _builtins.int
+    """Of the mix that they were made for: how many copies had been asked for when it was frozen."""
+    @_builtins.property
+    def worths(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Millionths of a GPU by class, `CPUS_MILLI/MEMORY_BYTES/GPUS/SHARE_MILLI/MODEL|MODEL`."""
+
+    @_builtins.property
+    def units(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """What stood: how many units of each shape, `CPUS_MILLI/MEMORY_BYTES/GPUS/MODEL`."""
+
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        edition: _builtins.int = ...,
+        worths: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        units: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "edition", b"edition", "units", b"units", "worths", b"worths"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BidPricesSet: _TypeAlias = BidPricesSet  # noqa: Y015
+
+@_typing.final
 class Event(_message.Message):
     """Exactly one of these; kinds are only ever added."""
 
@@ -1102,6 +1179,7 @@ class Event(_message.Message):
     WORKLOAD_QUEUED_FIELD_NUMBER: _builtins.int
     WORKLOAD_DISPLACED_FIELD_NUMBER: _builtins.int
     BROKER_STARTED_FIELD_NUMBER: _builtins.int
+    BID_PRICES_SET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def site_applied(self) -> Global___SiteApplied: ...
     @_builtins.property
@@ -1140,6 +1218,8 @@ class Event(_message.Message):
     def workload_displaced(self) -> Global___WorkloadDisplaced: ...
     @_builtins.property
     def broker_started(self) -> Global___BrokerStarted: ...
+    @_builtins.property
+    def bid_prices_set(self) -> Global___BidPricesSet: ...
     def __init__(
         self,
         *,
@@ -1162,12 +1242,13 @@ class Event(_message.Message):
         workload_queued: Global___WorkloadQueued | None = ...,
         workload_displaced: Global___WorkloadDisplaced | None = ...,
         broker_started: Global___BrokerStarted | None = ...,
+        bid_prices_set: Global___BidPricesSet | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "bid_prices_set", b"bid_prices_set", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "bid_prices_set", b"bid_prices_set", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced", "broker_started"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced", "broker_started", "bid_prices_set"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

@@ -12,6 +12,7 @@ refusal there for a bug.
 workloads.py           submit, plan, cancel            fleet_declarations.py  apply
 sites.py               attach, report, silence, cordon, drain, tick
 rebalance.py           adopt a plan, move by move
+pricing.py             bid prices for the mix and the GPUs that stand
 models.py              what a model reference means, what a finished job leaves behind
 placing.py             the engine and the auditor, called together
 waiting.py             who waits, and who is asked again when something came free
@@ -33,12 +34,13 @@ from broker.core.commands import (
     RecordServiceTimes,
     RegisterModel,
     ReportStatuses,
+    SetBidPrices,
     SiteAttached,
     SiteSilent,
     SubmitWorkload,
     Tick,
 )
-from broker.core.decide import fleet_declarations, models, rebalance, sites, waiting, workloads
+from broker.core.decide import fleet_declarations, models, pricing, rebalance, sites, waiting, workloads
 from broker.core.decide.placing import Deciding, Watch, unwatched
 from broker.core.replies import Moves
 from broker.core.state import State
@@ -56,6 +58,7 @@ _BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
     ReportStatuses: sites.report,
     RecordLinks: sites.record_links,
     RecordServiceTimes: sites.record_service_times,
+    SetBidPrices: pricing.set_prices,
     Tick: sites.tick,
 }
 
