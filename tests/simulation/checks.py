@@ -9,7 +9,7 @@ every refusal's list (8).
 from collections import Counter
 
 from broker.core import freeze
-from broker.core.decide.placing import place
+from broker.core.again import again
 from broker.core.invariants import violations
 from broker.core.state import State
 from broker.log.record import Head, first_damage
@@ -22,7 +22,6 @@ from tidegate.model.assignment import Phase
 from tidegate.model.decision import Outcome
 from tidegate.model.event import WorkloadDecided
 from tidegate.model.workload import WorkloadKind
-from tidegate.wire.codec import encode
 
 MOST_KEPT = 20
 
@@ -69,21 +68,20 @@ def replayed(machine: BrokerMachine, live: State, findings: Findings) -> None:
     damage = first_damage(Head(), machine.log.rows)
     if damage is not None:
         findings.add(f"the log is damaged at {damage.offset}: {damage.because}")
-    again = State()
+    fold = State()
     for row in machine.log.rows:
         recorded = to_recorded(row)
         if isinstance(recorded.event, WorkloadDecided):
-            _decide_again(again, recorded.event, findings)
-        again.apply(recorded)
-    if freeze.freeze(again) != freeze.freeze(live):
+            _decide_again(fold, recorded.event, findings)
+        fold.apply(recorded)
+    if freeze.freeze(fold) != freeze.freeze(live):
         findings.add("6: the fold of the log is not the live state")
 
 
 def _decide_again(state: State, event: WorkloadDecided, findings: Findings) -> None:
-    record, decision = state.workloads[event.workload_id], event.decision
-    once_more = place(state, record.workload, record.model, decision.decided_at, revision=decision.revision)
-    if encode(once_more) != encode(decision):
-        findings.add(f"6: {event.workload_id} would be decided otherwise at {decision.revision}")
+    decision = event.decision
+    for divergence in again(state, event):
+        findings.add(f"6: {event.workload_id} would be decided otherwise at {decision.revision}: {divergence}")
     if decision.outcome is Outcome.REFUSED:
         refused = {miss.site for miss in decision.misses}
         if refused != set(decision.candidates):
