@@ -9,7 +9,7 @@ import pytest
 from broker.core.commands import SetBidPrices
 from broker.runtime.clock import SystemClock
 from broker.runtime.loop import Loop
-from broker.runtime.pricing import EVERY_S, Pricing
+from broker.runtime.pricing import EVERY_S, LOOK_S, Pricing
 from broker.solver.process import NoSolver, SolverProcess
 from tests.broker.core.test_pricing import CLASS, UNITS, asked_often, pool
 from tests.broker.runtime.test_loop import SlowLog
@@ -85,3 +85,20 @@ async def test_without_an_answer_the_old_prices_stay(loop, solver):
     await pricing.look()
     await pricing.under_way
     assert worths(loop) == {CLASS: 7}
+
+
+async def test_where_nothing_is_wanted_the_state_is_left_alone_for_a_while(loop):
+    clock, looks = Clock(), []
+    pricing = Pricing(loop, NoSolver(), clock)
+    read = loop.read
+
+    async def counted(question):
+        looks.append(clock.seconds)
+        return await read(question)
+
+    loop.read = counted
+    edition = loop.state.demanded.edition_at
+    await loop.ask(SetBidPrices(0, edition, {CLASS: 8}, UNITS))
+    for clock.seconds in (0.0, 1.0, LOOK_S - 1, LOOK_S, LOOK_S + 1):
+        await pricing.look()
+    assert looks == [0.0, LOOK_S] and pricing.under_way is None
