@@ -5,6 +5,7 @@ Silent sites, replacements that are due, bid prices that want renewing, snapshot
 
 import asyncio
 import contextlib
+import logging
 
 from broker.core import freeze
 from broker.core.commands import Tick
@@ -15,7 +16,9 @@ from broker.log.snapshots import Snapshots
 from broker.runtime.loop import Loop
 from broker.runtime.pricing import Pricing
 from broker.runtime.sessions import Sessions
-from tidegate.model.errors import TidegateError
+from tidegate.model.errors import TidegateError, Unavailable
+
+logger = logging.getLogger(__name__)
 
 
 async def watch(
@@ -28,20 +31,31 @@ async def watch(
     every_s: float,
     snapshot_every: int,
 ) -> None:
-    """Look every `every_s` seconds, until cancelled; a snapshot after each `snapshot_every` events."""
+    """Look every `every_s` seconds, until cancelled; a snapshot after each `snapshot_every` events.
+
+    A loop that is too busy to be asked is no reason to end: what is due is still due at the next look.
+    """
     kept = log.head.offset
     while True:
         await asyncio.sleep(every_s)
-        await sessions.silence(loop)
-        loop.full = await log.room() <= 0
-        if await loop.read(lambda state, at: bool(due(state, at) or overdue(state, at) or pending(state, at))):
-            await loop.ask(Tick(0))
-        await pricing.look()
-        if log.head.offset - kept >= snapshot_every:
-            # Frozen inside the loop's turn, where the state stands still; written outside.
-            frozen = await loop.read(lambda state, at: (log.head, state.offset, freeze.freeze(state)))
-            head, offset, data = frozen
-            if head.offset == offset:
-                kept = offset
-                with contextlib.suppress(TidegateError):
-                    await asyncio.to_thread(snapshots.write, head, data)
+        try:
+            await sessions.silence(loop)
+            loop.full = await log.room() <= 0
+            if await loop.read(lambda state, at: bool(due(state, at) or overdue(state, at) or pending(state, at))):
+                await loop.ask(Tick(0))
+            await pricing.look()
+            if log.head.offset - kept >= snapshot_every:
+                kept = await _keep(loop, log, snapshots, kept)
+        except Unavailable as error:
+            logger.warning("looked at nothing because=%s", error)
+
+
+async def _keep(loop: Loop, log: Log, snapshots: Snapshots, kept: int) -> int:
+    """Frozen inside the loop's turn, where the state stands still; written outside. The offset that is kept now."""
+    frozen = await loop.read(lambda state, at: (log.head, state.offset, freeze.freeze(state)))
+    head, offset, data = frozen
+    if head.offset != offset:
+        return kept
+    with contextlib.suppress(TidegateError):
+        await asyncio.to_thread(snapshots.write, head, data)
+    return int(offset)
