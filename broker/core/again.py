@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 from broker.core.decide.placing import place
+from broker.core.decide.waiting import may_wait
+from broker.core.records import WorkloadRecord
 from broker.core.state import State
-from tidegate.model.decision import Decision, Kind, Miss, RuleColumn
+from tidegate.model.assignment import Phase
+from tidegate.model.decision import Decision, Kind, Miss, Outcome, RuleColumn
 from tidegate.model.errors import TidegateError
-from tidegate.model.event import WorkloadDecided
+from tidegate.model.event import WorkloadDecided, WorkloadQueued
 from tidegate.wire.codec import encode
 
 MOST = 20
@@ -46,8 +49,8 @@ class Divergence:
     again: str
 
 
-def again(state: State, event: WorkloadDecided) -> tuple[Divergence, ...]:
-    """What differs when a recorded decision is made again; empty where every byte is the same.
+def again(state: State, event: WorkloadDecided | WorkloadQueued) -> tuple[Divergence, ...]:
+    """What differs when a recorded decision, to wait included, is made again; empty where every byte is the same.
 
     The state stands right before the decision. What the same turn recorded between the revision and here (the
     submission itself, a predecessor that was cancelled to make room) is what the decision was made to follow.
@@ -61,15 +64,23 @@ def again(state: State, event: WorkloadDecided) -> tuple[Divergence, ...]:
             record.model,
             decision.decided_at,
             revision=decision.revision,
-            without=record.id if event.stop_first else "",
+            without=record.id if isinstance(event, WorkloadDecided) and event.stop_first else "",
             among=event.among,
         )
     except TidegateError as error:
         return (Divergence(ENGINE, "answer", decision.outcome.value, str(error)[:LONGEST]),)
+    if isinstance(event, WorkloadQueued) and _waits(record, made, event):
+        made = replace(made, outcome=Outcome.WAITING)
     made = replace(made, victims=decision.victims)  # who made room is the reclaim's choice, recorded with the decision
     if encode(made) == encode(decision):
         return ()
     return differences(decision, made)
+
+
+def _waits(record: WorkloadRecord, made: Decision, event: WorkloadQueued) -> bool:
+    """Whether what has no place waits for one: who made room for another does, whatever it said of waiting."""
+    made_room = record.phase is Phase.WAITING
+    return made.outcome is Outcome.REFUSED and (made_room or may_wait(record.workload, made, bool(event.among)))
 
 
 def differences(recorded: Decision, made: Decision) -> tuple[Divergence, ...]:

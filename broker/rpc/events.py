@@ -12,7 +12,7 @@ from broker.log.record import Row
 from broker.runtime.bells import Bells
 from broker.runtime.history import CURRENT, rows_after, to_recorded
 from broker.runtime.loop import Loop
-from tidegate.model.event import Recorded, WorkloadDecided
+from tidegate.model.event import Recorded, WorkloadDecided, WorkloadQueued
 from tidegate.v1 import events_pb2 as wire
 from tidegate.v1.events_pb2_grpc import EventsServicer
 from tidegate.wire.codec import to_message
@@ -55,14 +55,14 @@ class Events(EventsServicer):
         return frozenset({about, record.id} if record else {about})
 
     async def Replay(self, request: Any, context: Any) -> Any:
-        """Folds the log from its first row into a state of its own, and decides again at each decision."""
+        """Folds the log from its first row into a state of its own, and decides again at each decision, to wait too."""
         state = State()
         answer = wire.ReplayResponse()
         head = self._log.head
         async for row in rows_after(self._log, 0, request.to_offset or head.offset):
             recorded = to_recorded(row)
             event = recorded.event
-            if isinstance(event, WorkloadDecided) and row.offset >= request.from_offset:
+            if isinstance(event, WorkloadDecided | WorkloadQueued) and row.offset >= request.from_offset:
                 answer.decisions += 1
                 found = again(state, event)
                 answer.equal += not found
@@ -81,7 +81,7 @@ class Events(EventsServicer):
         return wire.VerifyResponse(offset=at, checked=checked, findings=told)
 
 
-def _told(state: State, row: Row, event: WorkloadDecided, found: tuple[Divergence, ...]) -> Any:
+def _told(state: State, row: Row, event: WorkloadDecided | WorkloadQueued, found: tuple[Divergence, ...]) -> Any:
     """A decision that came out otherwise, and in what."""
     written = () if row.version == CURRENT[row.kind] else (Divergence(ENGINE, "row", f"version {row.version}", ""),)
     return wire.Diverging(

@@ -202,6 +202,8 @@ class WorkloadQueued:
     decision: Decision
     because: str = ""
     """Why it waits again (`displaced by w41`); empty for the first time."""
+    among: tuple[str, ...] = ()
+    """The sites that were asked about, where one is kept for another that waits; empty means all of them."""
 
 
 @dataclass(frozen=True, slots=True)

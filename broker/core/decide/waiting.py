@@ -32,11 +32,12 @@ from tidegate.model.workload import Workload
 ASKS = 32
 PATIENCE = 50
 OLDEST = 64
+NOWHERE = ("",)
 KEPT = "{site} is kept for {name} ({id}), which was passed by {passed}"
 
 
 def among(state: State, workload: Workload) -> tuple[tuple[str, ...], str]:
-    """The places open to a workload, and why not all are; nothing where all are."""
+    """The places open to a workload, and why not all are; nothing where all are, `NOWHERE` where none is."""
     keeper = _keeper(state)
     if keeper is None or keeper.workload.name == workload.name:
         return (), ""
@@ -45,7 +46,7 @@ def among(state: State, workload: Workload) -> tuple[tuple[str, ...], str]:
     site = keeper.hopes[0]
     passed = state.placements - keeper.passed_from
     because = KEPT.format(site=site, name=keeper.workload.name, id=keeper.id, passed=passed)
-    return tuple(name for name in state.sites if name != site), because
+    return tuple(name for name in state.sites if name != site) or NOWHERE, because
 
 
 def _keeper(state: State) -> WorkloadRecord | None:
@@ -60,11 +61,7 @@ def ask(
 ) -> tuple[Decision, Found | None, tuple[str, ...], str]:
     """A decision; with victims where it needs them; the places that it was kept to, and why."""
     open_to, because = among(state, workload)
-    if open_to or not because:
-        decision = place(state, workload, model, at, watch, among=open_to)
-    else:  # the only place there is, is kept
-        decision = place(state, workload, model, at, watch, among=("",))
-        open_to = ("",)
+    decision = place(state, workload, model, at, watch, among=open_to)
     found = None
     if decision.outcome is Outcome.REFUSED and not because:
         found = make_room(state, workload, model, at, decision, watch)
@@ -93,7 +90,7 @@ def record(
             yield from _elsewhere(state, victim.workload_id, workload_id, at)
     elif decision.outcome is Outcome.REFUSED and may_wait(one.workload, decision, bool(why_kept)):
         decision = replace(decision, outcome=Outcome.WAITING)
-        yield WorkloadQueued(at, workload_id, decision, because or why_kept)
+        yield WorkloadQueued(at, workload_id, decision, because or why_kept, among=open_to)
     else:
         yield WorkloadDecided(at, workload_id, decision, because, among=open_to)
     return decision
@@ -116,7 +113,7 @@ def _elsewhere(state: State, victim: str, by: str, at: int) -> Deciding[None]:
     if decision.outcome is Outcome.PLACED:
         yield WorkloadDecided(at, victim, decision, because, among=open_to)
     else:
-        yield WorkloadQueued(at, victim, replace(decision, outcome=Outcome.WAITING), because)
+        yield WorkloadQueued(at, victim, replace(decision, outcome=Outcome.WAITING), because, among=open_to)
 
 
 def overdue(state: State, at: int) -> list[WorkloadRecord]:

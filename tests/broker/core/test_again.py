@@ -1,19 +1,28 @@
 """A decision made again: equal where nothing differs, and the input named where something does."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from broker.core.again import ENGINE, FLEET, HELD, LAW, LINKS, MOST, PRICES, again, differences
 from broker.core.commands import ApplyDeclarations, CancelWorkload, RecordLinks, SubmitWorkload
+from broker.core.decide.waiting import NOWHERE, PATIENCE
 from broker.core.state import State
 from broker.core.verify import standing, verify
 from tests.broker.core.test_conversations import fleet
+from tests.broker.core.test_waiting import fleet as eight_gpus
+from tests.broker.core.test_waiting import guaranteed, said, train
 from tests.support.builders import GIB, book, cloud, job, press, rack, service, stay_home
 from tests.support.playbook import Playbook
-from tidegate.model.event import PolicyApplied, PriceBookApplied, Recorded, SiteApplied, WorkloadDecided
+from tidegate.model.assignment import Phase
+from tidegate.model.errors import Refused
+from tidegate.model.event import PolicyApplied, PriceBookApplied, Recorded, SiteApplied, WorkloadDecided, WorkloadQueued
 from tidegate.model.money import Price
 from tidegate.model.session import Probed
+from tidegate.model.workload import Priority, Wait
 
 
 def history() -> Playbook:
@@ -32,9 +41,10 @@ def replayed(play: Playbook, *instead: Recorded) -> dict[str, tuple[str, ...]]:
     state, found, other = State(), {}, {recorded.offset: recorded for recorded in instead}
     for recorded in play.recorded:
         recorded = other.get(recorded.offset, recorded)
-        if isinstance(recorded.event, WorkloadDecided):
+        if isinstance(recorded.event, WorkloadDecided | WorkloadQueued):
             told = again(state, recorded.event)
-            found[state.workloads[recorded.event.workload_id].workload.name] = tuple(one.input for one in told)
+            found.setdefault(state.workloads[recorded.event.workload_id].workload.name, ())
+            found[state.workloads[recorded.event.workload_id].workload.name] += tuple(one.input for one in told)
         state.apply(recorded)
     return found
 
@@ -50,6 +60,65 @@ def _where(play: Playbook, kind: type, name: str) -> Recorded:
 
 def test_the_same_log_gives_the_same_bytes() -> None:
     assert replayed(history()) == {"train": (), "inspect": (), "late": ()}
+
+
+def test_waiting_is_decided_again_as_well() -> None:
+    play = eight_gpus(guaranteed("a", 4), guaranteed("b", 4))
+    play.ask(SubmitWorkload(3, train("own", team="b")))
+    play.ask(SubmitWorkload(4, train("borrowed", team="b", wait=Wait(never=True))))
+    play.ask(SubmitWorkload(5, train("late", team="b")))
+    play.ask(SubmitWorkload(6, train("claim", team="a")))
+    waited = [r.event.workload_id for r in play.recorded if isinstance(r.event, WorkloadQueued)]
+    assert [play.state.workloads[one].workload.name for one in waited] == ["late", "borrowed"]
+    assert replayed(play) == {"own": (), "borrowed": (), "late": (), "claim": ()}
+    (cloud_,) = [r for r in play.recorded if isinstance(r.event, SiteApplied)]
+    third = replace(cloud_.event.site.offers[0], count=3)
+    larger = replace(cloud_, event=replace(cloud_.event, site=cloud(offers=(third,))))
+    assert replayed(play, larger)["late"], "with a third node it would not have waited"
+
+
+def test_what_a_place_is_kept_from_waits_again() -> None:
+    play = eight_gpus()
+    play.ask(SubmitWorkload(3, train("half")))
+    play.ask(SubmitWorkload(4, train("gang", workers=2)))
+    for number in range(PATIENCE):
+        play.ask(SubmitWorkload(5, train(f"small-{number}", gpus=1)))
+        play.ask(said(play, f"small-{number}", Phase.SUCCEEDED, 6))
+    play.ask(SubmitWorkload(7, train("late", gpus=1)))
+    (kept,) = [r.event for r in play.recorded if isinstance(r.event, WorkloadQueued) and r.event.among]
+    assert kept.among == NOWHERE
+    assert replayed(play)["late"] == ()
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(("submit", "submit", "submit", "end", "cancel")),
+        st.integers(0, 7),
+        st.sampled_from("ab"),
+        st.integers(1, 4),
+        st.integers(1, 2),
+        st.sampled_from(Priority),
+        st.sampled_from((None, Wait(never=True), Wait(3_600_000))),
+    ),
+    max_size=24,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_whatever_waits_borrows_and_makes_room_comes_out_the_same(steps: list[tuple[Any, ...]]) -> None:
+    play, at = eight_gpus(guaranteed("a", 4), guaranteed("b", 4)), 1_000
+    for verb, number, team, gpus, workers, priority, wait in steps:
+        at += 600_000
+        name = f"job-{number}"
+        try:
+            if verb == "submit":
+                play.ask(SubmitWorkload(at, train(name, gpus, workers, team=team, priority=priority, wait=wait)))
+            elif play.state.find(name) is not None:
+                play.ask(CancelWorkload(at, name) if verb == "cancel" else said(play, name, Phase.SUCCEEDED, at))
+        except Refused:
+            continue
+    assert set(replayed(play).values()) <= {()}
 
 
 def test_a_law_that_reads_otherwise_is_named() -> None:
