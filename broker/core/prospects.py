@@ -2,18 +2,20 @@
 
 The forecast is `placement.quota.forecast`'s: for each place that the workload hopes for, what ends there and who stands
 before it; and, where a limit of its team is in the way, the same for the team. Running work is counted from when it
-first ran (or was placed), for as long as its team's jobs took, or as it declared. Where it is the borrowing of others
-that is in the way, or the shape of what is left, nothing is known; where it is a budget, the next month is.
+first ran (or was placed), for as long as its team's jobs took, or as it declared. What may be borrowed is played the
+same way: it comes back as work ends, but for the work of those who lend none of it. Where firm work or the shape of
+what is left is in the way, nothing is known; where it is a budget, the next month is.
 """
 
 from collections.abc import Iterable, Sequence
 
+from broker.core.decide.making_room import models
 from broker.core.decide.waiting import expires, line_of
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement.quota.accounts import Account, month_end
 from placement.quota.amounts import CPUS, GPUS, asked
-from placement.quota.bounds import over_limit, over_share
+from placement.quota.bounds import Excess, over_limit, over_share
 from placement.quota.forecast import LINE, SITES, Ending, Lasting, Place, Wanting, forecast, lasting
 from placement.quota.order import InLine
 from tidegate.model.event import Basis, Forecast, Waiting
@@ -42,23 +44,48 @@ def waiting(state: State, one: WorkloadRecord, at: int) -> Waiting | None:
 def _forecast(state: State, one: WorkloadRecord, before: Sequence[InLine], at: int) -> Forecast:
     ahead = [state.workloads[other.workload_id] for other in before[:LINE]]
     name = GPUS if one.workload.demand.gpu_milli else CPUS
-    tree, ledger, wanted = state.law.tree, state.fleet.ledger, asked(one.workload)
     places = [_at_site(state, one, ahead, site, name) for site in one.hopes[:SITES]]
     soonest = forecast(places, at)
-    team = one.workload.team
-    if excess := over_limit(tree, ledger, team, wanted):
-        members = [r for r in state.workloads.values() if r.sites and excess.team in tree.path(r.workload.team)]
-        line = [other for other in ahead if excess.team in tree.path(other.workload.team)]
-        free = excess.most - ledger.used(tree, excess.team).get(excess.name, 0)
-        of_team = Place(free, _endings(state, members, excess.name), _line(state, [*line, one], excess.name))
-        return _later(soonest, forecast([of_team], at))
-    capacity = state.fleet.columns.capacity
-    if over_share(tree, ledger, team, wanted, yields=one.workload.yields, capacity=capacity):
-        return Forecast()
+    if excess := _excess(state, one):
+        return _later(soonest, forecast([_at_bound(state, one, ahead, excess)], at))
     if any(place.free >= sum(ask.amount for ask in place.line) for place in places):
-        paid = any(tree.teams[node].budget_micros_per_month for node in tree.path(team) if node in tree.teams)
+        tree, teams = state.law.tree, state.law.tree.teams
+        paid = any(teams[node].budget_micros_per_month for node in tree.path(one.workload.team) if node in teams)
         return Forecast(month_end(at), month_end(at), Basis.DECLARED) if paid else Forecast()
     return soonest
+
+
+def _excess(state: State, one: WorkloadRecord) -> Excess | None:
+    """The first bound on teams in its way, whichever model of GPU it would have."""
+    tree, ledger, capacity = state.law.tree, state.fleet.ledger, state.fleet.columns.capacity
+    team, found = one.workload.team, list[Excess]()
+    for model in dict.fromkeys(name for site in one.hopes[:SITES] for name in models(state, one.workload, site)):
+        wanted = asked(one.workload, model)
+        excess = over_limit(tree, ledger, team, wanted)
+        excess = excess or over_share(tree, ledger, team, wanted, yields=one.workload.yields, capacity=capacity)
+        if excess is None:
+            return None
+        found.append(excess)
+    return found[0] if found else None
+
+
+def _at_bound(state: State, one: WorkloadRecord, ahead: list[WorkloadRecord], excess: Excess) -> Place:
+    """The room that a bound on teams leaves, as a place of its own: what ends in these teams makes room there."""
+    tree, name = state.law.tree, excess.name
+    mine = tree.path(one.workload.team)
+
+    def within(record: WorkloadRecord) -> bool:
+        return not excess.team or excess.team in tree.path(record.workload.team)
+
+    def gives_back(record: WorkloadRecord) -> bool:
+        keeps = any(name in tree.keeps.get(node, {}) for node in tree.path(record.workload.team) if node not in mine)
+        return excess.bound != "lent" or not keeps
+
+    members = [r for r in state.workloads.values() if r.sites and within(r) and gives_back(r)]
+    free = excess.most - (0 if excess.bound == "lent" else state.fleet.ledger.used(tree, excess.team).get(name, 0))
+    endings = () if excess.bound == "firm" else _endings(state, members, name)
+    line = [other for other in ahead if within(other)]
+    return Place(free, endings, _line(state, [*line, one], name))
 
 
 def _at_site(state: State, one: WorkloadRecord, ahead: list[WorkloadRecord], site: str, name: str) -> Place:
@@ -79,8 +106,10 @@ def _endings(
         amount = 0
         for place in (site,) if site else record.sites:
             holding = state.fleet.holdings.get(f"{record.id}@{place}")
+            model = name.partition("/")[2]
+            of_model = {o.name for o in state.fleet.sites[place].offers if not model or o.gpu_model == model}
             for copy in holding.copies if holding else ():
-                if not offers or copy.offer in offers:
+                if copy.offer in (offers or of_model):
                     amount += copy.gpu_milli if name.startswith(GPUS) else copy.resources.cpus_milli
         if amount:
             charge = state.accounts.get(record.workload.team, Account()).charges.get(record.id)

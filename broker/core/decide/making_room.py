@@ -45,7 +45,7 @@ def make_room(
     work = held(state.fleet.ledger)
     best: tuple[Candidate, ...] = ()
     for site in places[:PLACES]:
-        for gpu_model in _models(state, workload, site):
+        for gpu_model in models(state, workload, site):
             right = Right(workload.importance, workload.yields, state.offset + 1)
             me = Held("", workload.team or NOBODY, asked(workload, gpu_model), right)
             coverage = Coverage(state.law.tree, [*work, me])
@@ -132,7 +132,7 @@ def lost(record: WorkloadRecord, at: int) -> int:
     return -(-milli * (min(since, every) if every else since) // 1_000_000)
 
 
-def _models(state: State, workload: Workload, site: str) -> list[str]:
+def models(state: State, workload: Workload, site: str) -> list[str]:
     """The models of GPU that it could have at a place."""
     wanted = workload.demand
     if not wanted.gpu_milli:

@@ -8,7 +8,7 @@ from broker.core.showback import teams
 from tests.broker.core.test_waiting import HOUR, fleet, guaranteed, said, train
 from tidegate.model.assignment import Phase
 from tidegate.model.event import Basis, Forecast
-from tidegate.model.money import Team
+from tidegate.model.money import Quota, Team
 from tidegate.model.quantity import Resources
 
 
@@ -58,6 +58,22 @@ def test_a_limit_is_waited_for_like_room():
     play = fleet(Team("a", limit=Resources(gpus=4)))
     play.ask(SubmitWorkload(0, timed("own", 3, team="a")))
     play.ask(SubmitWorkload(1, train("next", team="a")))
+    assert told(play, "next", HOUR).forecast == Forecast(3 * HOUR, 3 * HOUR, Basis.DECLARED)
+
+
+def test_what_was_borrowed_comes_back_as_work_ends_but_for_what_its_owner_keeps():
+    play = fleet(guaranteed("a", 4), guaranteed("b", 4, lends_nothing=True), guaranteed("c"))
+    play.ask(SubmitWorkload(0, timed("kept", 1, gpus=3, team="b")))
+    play.ask(SubmitWorkload(1, timed("lent", 3, gpus=2, team="a")))
+    play.ask(SubmitWorkload(2, timed("next", 1, gpus=3, team="c")))
+    assert {miss.rule for miss in play.recorded[-1].event.decision.misses} == {"gpus-free", "team-quota"}
+    assert told(play, "next", HOUR // 2).forecast == Forecast(3 * HOUR + 1, 3 * HOUR + 1, Basis.DECLARED)
+
+
+def test_a_borrowing_limit_is_waited_for_as_well():
+    play = fleet(guaranteed("a", 2, borrowing_limit=Quota(Resources(gpus=2))))
+    play.ask(SubmitWorkload(0, timed("own", 3, team="a")))
+    play.ask(SubmitWorkload(1, train("next", gpus=1, team="a")))
     assert told(play, "next", HOUR).forecast == Forecast(3 * HOUR, 3 * HOUR, Basis.DECLARED)
 
 
