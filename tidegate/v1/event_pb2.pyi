@@ -589,12 +589,17 @@ class WorkloadQueued(_message.Message):
     WORKLOAD_ID_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     BECAUSE_FIELD_NUMBER: _builtins.int
+    AMONG_FIELD_NUMBER: _builtins.int
     at: _builtins.int
     workload_id: _builtins.str
     because: _builtins.str
     """Why it waits again (`displaced by w41`); empty for the first time."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision: ...
+    @_builtins.property
+    def among(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sites that were asked about, where one is kept for another that waits; empty means all of them."""
+
     def __init__(
         self,
         *,
@@ -602,10 +607,11 @@ class WorkloadQueued(_message.Message):
         workload_id: _builtins.str = ...,
         decision: _decision_pb2.Decision | None = ...,
         because: _builtins.str = ...,
+        among: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "because", b"because", "decision", b"decision", "workload_id", b"workload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "at", b"at", "because", b"because", "decision", b"decision", "workload_id", b"workload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
