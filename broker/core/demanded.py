@@ -1,9 +1,10 @@
 """What has been asked for, as the fold counts it, and how the fleet's units are chosen by it.
 
-Every workload that is submitted counts once for each of its copies, whether or not it finds room, and counts fade
-(`placement.pool.popularity`). The ranking goes by the counts as they were at the last *edition*, so that its tables are
-made anew only now and then: when an eighth as much has been asked again, after `EDITION` asks at the latest. Counts and
-edition are in the state, so a replay and a restore seat work where the live broker did.
+Every workload that is submitted counts once for each of its copies, whether or not it finds room, from its first
+decision on, which is made without it; and counts fade (`placement.pool.popularity`). The ranking goes by the counts as
+they were at the last *edition*, so that its tables are made anew only now and then: when an eighth as much has been
+asked again, after `EDITION` asks at the latest. Counts and edition are in the state, so a replay and a restore seat
+work where the live broker did.
 
 Bid prices come from a solver, as an event, some time after the edition that they were made for, and hold until the next
 ones come, whatever editions come in between: a class that they do not know is worth the GPUs that it asks for, which

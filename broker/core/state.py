@@ -236,11 +236,11 @@ class State:
             model=event.model,
         )
         self.workloads[record.id] = record
-        self.demanded = self.demanded.followed_by(event.workload, self.fleet)
         self._answer(event.key, "submit", record.id, offset)
 
     def _decided(self, event: happened.WorkloadDecided, offset: int) -> None:
         record = self._workload(event.workload_id)
+        self._ask_counted(record)
         placed = event.decision.outcome is Outcome.PLACED
         phase = record.step(Phase.PLACED if placed else Phase.REFUSED)
         standing = (*record.sites, *record.leaving)
@@ -282,8 +282,14 @@ class State:
         if self.waiting.pop(workload_id, None):
             self.queues.remove(workload_id)
 
+    def _ask_counted(self, record: WorkloadRecord) -> None:
+        """With its first decision, which was made by the ranking as it stood before; a replay finds it so."""
+        if record.decision is None:
+            self.demanded = self.demanded.followed_by(record.workload, self.fleet)
+
     def _queued(self, event: happened.WorkloadQueued, offset: int) -> None:
         record = self._workload(event.workload_id)
+        self._ask_counted(record)
         again = record.phase is Phase.WAITING
         record = replace(
             record,

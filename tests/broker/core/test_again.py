@@ -77,6 +77,13 @@ def test_waiting_is_decided_again_as_well() -> None:
     assert replayed(play, larger)["late"], "with a third node it would not have waited"
 
 
+def test_the_ranking_that_a_submission_changes_is_not_the_one_that_it_was_seated_by() -> None:
+    play = eight_gpus()
+    play.ask(SubmitWorkload(3, train("one", gpus=1)))
+    play.ask(SubmitWorkload(4, train("two", gpus=2)))
+    assert replayed(play) == {"one": (), "two": ()}
+
+
 def test_what_a_place_is_kept_from_waits_again() -> None:
     play = eight_gpus()
     play.ask(SubmitWorkload(3, train("half")))

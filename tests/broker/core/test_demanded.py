@@ -7,7 +7,8 @@ from placement.pool.nouns import Ask
 from placement.pool.popularity import SCALE
 from placement.pooled import Pooled
 from placement.seating import TightestFit
-from tidegate.model.event import Recorded, WorkloadSubmitted
+from tidegate.model.decision import Decision, Outcome
+from tidegate.model.event import Recorded, WorkloadDecided, WorkloadSubmitted
 from tidegate.model.quantity import Resources
 from tidegate.model.workload import Demand, Inference, Replicas, Training, Workload, WorkloadKind
 
@@ -61,9 +62,11 @@ def test_demands_become_classes() -> None:
 def test_a_restored_state_chooses_by_the_same_edition() -> None:
     state = State()
     assert isinstance(state.fleet.policy, TightestFit)
-    for offset in range(1, 20):
+    for offset in range(1, 40, 2):
         submitted = WorkloadSubmitted(at=offset, workload=service(f"s{offset}", share=100 + offset % 3))
         state.apply(Recorded(offset, submitted))
+        refused = WorkloadDecided(offset, f"w{offset}", Decision(Outcome.REFUSED, (), ()))
+        state.apply(Recorded(offset + 1, refused))
     assert isinstance(state.fleet.policy, Pooled)
     again = freeze.thaw(freeze.freeze(state))
     assert again.demanded == state.demanded
