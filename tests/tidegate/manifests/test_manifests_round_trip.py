@@ -10,7 +10,7 @@ from tidegate.manifests import KINDS, Noun, document, dump, kind_of, load, load_
 from tidegate.model.errors import NotFound
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-FOLDERS = [DEPLOY / "policies", DEPLOY / "examples" / "factory"]
+FOLDERS = [DEPLOY / "policies", DEPLOY / "examples" / "factory", DEPLOY / "examples" / "teams"]
 NOUNS = [*load_files(FOLDERS)]
 FULL = """\
 apiVersion: tidegate.dev/v1
