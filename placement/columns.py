@@ -6,7 +6,8 @@ Shapes: `(sites,)`, sites by name; `(offers,)`, each site's offers side by side,
 All numbers are int64. Words are interned: a `Words` column holds, for each row, the number of a distinct value, so
 that a condition is tested once for each distinct value and not once for each site.
 
-Not a store: every array follows from the facts of a `Fleet`, which alone changes them.
+Not a store: every array follows from the facts of a `Fleet`, which alone changes them. A few lines longer than other
+files, so that everything that may go stale with a declaration is seen at once.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping

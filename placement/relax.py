@@ -9,7 +9,8 @@ Work that is spread over sites gives way in their number, or stands at one after
 to give way in to be cheaper is asked apart (`cheaper`), since nobody waits for it.
 
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
-are kept, fewest changes first, then cheapest. A site costs about a millisecond to try.
+are kept, fewest changes first, then cheapest. A site costs about a millisecond to try. It is longer than other files
+because it has one short function for each thing that a workload can give way in.
 """
 
 from collections.abc import Callable

@@ -4,6 +4,8 @@ async with AsyncClient() as client:
     submission = await client.submit("service.yaml")
     async for view in client.watch(submission.workload_id): ...
     prediction = await client.infer("line-camera", {"image": pixels})
+
+Longer than other files because it has a method for each of `Client`'s.
 """
 
 import asyncio

@@ -2,6 +2,8 @@
 
 `Client` and `AsyncClient` differ only in how they carry a call out, so what a call *is* stands here once. A mutation
 has an idempotency key, made before the first try and sent with each, so that a retry can never happen twice.
+
+It is longer than other files because it is a list: one entry a call, in the order of the services.
 """
 
 from collections.abc import Callable, Sequence

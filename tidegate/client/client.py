@@ -8,6 +8,8 @@ with Client() as client:
 
 Every method raises one of three families (`tidegate.model.errors`): `Refused` (your request), `Unavailable` (the
 world; already retried within the budget) and `Broken` (us). One client may be used from several threads.
+
+Longer than other files, as its sibling `aio` is: one method a verb, each with what a user needs to know of it.
 """
 
 import contextlib

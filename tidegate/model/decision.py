@@ -2,6 +2,8 @@
 
 The matrix of verdicts is packed (`tidegate.model.packed`): a decision over a thousand sites under two hundred rules is
 some kilobytes, and no object is made for a "no" until somebody asks for it (`Decision.misses`).
+
+It is longer than other files because a decision is one record, and what it holds is read beside what it is made of.
 """
 
 from dataclasses import dataclass

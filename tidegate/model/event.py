@@ -2,6 +2,8 @@
 
 Every event carries `at` (ms since the epoch, read once by the loop). Ids derive from the offset at which the event
 stands in the log, so an event never holds the id that it creates: `WorkloadSubmitted` at offset 41 creates `w41`.
+
+It is longer than other files because it is a closed list: one small record a kind.
 """
 
 from dataclasses import dataclass, field

@@ -16,6 +16,8 @@ what would only fit there afterwards is named as staying, and the next plan can 
 
 Linear in moves, a few decisions and an audit each; the batch itself as `broker.solver` says. `enough` is asked before
 each move: where it says so the plan ends with the moves it has, which are the most useful ones.
+
+It is longer than other files because a plan is one argument: each step leaves the copy as the next one must find it.
 """
 
 from collections.abc import Callable, Iterator
