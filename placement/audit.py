@@ -1,7 +1,8 @@
 """The auditor: an independent judge of one decision, from the nouns alone.
 
 It shares no code with the engine, the rules, the packing or the scoring: plain loops over plain facts, one site at a
-time, written to be read beside the design rather than to be fast. What a rule of the law means stands in `audit_law`.
+time, written to be read beside the design; equal offers are judged once. What a rule of the law means stands in
+`audit_law`, what is kept of a fleet from one decision to the next in `audit_ground`.
 It runs in tests and before a decision is adopted; a finding refuses the decision and raises an alarm.
 
 What it holds a decision to:
@@ -15,24 +16,28 @@ What it does not judge: which of a site's offers should hold the copies, and the
 advise and bind nobody.
 
 Limits: sites excluded by the caller are not known here, so a miss that says `excluded` is believed. It is linear in
-sites and many times slower than the engine. The file is longer than most because a judge that is read in one place is
-easier to trust; what things cost it works out in `audit_money`, and what has room in `audit_room`.
+sites and offers and some tens of times slower than the engine. The file is longer than most because a judge that is
+read in one place is easier to trust; what things cost it works out in `audit_money`, what has room in `audit_room`.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
 
 from placement import audit_law
+from placement.audit_fit import Rooms, Traits, as_it_is, if_empty
+from placement.audit_ground import ground_of
 from placement.audit_money import Bill, Standing
 from placement.audit_reach import Reach
-from placement.audit_room import Need, Node, Stand, as_it_is, gives, if_empty, needs, wrong_seats
+from placement.audit_room import Stand, gives, needs, wrong_seats
 from placement.audit_sets import LawOverPlaces
 from placement.audit_teams import Teams
-from placement.facts import Copy, SiteFacts
+from placement.facts import SiteFacts
 from placement.fleet import Fleet
 from placement.law import Law
-from tidegate.model.decision import Cost, Decision, Miss, Outcome, Ranked, Score, Slot
+from tidegate.model.decision import Cost, Decision, Lack, Outcome, Ranked, Score, Slot, Unit
 from tidegate.model.mig import gpu_milli
+from tidegate.model.packed import unpack_numbers, zeros
 from tidegate.model.policy import Effect
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
@@ -76,30 +81,27 @@ class _Audit:
             if name not in self.advises
             for home in self.homes
         )
-        self.used: dict[tuple[str, str], dict[int, list[Copy]]] = {}
-        for holding in fleet.holdings.values():
-            for copy in holding.copies:
-                if copy.gpus or copy.resources.cpus_milli or copy.resources.memory_bytes:
-                    self.used.setdefault((copy.site, copy.offer), {}).setdefault(copy.unit, []).append(copy)
+        self.stands = ground_of(fleet).stands
         self.bill = Bill(law, decision.decided_at, workload)
         standing = [facts.site.region for facts in self.facts.values() if facts.site.location == workload.data.origin]
         self.origin_region = standing[0] if standing else ""
         self.all_ranked: tuple[Ranked, ...] = ()
         self.ranked: dict[str, Ranked] = {}
-        self.misses: tuple[Miss, ...] = ()
-        self.missed: set[tuple[str, str]] = set()
-        self.wanted = needs(workload.demand)
+        self.excluded: set[str] = set()
+        self.numbers_say_yes: list[str] = []
+        self.wanted = [Rooms(need) for need in needs(workload.demand)]
+        self.wanted_of_any_model = [Rooms(replace(one.need, models=())) for one in self.wanted]
+        self.traits = Traits(workload.demand)
 
     def findings(self) -> list[str]:
         found: list[str] = []
         names = tuple(sorted(self.facts))
         try:
-            self.misses = self.decision.misses
+            self.read_misses()
             self.all_ranked = self.decision.ranked
         except (IndexError, TypeError, ValueError) as error:
             return [f"the matrix or the ranking cannot be read: {error}"]
         self.ranked = {one.site: one for one in self.all_ranked}
-        self.missed = {(miss.rule, miss.site) for miss in self.misses}
         if self.decision.candidates != names:
             return ["candidates: not every site by name"]
         if self.decision.policies != tuple(policy.ref for policy in self.law.policies):
@@ -129,8 +131,7 @@ class _Audit:
         expected = {rule for verdict in verdicts.values() for rule in verdict} | self.lawful.keys()
         if names and (set(columns) != expected or len(columns) != len(self.decision.columns)):
             return [f"columns: {sorted(set(columns) ^ expected)} should not differ"]
-        excluded = {m.site for m in self.misses if m.rule == "available" and "excluded" in m.found}
-        for name in excluded & verdicts.keys():
+        for name in self.excluded & verdicts.keys():
             verdicts[name]["available"] = False
         for rule, column in columns.items():
             if column.bits and len(column.bits) != _up(len(names), 8):
@@ -141,15 +142,39 @@ class _Audit:
             found_true = self.lawful.get(rule)
             if found_true is None:
                 found_true = sum(1 << row for row, name in enumerate(names) if verdicts[name][rule])
-            differing = [name for row, name in enumerate(names) if (said ^ found_true) >> row & 1]
-            found += [f"{rule} at {name}: not what it said" for name in differing] if said != found_true else []
-        found += [f"{m.rule} at {m.site}: the miss's numbers say yes" for m in self.misses if _says_yes(m)]
-        return found
+            if said != found_true:
+                differing = [name for row, name in enumerate(names) if (said ^ found_true) >> row & 1]
+                found += [f"{rule} at {name}: not what it said" for name in differing]
+        return found + self.numbers_say_yes
+
+    def read_misses(self) -> None:
+        """Every miss, where it lies in its column. IndexError or ValueError where it says nothing."""
+        names = self.decision.candidates
+        for column in self.decision.columns:
+            sites = [names[row] for row in zeros(column.bits, len(names))]
+            parts = (column.offer_codes, column.measured_at, column.samples, column.likely, column.parts)
+            offers, *_ = (unpack_numbers(part, len(sites)) for part in parts)
+            if column.offers and not all(0 <= offer < len(column.offers) for offer in set(offers)):
+                raise IndexError(f"{column.rule}: no such offer")
+            codes = unpack_numbers(column.codes, len(sites))
+            numbers = unpack_numbers(column.numbers, len(sites))
+            if not all(0 <= code < len(column.lacks) for code in set(codes)):
+                raise IndexError(f"{column.rule}: a miss that lacks nothing")
+            compared = {
+                code for code, lack in enumerate(column.lacks) if lack.unit is not Unit.WORDS and not lack.found
+            }
+            for site, code, number in zip(sites, codes, numbers, strict=True) if compared else ():
+                if code in compared and _says_yes(column.lacks[code], number):
+                    self.numbers_say_yes.append(f"{column.rule} at {site}: the miss's numbers say yes")
+            if column.rule == "available":
+                self.excluded |= {
+                    s for s, code in zip(sites, codes, strict=True) if "excluded" in column.lacks[code].found
+                }
 
     def verdicts(self, facts: SiteFacts) -> dict[str, bool]:
         """The auditor's own answer to every rule at one site; `spread` across sites comes later."""
         work, site = self.workload, facts.site
-        offers = [self.offer(site, offer) for offer in facts.offers]
+        offers, wanted = self.stands(site.name), self.wanted
         engines = {"ray"} if work.training else {"process", "kubernetes"}
         answer: dict[str, bool] = {
             name: audit_law.lawful(rule, work, site, facts.offers, self.team) for name, rule in self.on_offers.items()
@@ -159,35 +184,35 @@ class _Audit:
         answer["available"] = facts.reachable and not facts.cordoned
         answer["engine"] = any(engine.value in engines for engine in site.engines)
         answer["latency"] = work.latency is None or self.soon_enough(site, offers)
-        if not answer["latency"]:
-            offers = [replace(o, answers_in_us=0) for o in offers]  # what it would cost all the same is judged too
+        usable_offers = self.usable(facts, even_late=not answer["latency"])  # what it would cost late is judged too
         answer["volume"], answer["volume-free"] = self.reach.travels(site)
         binding = [name for name in self.on_offers if name not in self.advises]
         usable = all(answer[rule] for rule in (*binding, "latency"))
-        shape = if_empty(self.workload.demand, [o for o in offers if o.offer.count > 0])
+        place = self.traits.of(offers)
+        shape = if_empty(self.traits, place)
         if not shape["gpu-model"]:
-            offers = [replace(o, any_model=True) for o in offers]
+            wanted = self.wanted_of_any_model  # nor does it matter then which model it would stand on
         one_copy = usable and all(shape.values())
-        emptied = [self.emptied(o) for o in offers]
-        together = max(sum(self.room(o, w)[0] for o in emptied) for w in self.wanted)
+        emptied = [o.emptied for o in usable_offers]
+        together = max(sum(w.of(o)[0] for o in emptied) for w in wanted)
         shape["copies"] = not one_copy or together >= self.copies
-        shape["spread"] = together < self.copies or max(self.apart(emptied, w) for w in self.wanted) >= self.copies
-        now = as_it_is(self.workload.demand, offers, shape)
+        shape["spread"] = together < self.copies or max(self.apart(emptied, w) for w in wanted) >= self.copies
+        now = as_it_is(self.traits, place, shape)
         has_room = usable and all(shape.values()) and all(now.values())
-        now["copies-free"] = not has_room or max(self.apart(offers, w) for w in self.wanted) >= self.copies
+        now["copies-free"] = not has_room or max(self.apart(usable_offers, w) for w in wanted) >= self.copies
         answer.update(shape)
         answer.update(now)
         answer |= self.teams.allows([o.offer for o in offers])
-        answer["max-cost"] = self.affordable(site, offers)
-        price = self.price(site, offers) if self.teams.budgets else None
-        answer["team-budget"] = price is None or self.teams.within_budget(price[0])
+        matters = work.max_cost_micros_per_hour or self.teams.budgets
+        price = self.price(site, usable_offers, wanted) if matters else None
+        answer["max-cost"] = self.affordable(price)
+        answer["team-budget"] = price is None or not self.teams.budgets or self.teams.within_budget(price[0])
         return answer
 
     def spread_over_sites(self, verdicts: dict[str, dict[str, bool]]) -> None:
         """With `spread: site`, as many sites as copies must do: for good, or none does; and now, or none that would."""
         if not self.by_site:
             return
-        excluded = {m.site for m in self.misses if m.rule == "available" and "excluded" in m.found}
         passing = {
             "volume-free",
             "spread",
@@ -203,7 +228,9 @@ class _Audit:
 
         def allowed(*but: str) -> list[str]:
             return [
-                name for name, verdict in verdicts.items() if name not in excluded and self.passes(name, verdict, *but)
+                name
+                for name, verdict in verdicts.items()
+                if name not in self.excluded and self.passes(name, verdict, *but)
             ]
 
         if len(allowed(*passing)) < self.workload.copies:
@@ -236,38 +263,29 @@ class _Audit:
 
     # Reach and room.
 
-    def offer(self, site: Site, offer: Offer) -> Stand:
-        lawful = self.lawful_offer(site, offer)
-        standing = self.used.get((site.name, offer.name), {})
-        used = {unit: Node(offer, tuple(copies)) for unit, copies in standing.items() if unit < offer.count}
-        within = offer.name in self.teams.may_hold(self.facts[site.name].offers)
-        return Stand(offer, used, offer.count - len(used), self.reach.answers_in_us(site, offer), lawful, within)
+    def usable(self, facts: SiteFacts, *, even_late: bool = False) -> list[Stand]:
+        """The offers of a site that copies may stand on, whether there is room or not."""
+        offers = list(self.stands(facts.site.name))
+        if self.on_offers:
+            offers = [o for o in offers if self.lawful_offer(facts.site, o.offer)]
+        within = self.teams.may_hold(facts.offers)
+        offers = [o for o in offers if o.offer.name in within]
+        if self.workload.latency is None or even_late:
+            return offers
+        soon = {kind: self.in_time(facts.site, kind) for kind in {o.offer.device_class for o in offers}}
+        return [o for o in offers if soon[o.offer.device_class]]
 
-    def soon_enough(self, site: Site, offers: list[Stand]) -> bool:
+    def soon_enough(self, site: Site, offers: Iterable[Stand]) -> bool:
         """Some offer answers in time; a site that offers nothing is judged by the declared service time."""
-        nothing = Offer("", Resources(), device_class="")
-        return any(self.in_time(o) for o in offers or [self.offer(site, nothing)])
+        return any(self.in_time(site, kind) for kind in {o.offer.device_class for o in offers} or {""})
 
-    def in_time(self, o: Stand) -> bool:
-        latency = self.workload.latency
-        return latency is None or (o.answers_in_us is not None and o.answers_in_us <= latency.p99_us)
+    def in_time(self, site: Site, device_class: str) -> bool:
+        """Whether what a site has of a class of device answers in time."""
+        latency, us = self.workload.latency, self.reach.answers_in_us(site, device_class)
+        return latency is None or (us is not None and us <= latency.p99_us)
 
-    def emptied(self, o: Stand) -> Stand:
-        """The same if nothing stood there."""
-        return replace(o, used_units={}, empty=o.offer.count)
-
-    def room(self, o: Stand, wanted: Need) -> tuple[int, int]:
-        """Copies that fit on an offer, and units that can take one."""
-        right_model = not wanted.models or o.any_model or o.offer.gpu_model in wanted.models
-        if not (o.lawful and o.within_quota and right_model) or not gives(o.offer, wanted) or not self.in_time(o):
-            return 0, 0
-        each = o.whole.times(wanted)
-        on_used = [node.times(wanted) for node in o.used_units.values()]
-        units = (o.empty if each else 0) + sum(1 for times in on_used if times)
-        return o.empty * each + sum(on_used), units
-
-    def apart(self, offers: list[Stand], wanted: Need, spread: str = "") -> int:
-        rooms = [(o.offer.zone, *self.room(o, wanted)) for o in offers]
+    def apart(self, offers: Iterable[Stand], wanted: Rooms, spread: str = "") -> int:
+        rooms = [(o.offer.zone, *wanted.of(o)) for o in offers]
         spread = spread or self.workload.spread.value
         if spread == "node":
             return sum(units for _, _, units in rooms)
@@ -290,17 +308,18 @@ class _Audit:
         return found
 
     def check_one(self, one: Ranked, facts: SiteFacts) -> list[str]:
-        offers = {offer.name: self.offer(facts.site, offer) for offer in facts.offers}
+        offers = {o.offer.name: o for o in self.stands(one.site)}
+        usable = {o.offer.name: o for o in self.usable(facts)}
         names = [slot.offer for slot in one.slots]
         if set(names) - offers.keys() or len(set(names)) < len(names) or any(s.site != one.site for s in one.slots):
             return [f"{one.site}: slots that are not offers of the site, once each"]
-        wanted = next((w for w in self.wanted if self.apart(list(offers.values()), w) >= self.copies), None)
+        wanted = next((w for w in self.wanted if self.apart(usable.values(), w) >= self.copies), None)
         if wanted is None or sum(slot.count for slot in one.slots) != self.copies:
             return [f"{one.site}: not as many copies as asked, or no room for them"]
         found: list[str] = []
         zones = [offers[name].offer.zone for name in names]
         for slot in one.slots:
-            copies, units = self.room(offers[slot.offer], wanted)
+            copies, units = wanted.of(usable[slot.offer]) if slot.offer in usable else (0, 0)
             if not 0 < slot.count <= (units if self.workload.spread.value == "node" else copies):
                 found.append(f"{one.site}/{slot.offer}: {slot.count} copies exceed what is free")
         if self.workload.spread.value == "zone" and len(set(zones)) < self.copies:
@@ -316,12 +335,12 @@ class _Audit:
             found.append(f"{one.site}: scores {score}, said {one.score}")
         return found
 
-    def units(self, slot: Slot, o: Stand, wanted: Need, spread: str = "") -> int:
-        each = o.whole.times(wanted)
+    def units(self, slot: Slot, o: Stand, wanted: Rooms, spread: str = "") -> int:
+        each = wanted.each(o)
         return slot.count if (spread or self.workload.spread.value) == "node" else _up(slot.count, each)
 
     def cost(
-        self, site: Site, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need, spread: str = ""
+        self, site: Site, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Rooms, spread: str = ""
     ) -> tuple[Cost, bool]:
         """The cost of slots at a site, and whether every bought unit in it has a listed price."""
         standing = [
@@ -329,36 +348,36 @@ class _Audit:
                 offers[slot.offer].offer,
                 slot.count,
                 self.units(slot, offers[slot.offer], wanted, spread),
-                offers[slot.offer].whole.times(wanted),
+                wanted.each(offers[slot.offer]),
             )
             for slot in slots
         ]
         return self.bill.cost(site, standing, self.origin_region)
 
-    def affordable(self, site: Site, offers: list[Stand]) -> bool:
+    def affordable(self, price: tuple[int, bool] | None) -> bool:
         """The ceiling against the price."""
-        most, price = self.workload.max_cost_micros_per_hour, self.price(site, offers)
+        most = self.workload.max_cost_micros_per_hour
         return not (most and price) or (price[1] and price[0] * (self.workload.copies if self.by_site else 1) <= most)
 
-    def price(self, site: Site, offers: list[Stand]) -> tuple[int, bool] | None:
+    def price(self, site: Site, offers: list[Stand], wants: list[Rooms]) -> tuple[int, bool] | None:
         """What the copies cost, and whether every price is known; None where they could not stand there at all.
 
         As far apart as asked, now or else if nothing stood there; or else however close, now or if nothing did.
         """
         asked = self.workload.spread.value
         for spread in (asked, "none") if asked in ("node", "zone") else (asked,):
-            for there in (offers, [self.emptied(o) for o in offers]):
-                wanted = next((w for w in self.wanted if self.apart(there, w, spread) >= self.copies), None)
+            for there in (offers, [o.emptied for o in offers]):
+                wanted = next((w for w in wants if self.apart(there, w, spread) >= self.copies), None)
                 if wanted is not None:
                     return self.cheapest(site, there, wanted, spread)
         return None
 
-    def cheapest(self, site: Site, offers: list[Stand], wanted: Need, spread: str) -> tuple[int, bool]:
+    def cheapest(self, site: Site, offers: list[Stand], wanted: Rooms, spread: str) -> tuple[int, bool]:
         """The cheapest single offer with room for all copies or, where there is none, several offers filled."""
         by_name = {o.offer.name: o for o in offers}
         choices: list[tuple[int, int, int, bool]] = []
         for index, o in enumerate(offers):
-            copies, units = self.room(o, wanted)
+            copies, units = wanted.of(o)
             most_here = units if spread == "node" else min(copies, 1) if spread == "zone" else copies
             if most_here >= self.copies:
                 slots = (Slot(site.name, o.offer.name, self.copies),)
@@ -370,14 +389,14 @@ class _Audit:
         cost, known = self.cost(site, self.filled(site, offers, wanted, spread), by_name, wanted, spread)
         return cost.total, known
 
-    def filled(self, site: Site, offers: list[Stand], wanted: Need, spread: str) -> tuple[Slot, ...]:
+    def filled(self, site: Site, offers: list[Stand], wanted: Rooms, spread: str) -> tuple[Slot, ...]:
         """The copies on several offers: the cheapest per copy first, one in each zone where the spread is by zone."""
         left, zones = self.copies, set[str]()
         by_price: list[tuple[int, int, int]] = []
         for index, o in enumerate(offers):
-            copies, units = self.room(o, wanted)
+            copies, units = wanted.of(o)
             if copies:
-                each = o.whole.times(wanted)
+                each = wanted.each(o)
                 full, _ = self.bill.cost(site, [Standing(o.offer, each, 1, each)], self.origin_region)
                 paid = full.compute + full.idle + full.spot_loss + full.availability
                 by_price.append((_up(paid, each), index, units if spread == "node" else copies))
@@ -390,17 +409,17 @@ class _Audit:
             slots += [Slot(site.name, offers[index].offer.name, count)] if count else []
         return tuple(slots)
 
-    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need, spread: str = "") -> int:
+    def stranded(self, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Rooms, spread: str = "") -> int:
         """Thousandths of a GPU left over beside the copies on the units they stand on."""
-        left = 0
-        share = wanted.resources.gpus * 1000 + wanted.share + gpu_milli(wanted.profile)
+        left, need = 0, wanted.need
+        share = need.resources.gpus * 1000 + need.share + gpu_milli(need.profile)
         for slot in slots:
             o = offers[slot.offer]
             gpus = o.offer.resources.gpus * self.units(slot, o, wanted, spread)
             left += max(gpus * 1000 - slot.count * share, 0)
         return left
 
-    def score(self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Need) -> Score:
+    def score(self, site: Site, money: int, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Rooms) -> Score:
         prefer = self.workload.prefer
         leans = bool(prefer.tiers or prefer.sites)
         liked = site.tier in prefer.tiers or site.name in prefer.sites
@@ -441,8 +460,8 @@ class _Audit:
             offer = next((offer for offer in facts.offers if offer.name == slot.offer), None)
             if offer is None:
                 return [f"{slot.site}: no offer {slot.offer}"]
-            stands = self.offer(facts.site, offer)
-            need = self.wanted[0] if all(seat.gpus for seat in mine) else self.wanted[-1]
+            stands = next(o for o in self.stands(slot.site) if o.offer.name == slot.offer)
+            need = (self.wanted[0] if all(seat.gpus for seat in mine) else self.wanted[-1]).need
             if (need.models and offer.gpu_model not in need.models) or not gives(offer, need):
                 found.append(f"{slot.site}/{slot.offer}: does not give out what is wanted")
             alone = self.workload.spread.value == "node"
@@ -467,10 +486,8 @@ def _up(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
 
 
-def _says_yes(miss: Miss) -> bool:
+def _says_yes(lack: Lack, found: int) -> bool:
     """Whether a miss that compares numbers would be satisfied by them."""
-    if miss.unit.value == "words" or miss.found:
-        return False
-    if miss.operator == "Ge":
-        return miss.found_number >= miss.wanted_number
-    return miss.operator == "Le" and miss.found_number <= miss.wanted_number
+    if lack.operator == "Ge":
+        return found >= lack.wanted_number
+    return lack.operator == "Le" and found <= lack.wanted_number

@@ -1,10 +1,11 @@
 """The auditor's own arithmetic of money: what slots at one site cost per hour, by cause, and whether that is known.
 
-It shares no code with `placement.scoring`, nor with the choice of books and prices in `placement.money`: it looks
-through the books' own lists for every question, in whole numbers of any size, and is read beside `PriceBook` alone.
+It shares no code with `placement.scoring`, nor with the choice of books and prices in `placement.money`: it reads
+the books' own lists, works in whole numbers of any size, and is read beside `PriceBook` alone.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 from placement.law import Law
 from tidegate.model.decision import Cost, Decision
@@ -36,6 +37,18 @@ class Bill:
         self.workload = workload
         self.found: dict[tuple[str, Pricing, str, int, str], int | None] = {}
         self.books = self.believed(law, now)
+        self.by_type: dict[tuple[str, str, Pricing], Price] = {}
+        self.by_gpu: dict[tuple[str, str, Pricing], Price] = {}
+        for price in self.every_price():
+            self.by_type.setdefault((price.instance_type, price.region, price.pricing), price)
+            if not price.instance_type:
+                self.by_gpu.setdefault((price.gpu_model, price.region, price.pricing), price)
+        # What the books say is looked for once for all places and offers that it goes by.
+        self.egress = cache(self._egress)
+        self.idle_owned_ppm = cache(self._idle_owned_ppm)
+        self.uplift_ppm = cache(self._uplift_ppm)
+        self.dearest = cache(self._dearest)
+        self.availability = cache(self._availability)
 
     def believed(self, law: Law, now: int) -> list[PriceBook]:
         """The books that hold, the one that is believed first of all first."""
@@ -76,9 +89,9 @@ class Bill:
                 idle += paid
             else:
                 known = known and price is not None
-                bought = paid = (self.dearest(one.offer) if price is None else price) * one.units
+                bought = paid = (self.dearest(one.offer.resources.gpus) if price is None else price) * one.units
                 compute += bought
-            said = self.availability(one.offer, site)
+            said = self.availability(one.offer.pricing, one.offer.instance_type or one.offer.name, site.region)
             lost = min(_up(said.interruptions_ppm_per_hour * self.lost_ms(said), 3_600_000), MOST_LOST)
             still = min(lost * one.units, MOST_LOST) if self.workload.training else lost
             stalls += still
@@ -87,8 +100,10 @@ class Bill:
             availability += _up(paid * min(_up((WHOLE - there) * WHOLE, there), MOST_LOST), WHOLE)
         if self.workload.training and len(standing) > 1:
             spot_loss = _up((compute + idle) * min(stalls, MOST_LOST), WHOLE)
-        uplift = _up((compute + idle) * self.uplift_ppm(site), WHOLE)
-        return Cost(compute, self.egress(site, origin_region), uplift, idle, spot_loss, availability), known
+        uplift = _up((compute + idle) * self.uplift_ppm(site.jurisdiction), WHOLE)
+        return Cost(
+            compute, self.egress(site.location, site.region, origin_region), uplift, idle, spot_loss, availability
+        ), known
 
     def lost_ms(self, said: Availability) -> int:
         """What one interruption costs in time."""
@@ -110,21 +125,18 @@ class Bill:
         name, gpus = offer.instance_type or offer.name, offer.resources.gpus
         for kind in kinds:
             for where in (site.region, ""):
-                for price in self.every_price():
-                    if (price.instance_type, price.region, price.pricing) == (name, where, kind):
-                        return _hourly(price, 1)
+                if (name, where, kind) in self.by_type:
+                    return _hourly(self.by_type[name, where, kind], 1)
             for where in (site.region, ""):
-                for price in self.every_price():
-                    by_gpu = not price.instance_type and offer.gpu_model and gpus
-                    if by_gpu and (price.gpu_model, price.region, price.pricing) == (offer.gpu_model, where, kind):
-                        return _hourly(price, gpus)
+                if offer.gpu_model and gpus and (offer.gpu_model, where, kind) in self.by_gpu:
+                    return _hourly(self.by_gpu[offer.gpu_model, where, kind], gpus)
         return None
 
-    def dearest(self, offer: Offer) -> int:
-        """The dearest unit that any book in force knows; a price by the GPU is taken for all of the offer's."""
+    def _dearest(self, gpus: int) -> int:
+        """The dearest unit that any book in force knows; a price by the GPU is taken for all so many."""
         counted = {_price_key(price): price for price in reversed(list(self.every_price()))}
         return max(
-            (_hourly(price, 1) * (1 if price.instance_type else offer.resources.gpus) for price in counted.values()),
+            (_hourly(price, 1) * (1 if price.instance_type else gpus) for price in counted.values()),
             default=0,
         )
 
@@ -132,26 +144,25 @@ class Bill:
         """All prices, those that count before those that do not: by book, and within a book the last one first."""
         return [price for book in self.books for price in reversed(book.prices)]
 
-    def idle_owned_ppm(self) -> int:
+    def _idle_owned_ppm(self) -> int:
         owning = [book for book in self.books if any(price.pricing is Pricing.OWNED for price in book.prices)]
         return (owning or self.books)[0].idle_owned_ppm
 
-    def availability(self, offer: Offer, site: Site) -> Availability:
+    def _availability(self, pricing: Pricing, name: str, region: str) -> Availability:
         every = [one for book in self.books for one in reversed(book.availability)]
-        name = offer.instance_type or offer.name
-        for kind, where in ((name, site.region), (name, ""), ("", site.region), ("", "")):
+        for kind, where in ((name, region), (name, ""), ("", region), ("", "")):
             for one in every:
-                if (one.pricing, one.instance_type, one.region) == (offer.pricing, kind, where):
+                if (one.pricing, one.instance_type, one.region) == (pricing, kind, where):
                     return one
         return Availability()
 
-    def egress(self, site: Site, region: str) -> int:
+    def _egress(self, location: str, destination: str, region: str) -> int:
         data = self.workload.data
-        if not data.origin or site.location == data.origin or (region and region == site.region):
+        if not data.origin or location == data.origin or (region and region == destination):
             return 0
         source = region or data.origin
         every = [one for book in self.books for one in reversed(book.egress)]
-        for pair in ((source, site.region), (source, ""), ("", site.region), ("", "")):
+        for pair in ((source, destination), (source, ""), ("", destination), ("", "")):
             for one in every:
                 if (one.source, one.destination) == pair:
                     minute, day = 60_000, 24 * 3_600_000
@@ -163,7 +174,7 @@ class Bill:
                     return min(_up(moved * micros, unit * 24 * once), 10**17)
         return 0
 
-    def uplift_ppm(self, site: Site) -> int:
+    def _uplift_ppm(self, jurisdiction: str) -> int:
         counted: dict[tuple[str, str], int] = {}
         for book in self.books:
             for one in reversed(book.uplifts):
@@ -172,7 +183,7 @@ class Bill:
         return sum(
             ppm
             for (law, data_class), ppm in counted.items()
-            if not law or site.jurisdiction == law or site.jurisdiction in GROUPS.get(law, ())
+            if not law or jurisdiction == law or jurisdiction in GROUPS.get(law, ())
             if data_class in classes or "unknown" in classes
         )
 

@@ -3,9 +3,10 @@
 It shares no code with `placement.reach` nor with the rules, and is read beside the sections on them in `DESIGN`.
 """
 
+from placement.audit_ground import ground_of
 from placement.facts import Measurement
 from placement.fleet import Fleet
-from tidegate.model.site import Offer, Site
+from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 
 MINUTE_MS = 60_000
@@ -17,12 +18,9 @@ class Reach:
     def __init__(self, workload: Workload, fleet: Fleet, digest: str, now: int) -> None:
         self.workload, self.digest, self.now = workload, digest, now
         self.links, self.service_times = fleet.links, fleet.service_times
-        self.sent: dict[str, int] = {}
-        for holding in fleet.holdings.values():
-            for one in holding.carried:
-                self.sent[one.site] = self.sent.get(one.site, 0) + one.bytes_per_day
+        self.sent = ground_of(fleet).sent
 
-    def answers_in_us(self, site: Site, offer: Offer) -> int | None:
+    def answers_in_us(self, site: Site, device_class: str) -> int | None:
         """Round trip and service time; None where the round trip is not known."""
         latency = self.workload.latency
         if latency is None:
@@ -36,7 +34,7 @@ class Reach:
             if trip is None:
                 return None
             trips.append(trip)
-        measured = self.service_times.get((self.digest, offer.device_class)) if offer.device_class else None
+        measured = self.service_times.get((self.digest, device_class)) if device_class else None
         return max(trips, default=0) + (self.counted(measured, latency.service_time_us) or 0)
 
     def travels(self, site: Site) -> tuple[bool, bool]:

@@ -204,11 +204,15 @@ class Stand:
     offer: Offer
     used_units: dict[int, Node]
     empty: int
-    answers_in_us: int | None
-    lawful: bool
-    within_quota: bool = True
-    any_model: bool = False
-    """Whether a model that was not asked for is judged all the same, since the site has none that was."""
+    kind: int
+    """The same for offers whose units, and what is on them, are the same."""
+    bare: "Stand | None" = None
+    """The same if nothing stood there, where something does."""
+
+    @property
+    def emptied(self) -> "Stand":
+        """The same if nothing stood there."""
+        return self.bare or self
 
     @property
     def nodes(self) -> list[Node]:
@@ -219,74 +223,6 @@ class Stand:
     def whole(self) -> Node:
         """An empty unit."""
         return Node(self.offer)
-
-
-def if_empty(demand: Demand, offers: list[Stand]) -> dict[str, bool]:
-    """The rules on what one copy needs of a unit, if nothing stood on it."""
-    need = needs(demand)[0]
-    asked, on_gpu = need.resources, need.on_gpu and not demand.cpu_fallback
-    part = on_gpu and bool(need.share or need.profile)
-    models = need.models if not demand.cpu_fallback else ()
-
-    def memory_of(o: Stand) -> int:
-        profile = profile_of(o.offer, need.profile)
-        if need.profile:
-            return profile.memory_mib * 2**20 if profile else 0
-        return o.offer.resources.gpu_memory_bytes if o.offer.resources.gpus else 0
-
-    gpus = any((o.offer.resources.gpus if part else o.whole.free_gpus()) >= (asked.gpus or 1) for o in offers)
-    return {
-        "gpus": not on_gpu or gpus,
-        "gpu-model": not models or any(o.offer.gpu_model in models for o in offers),
-        "gpu-memory": demand.cpu_fallback
-        or not asked.gpu_memory_bytes
-        or any(memory_of(o) >= asked.gpu_memory_bytes for o in offers),
-        "gpu-sharing": not part or any(o.offer.resources.gpus and gives(o.offer, need, memory=False) for o in offers),
-        "cpus": not asked.cpus_milli or any(o.whole.cpus >= asked.cpus_milli for o in offers),
-        "memory": not asked.memory_bytes or any(o.whole.memory >= asked.memory_bytes for o in offers),
-    }
-
-
-def as_it_is(demand: Demand, offers: list[Stand], shape: dict[str, bool]) -> dict[str, bool]:
-    """The rules on what one copy needs of a unit, as units are now: no "no" where an empty one would not do."""
-    need, fallback = needs(demand)[0], demand.cpu_fallback
-    asked = need.resources
-    if need.share:
-        shared = [o for o in offers if gives(o.offer, need, memory=False)]
-        gpus = [(max((node.milli(g) for g in node.gpus), default=0), node) for o in shared for node in o.nodes]
-        gpu_free, could = (
-            any(most >= need.share for most, _ in gpus),
-            any(o.offer.count * o.offer.resources.gpus for o in shared),
-        )
-        sizes = [max((node.bytes(g) for g in node.gpus), default=0) for o in shared for node in o.nodes]
-        size_could = any(
-            o.offer.count and o.offer.resources.gpus and o.offer.resources.gpu_memory_bytes >= asked.gpu_memory_bytes
-            for o in shared
-        )
-    elif need.profile:
-        having = [o for o in offers if gives(o.offer, need)]
-        gpu_free = any(node.on_gpus(need) > 0 for o in having for node in o.nodes)
-        could = any(o.offer.count and o.whole.on_gpus(need) for o in having)
-        sizes, size_could = [], False
-    else:
-        gpu_free = any(node.free_gpus() >= asked.gpus for o in offers for node in o.nodes)
-        could = any(o.offer.count and o.whole.free_gpus() >= asked.gpus for o in offers)
-        sizes = [o.offer.resources.gpu_memory_bytes for o in offers for node in o.nodes if node.free_gpus()]
-        size_could = any(
-            o.offer.count and o.whole.free_gpus() and o.offer.resources.gpu_memory_bytes >= asked.gpu_memory_bytes
-            for o in offers
-        )
-    size_asked = 0 if fallback or need.profile else asked.gpu_memory_bytes
-    return {
-        "gpus-free": fallback or not need.on_gpu or gpu_free or not could,
-        "gpu-memory-free": not size_asked or any(size >= size_asked for size in sizes) or not size_could,
-        "cpus-free": not shape["cpus"]
-        or not asked.cpus_milli
-        or any(node.cpus >= asked.cpus_milli for o in offers for node in o.nodes),
-        "memory-free": not shape["memory"]
-        or not asked.memory_bytes
-        or any(node.memory >= asked.memory_bytes for o in offers for node in o.nodes),
-    }
 
 
 def wrong_seats(

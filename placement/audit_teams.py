@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 
-from placement.facts import Holding
+from placement.audit_ground import Sums, count_gpus, ground_of, more
 from placement.fleet import Fleet
 from placement.law import Law
 from tidegate.model.money import Quota, Team
 from tidegate.model.site import Offer
 from tidegate.model.workload import Workload
-
-Sums = dict[str, int]
 
 
 class Teams:
@@ -26,35 +24,11 @@ class Teams:
         self.workload, self.now = workload, now
         self.teams = {team.name: team for team in law.teams}
         self.accounts = fleet.ledger.accounts
-        self.capacity: Sums = {}
+        ground = ground_of(fleet)
+        self.capacity, self.held, self.firm, self.sums_of = ground.capacity, ground.held, ground.firm, ground.sums_of
         self._within: dict[tuple[str, str], bool] = {}
-        sites = dict(fleet.sites)
-        for facts in sites.values():
-            for offer in facts.offers:
-                whole = offer.resources
-                _count(self.capacity, whole.gpus * offer.count * 1000, offer.gpu_model)
-                _more(self.capacity, "cpus", whole.cpus_milli * offer.count)
-                _more(self.capacity, "memory", whole.memory_bytes * offer.count)
-        self.held: dict[str, Sums] = {}
-        self.firm: dict[str, Sums] = {}
-        for holding in fleet.holdings.values():
-            sums = self.sums_of(holding, fleet)
-            for books in (self.held, *(() if holding.right.yields else (self.firm,))):
-                for name, amount in sums.items():
-                    _more(books.setdefault(holding.team, {}), name, amount)
         self.way = self.way_of(workload.team or "(none)")
         self.budgets = any(self.teams[name].budget_micros_per_month for name in self.way if name in self.teams)
-
-    def sums_of(self, holding: Holding, fleet: Fleet) -> Sums:
-        """What one workload holds at one place."""
-        sums: Sums = {}
-        for copy in holding.copies:
-            known = fleet.sites.get(copy.site)
-            found = [o for o in known.offers if o.name == copy.offer] if known else []
-            _count(sums, copy.gpu_milli, found[0].gpu_model if found else "")
-            _more(sums, "cpus", copy.resources.cpus_milli)
-            _more(sums, "memory", copy.resources.memory_bytes)
-        return sums
 
     def guarantee_of(self, name: str) -> Sums:
         """What a team is guaranteed."""
@@ -69,9 +43,9 @@ class Teams:
 
     def allows(self, offers: Sequence[Offer]) -> dict[str, bool]:
         """The verdicts of `team-limit` and `team-quota` on a place with these offers."""
-        models = {offer.gpu_model for offer in offers if self.meant(offer)}
         if not self.workload.demand.gpu_milli or not self._models_matter:
             return {"team-limit": self.within_limits(""), "team-quota": self.within_share("")}
+        models = {offer.gpu_model for offer in offers if self.meant(offer)}
         if not models:
             return {"team-limit": True, "team-quota": True}
         return {
@@ -214,15 +188,15 @@ class Teams:
         for team, held in books.items():
             if not name or name in self.way_of(team):
                 for what, amount in held.items():
-                    _more(sums, what, amount)
+                    more(sums, what, amount)
         return sums
 
     def asked(self, model: str) -> Sums:
         demand, copies = self.workload.demand, self.workload.copies
         sums: Sums = {}
-        _count(sums, demand.gpu_milli * copies, model)
-        _more(sums, "cpus", demand.resources.cpus_milli * copies)
-        _more(sums, "memory", demand.resources.memory_bytes * copies)
+        count_gpus(sums, demand.gpu_milli * copies, model)
+        more(sums, "cpus", demand.resources.cpus_milli * copies)
+        more(sums, "memory", demand.resources.memory_bytes * copies)
         return {what: amount for what, amount in sums.items() if amount}
 
     @cached_property
@@ -280,13 +254,3 @@ def _sums(quota: Quota) -> Sums:
     found = {"gpus": whole.gpus * 1000, "cpus": whole.cpus_milli, "memory": whole.memory_bytes}
     found |= {f"gpus/{model}": milli for model, milli in quota.gpu_models.items()}
     return {what: amount for what, amount in found.items() if amount}
-
-
-def _count(sums: Sums, gpu_milli: int, model: str) -> None:
-    _more(sums, "gpus", gpu_milli)
-    if model:
-        _more(sums, f"gpus/{model}", gpu_milli)
-
-
-def _more(sums: Sums, what: str, amount: int) -> None:
-    sums[what] = sums.get(what, 0) + amount

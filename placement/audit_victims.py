@@ -10,7 +10,8 @@ then by importance and by who has held room longer. That each victim is needed, 
 
 from dataclasses import dataclass, field
 
-from placement.audit_teams import Sums, Teams, covered
+from placement.audit_ground import Sums
+from placement.audit_teams import Teams, covered
 from placement.fleet import Fleet
 from placement.law import Law
 from tidegate.model.decision import Victim
@@ -39,7 +40,7 @@ def audit(workload: Workload, victims: tuple[Victim, ...], fleet: Fleet, law: La
         one = work.setdefault(
             name, _Work(name, holding.team or "(none)", right.yields, ORDER.index(right.importance), right.since, {})
         )
-        for what, amount in teams.sums_of(holding, fleet).items():
+        for what, amount in teams.sums_of(holding).items():
             one.sums[what] = one.sums.get(what, 0) + amount
     models = {offer.gpu_model for facts in fleet.sites.values() for offer in facts.offers if teams.meant(offer)} or {""}
     said = {victim.workload_id for victim in victims}

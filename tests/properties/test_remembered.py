@@ -12,9 +12,11 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from placement.audit import audit
 from placement.engine import decide
 from placement.fleet import Fleet
 from placement.law import Law
+from tests.properties.test_placement import mutants
 from tests.properties.worlds import ORIGINS, World, laws, workloads, worlds
 from tidegate.model.decision import Decision
 from tidegate.model.workload import Workload
@@ -78,6 +80,24 @@ def test_what_is_remembered_never_changes_an_answer(
         decision = asked(workload, fleet, law, now)
         never_asked = Law(law.policies, law.price_book, law.teams, law.books)
         assert encode(decision) == encode(asked(workload, again(fleet), never_asked, now))
+        happen(data, fleet, workload, decision, number, now)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(workloads(), min_size=1, max_size=4), worlds(), laws(), st.data())
+def test_what_the_auditor_keeps_never_changes_its_judgement(
+    mixed: list[Workload], world: World, law: Law, data: st.DataObject
+) -> None:
+    fleet, now = world.fleet(), 5
+    for number in range(data.draw(st.integers(2, 6))):
+        workload = data.draw(st.sampled_from(mixed))
+        now += data.draw(st.sampled_from((0, 1, HOUR_MS, 25 * HOUR_MS)))
+        decision = asked(workload, fleet, law, now)
+        wrong = data.draw(st.sampled_from(mutants(decision)))[1]
+        for one in (decision, wrong):
+            fresh = audit(workload, one, again(fleet), law, model_digest=MODEL)
+            assert audit(workload, one, fleet, law, model_digest=MODEL) == fresh
+        assert audit(workload, decision, fleet, law, model_digest=MODEL) == ()
         happen(data, fleet, workload, decision, number, now)
 
 
