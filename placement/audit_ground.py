@@ -44,8 +44,10 @@ class Ground:
         if offers != self.offers or len(self._kinds) > MOST_KINDS:
             self.__init__()  # type: ignore[misc]
             self._declare(offers)
+        self.offers = offers  # the very objects, which are compared faster than equal ones the next time
         now = dict(fleet.holdings)
         if now == self.holdings:
+            self.holdings = now
             return
         for name, before in self.holdings.items():
             if now.get(name) != before:
@@ -72,7 +74,6 @@ class Ground:
         return sums
 
     def _declare(self, offers: dict[str, tuple[Offer, ...]]) -> None:
-        self.offers = offers
         for site, there in offers.items():
             for offer in there:
                 self.models[site, offer.name] = offer.gpu_model
