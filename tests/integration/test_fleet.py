@@ -26,7 +26,7 @@ spec:
   model: {{uri: "sha256:{digest}", format: onnx, madeFrom: [{{classes: [pii], subjects: [DE]}}]}}
   demand: {{cpus: 500m, memory: 256Mi}}
   data: {{classes: [pii], subjects: [DE], origin: plant-leipzig, bytesPerDay: 2Gi}}
-  latency: {{p99: 50ms, from: [plant-leipzig]}}
+  latency: {{p99: 10s, from: [plant-leipzig]}}
   audit: every_prediction
 """
 ROW = np.array([[1, 2, 3, 4]], dtype=np.float32)

@@ -54,6 +54,8 @@ def acknowledged(machine: BrokerMachine, history: History, findings: Findings) -
         if times > 1:
             findings.add(f"2: {key} was carried out {times} times")
     for asked in history.asked:
+        if asked.otherwise:
+            findings.add(f"2: {asked.key} was answered {asked.acknowledged}, then {asked.otherwise}")
         if asked.refused and keys[asked.key]:
             findings.add(f"2: {asked.key} was refused ({asked.refused}) and is in the log")
     submitted = {asked.acknowledged: asked.key for asked in history.asked if asked.verb == "submit"}

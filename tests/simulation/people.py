@@ -42,6 +42,8 @@ class Asked:
     refused: str = ""
     sent: int = 0
     """How often it was sent."""
+    otherwise: str = ""
+    """What it was answered when it was sent again after its answer, where that was not the same."""
 
 
 @dataclass
@@ -87,12 +89,24 @@ class Engineer:
             async with SimulatedChannel(self._network, self.process, self.process.name, ADDRESS) as channel:
                 try:
                     asked.acknowledged = await call(channel)
+                    if self._random.random() < 0.1:  # as whoever lost the answer would
+                        await self._again(asked, call, channel)
                     return
                 except grpc.aio.AioRpcError as error:
                     if error.code() not in UNANSWERED:
                         asked.refused = f"{error.code().name}: {error.details()}"
                         return
             await elapse(self._random.random() * 2)
+
+    async def _again(self, asked: Asked, call: Callable[[Any], Any], channel: Any) -> None:
+        """The same request under the same key: the same answer, or none."""
+        await elapse(self._random.random() * 3)
+        try:
+            answer = await call(channel)
+        except grpc.aio.AioRpcError as error:
+            answer = asked.acknowledged if error.code() in UNANSWERED else f"{error.code().name}: {error.details()}"
+        if answer != asked.acknowledged:
+            asked.otherwise = answer
 
     def _request(self, key: str) -> tuple[str, Callable[[Any], Any]]:
         chance = self._random.random()
