@@ -12,8 +12,9 @@ The decision is audited (`placement.audit`) and recorded by the broker. `plan` i
 records changes nothing.
 
 Time: over 1,000 sites, 10,000 offers and 200 policy rules, on one core of a busy machine, a decision never seen before
-takes 1.4 ms of CPU (p50; p99 2.1), one of a class seen before 0.06 ms while nothing has changed. A refusal that is
-advised (`advise`) takes some 15 ms, most of it trying changes; the auditor's own pass some 400 ms. `make bench` tells.
+takes 1.4 to 1.8 ms of CPU (p50; p99 2.1 to 3.6), one of a class seen before 0.06 ms while nothing has changed. A
+refusal that is advised (`advise`) takes some 15 ms, most of it trying changes; the auditor's own pass some 50 ms, or
+110 where it sees a fleet for the first time. `make bench` tells.
 """
 
 from placement.classes import consider, stand, with_ties
