@@ -39,12 +39,8 @@ from tidegate.model.decision import Cost, Decision, Lack, Outcome, Ranked, Score
 from tidegate.model.mig import gpu_milli
 from tidegate.model.packed import unpack_numbers, zeros
 from tidegate.model.policy import Effect
-from tidegate.model.quantity import Resources
 from tidegate.model.site import Offer, Site
 from tidegate.model.workload import Workload
-
-Amounts = tuple[int, int, int]
-"""GPUs, thousandths of a CPU, bytes of memory."""
 
 
 def audit(workload: Workload, decision: Decision, fleet: Fleet, law: Law, *, model_digest: str = "") -> tuple[str, ...]:
@@ -467,10 +463,6 @@ class _Audit:
             alone = self.workload.spread.value == "node"
             found += wrong_seats(stands.used_units, offer, slot.site, need, mine, alone=alone)
         return found
-
-
-def _amounts(resources: Resources) -> Amounts:
-    return resources.gpus, resources.cpus_milli, resources.memory_bytes
 
 
 def _tie(workload: str, site: str) -> int:
