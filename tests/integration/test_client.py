@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.brokers import BrokerProcess
-from tests.support.until import until
+from tests.support.until import until, until_async
 from tidegate import manifests
 from tidegate.client.aio import AsyncClient
 from tidegate.client.client import Client
@@ -148,7 +148,11 @@ async def test_the_awaited_client_does_the_same(broker):
         assert [view.phase async for view in client.watch("a-job")] == ["refused"]
         assert len(await client.sites()) == 4
         assert [event.kind async for event in client.events(about="a-job")][-1] == "workload_decided"
-        assert (await client.trace(submission.workload_id)).spans
+
+        async def spans():
+            return (await client.trace(submission.workload_id)).spans
+
+        await until_async(spans, 15, "its spans to be stored")
 
 
 async def test_many_submissions_travel_in_one_message(broker):

@@ -5,13 +5,14 @@ Real processes throughout: a broker, an on-prem agent, an edge agent and their m
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.support.until import until
-from tidegate.cli.local.fleet import LocalFleet, member
+from tidegate.cli.local.fleet import EXAMPLE, LocalFleet, member
 from tidegate.cli.local.survivors import left_behind
 from tidegate.client.client import Client
 from tidegate.model.decision import Outcome
@@ -26,21 +27,35 @@ spec:
   model: {{uri: "sha256:{digest}", format: onnx, madeFrom: [{{classes: [pii], subjects: [DE]}}]}}
   demand: {{cpus: 500m, memory: 256Mi}}
   data: {{classes: [pii], subjects: [DE], origin: plant-leipzig, bytesPerDay: 2Gi}}
-  latency: {{p99: 10s, from: [plant-leipzig]}}
+  latency: {{p99: 50ms, from: [plant-leipzig]}}
   audit: every_prediction
 """
+SITES = EXAMPLE / "sites.yaml"
 ROW = np.array([[1, 2, 3, 4]], dtype=np.float32)
 
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Iterator[LocalFleet]:
-    fleet = LocalFleet(tmp_path, members=(member("on-prem-leipzig"), member("press-7")))
+    """How long things take here is left out of what is decided: the way to the computer room is as declared, and what
+    is measured of the model on the press's device says nothing of the room's nodes.
+    """
+    room = replace(member("on-prem-leipzig"), measured=False)
+    fleet = LocalFleet(tmp_path, members=(room, member("press-7")))
     try:
         fleet.start(lambda _: None)
+        with Client(fleet.broker_address) as client:
+            client.apply(of_another_class(SITES.read_text()))
         yield fleet
     finally:
         fleet.stop(lambda _: None)
     assert left_behind(tmp_path) == []
+
+
+def of_another_class(sites: str) -> str:
+    """The sites as declared, but that the computer room's nodes are of a class of their own."""
+    node = "instanceType: own-node,"
+    assert sites.count(node) == 1
+    return sites.replace(node, f"{node} deviceClass: server,")
 
 
 def plus_one() -> bytes:

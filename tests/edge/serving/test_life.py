@@ -68,7 +68,7 @@ def test_the_ready_file_tells_where_who_and_how_fast(server: Served, digits_mode
     digits = next(model for model in ready["models"] if model["name"] == "digits")
     assert digits["digest"] == digits_model.digest
     assert digits["generation"] == 7
-    assert 0 < digits["service_time_p50_us"] <= digits["service_time_p99_us"] < 100_000
+    assert 0 < digits["service_time_p50_us"] <= digits["service_time_p99_us"]
     assert Path(ready["unix"]).stat().st_mode & 0o777 == 0o600
 
 
