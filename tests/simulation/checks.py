@@ -109,6 +109,8 @@ def at_rest(state: State, machines: list[AgentMachine], agents: dict[str, AgentP
             findings.add(f"{record.id} is {record.phase}, not running: {record.detail}")
         if record.phase is Phase.STOPPING:
             findings.add(f"{record.id} is still being stopped at {record.holding}")
+        if record.phase is Phase.RUNNING and record.leaving:
+            findings.add(f"{record.id} runs at {record.sites} and has never left {record.leaving}")
 
 
 def telemetry(machine: BrokerMachine, machines: list[AgentMachine], findings: Findings) -> None:
