@@ -133,6 +133,11 @@ def ground_of(fleet: Fleet) -> Ground:
     return ground
 
 
+def forget(fleet: Fleet) -> None:
+    """Know nothing of a fleet any more: the next judgement counts it from the beginning."""
+    _KEPT.pop(fleet, None)
+
+
 def count_gpus(sums: Sums, gpu_milli: int, model: str) -> None:
     """Add GPUs, and those of a model beside."""
     more(sums, "gpus", gpu_milli)
