@@ -31,9 +31,10 @@ from agents.gpu.nvml import discover, offers
 from agents.link.probe import responder
 from agents.link.session import Identity, Link
 from agents.runtime.site import Site
-from agents.spool import Limits, RealFiles, SpoolReader, SpoolWriter
-from agents.store import HeldStore, write_whole
+from agents.spool import Limits, SpoolReader, SpoolWriter
+from agents.store import HeldStore
 from agents.telemetry import SpanRecorder
+from tidegate.files import RealFiles, fault, put
 from tidegate.model.errors import Broken, Refused, Unavailable
 from tidegate.model.workload import WorkloadKind
 
@@ -85,7 +86,10 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
     """The whole life of one agent. Raises the families; returns after SIGTERM or SIGINT."""
     files, folder, clock = RealFiles(), config.data_dir.resolve(), SystemClock()
     spool_root = str(folder / "spool")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        files.make_directory(str(folder))
+    except OSError as error:
+        raise fault("making the data folder", str(folder), error) from error
     with SpoolWriter(files, spool_root, STREAM, Limits(max_bytes=config.spool_bytes)) as spool:
         spans = SpanRecorder(spool, config.site, clock)
         engines = drivers(config, spans, clock)
@@ -137,7 +141,7 @@ async def _until_told(config: AgentConfig, clock: Clock, site: Site, link: Link,
     work = [asyncio.create_task(site.run()), asyncio.create_task(link.run())]
     if config.ready_file is not None:
         ready = {"pid": os.getpid(), "site": config.site, "address": address, "at": clock.now_ms()}
-        write_whole(config.ready_file, json.dumps(ready).encode())
+        put(RealFiles(), str(config.ready_file), [json.dumps(ready).encode()])
     stopped = asyncio.create_task(told.wait())
     try:
         done, _ = await asyncio.wait([*work, stopped], return_when=asyncio.FIRST_COMPLETED)

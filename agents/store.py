@@ -9,11 +9,9 @@ it could stop work that nobody asked to stop.
 import base64
 import hashlib
 import json
-import os
-from pathlib import Path
 
 from agents.core.held import Held
-from agents.spool.files import FileSystem
+from tidegate.files import FileSystem, fault, put
 from tidegate.model.assignment import Desired, Status
 from tidegate.model.errors import Broken, Unavailable
 from tidegate.wire.codec import decode, encode
@@ -26,10 +24,12 @@ class HeldStore:
 
     def __init__(self, files: FileSystem, directory: str, site: str) -> None:
         self._files = files
-        self._directory = directory
         self._path = f"{directory}/held.json"
         self._site = site
-        files.make_directory(directory)
+        try:
+            files.make_directory(directory)
+        except OSError as error:
+            raise fault("making the folder", directory, error) from error
 
     def read(self) -> Held:
         """What is held; nothing, where nothing was ever written. Broken when the file is damaged or another site's."""
@@ -37,11 +37,13 @@ class HeldStore:
             whole = json.loads(self._files.read(self._path))
         except FileNotFoundError:
             return Held(self._site)
+        except OSError as error:
+            raise fault("reading what is held", self._path, error) from error
         except ValueError as error:
-            raise Broken(f"{self._path} is damaged: {error}") from error
-        body = whole.get("body", {})
-        if whole.get("format") != FORMAT or whole.get("sum") != _sum(body):
-            raise Broken(f"{self._path} does not check out")
+            raise Broken(f"what is held is damaged: {error}", field=self._path) from error
+        body = whole.get("body", {}) if isinstance(whole, dict) else {}
+        if not body or whole.get("format") != FORMAT or whole.get("sum") != _sum(body):
+            raise Broken("what is held does not check out", field=self._path)
         if body["site"] != self._site:
             raise Broken(f"{self._path} belongs to another site", found=body["site"], wanted=self._site)
         desired = decode(Desired, base64.b64decode(body["desired"]))
@@ -71,36 +73,9 @@ class HeldStore:
         }
         data = json.dumps({"format": FORMAT, "sum": _sum(body), "body": body}).encode()
         try:
-            self._replace(data)
+            put(self._files, self._path, [data])
         except OSError as error:
             raise Unavailable(f"writing {self._path} failed: {error}") from error
-
-    def _replace(self, data: bytes) -> None:
-        unfinished = self._path + ".new"
-        self._files.remove(unfinished)
-        file = self._files.append(unfinished)
-        try:
-            file.write(data)
-            file.sync()
-        finally:
-            file.close()
-        self._files.rename(unfinished, self._path)
-        self._files.sync_directory(self._directory)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace a file's content durably: a reader, or a power cut, finds the old content or the new one."""
-    unfinished = path.with_name(path.name + ".new")
-    with unfinished.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _sum(body: dict[str, object]) -> str:

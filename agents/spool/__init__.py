@@ -13,7 +13,7 @@ What it promises (`tests/properties/test_spool.py` tries to break each):
 - all files of a stream together stay within `Limits.max_bytes`, at every instant; lowest class goes first, audit never.
 
 Reading order: records (what, and its format), segments (how it lies on the disk), recovery, room (what is shed),
-writer, reader, commit; `files` is the port to the disk.
+writer, reader, commit; `tidegate/files.py` is the port to the disk.
 
     with SpoolWriter(RealFiles(), "/var/lib/tidegate/spool", "agent") as writer:
         writer.append([Fact(Kind.SPANS, ShedClass.OK, at_ms, spans, payload)])
@@ -25,11 +25,11 @@ writer, reader, commit; `files` is the port to the disk.
 """
 
 from agents.spool.commit import GroupCommit
-from agents.spool.files import FileSystem, RealFiles
 from agents.spool.limits import Limits, SpoolFull
 from agents.spool.reader import Backlog, SpoolReader
 from agents.spool.records import Fact, Gap, Kind, Record, ShedClass
 from agents.spool.writer import SpoolWriter
+from tidegate.files import FileSystem, RealFiles
 
 __all__ = [
     "Backlog",

@@ -21,7 +21,6 @@ since the old cursor stands until the new one was synced whole.
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from agents.spool.files import FileSystem
 from agents.spool.records import HEADER_BYTES, Kind, Record, frame_bytes, header_at
 from agents.spool.segments import (
     CURSOR,
@@ -31,10 +30,10 @@ from agents.spool.segments import (
     mark,
     ranges,
     read_mark,
-    replace,
     segments,
     tile,
 )
+from tidegate.files import FileSystem, put
 from tidegate.model.errors import Refused, Unavailable
 
 
@@ -100,7 +99,7 @@ class SpoolReader:
                 if seq > max(durable, current):
                     raise Refused("acknowledges what was never sent", field="seq", found=seq, wanted=f"<= {durable}")
                 if seq > current:
-                    replace(self._files, directory, f"{directory}/{CURSOR}", mark(seq))
+                    put(self._files, f"{directory}/{CURSOR}", [mark(seq)])
                     self._drop(directory, seq)
         except OSError as error:
             # The old cursor or the new one stands, either is sound; the far end drops what it then gets again.

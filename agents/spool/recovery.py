@@ -19,24 +19,22 @@ Cost: one segment is read and at most one written (a few ms per MiB); the others
 import zlib
 from dataclasses import dataclass
 
-from agents.spool.files import FileSystem
 from agents.spool.records import HEADER_BYTES
 from agents.spool.segments import (
     CURSOR,
     DURABLE,
-    UNFINISHED,
     Segment,
     Summary,
     headers,
     mark,
     read_mark,
     records,
-    replace,
     segment,
     segments,
     shed,
     tile,
 )
+from tidegate.files import UNFINISHED, FileSystem, put
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def recover(files: FileSystem, directory: str) -> Recovered:
     last = max(intact, newest.first - 1, known)
     if end != len(data) or durable != last:
         data = shed(tile(data, max(newest.first, acknowledged + 1), last), None)
-        replace(files, directory, newest.path, data)
+        put(files, newest.path, [data])
     files.sync_directory(directory)
     files.overwrite(f"{directory}/{DURABLE}", mark(last))
     sizes = {each.first: files.size(each.path) for each in found}

@@ -21,7 +21,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from agents.spool.files import FileSystem
 from agents.spool.records import (
     GAP_FRAME_BYTES,
     HEADER_BYTES,
@@ -36,9 +35,9 @@ from agents.spool.records import (
     frame_bytes,
     header_at,
 )
+from tidegate.files import FileSystem
 
 SUFFIX = ".log"
-UNFINISHED = ".new"
 CURSOR = "cursor"
 DURABLE = "durable"
 WRITER_LOCK = "writer.lock"
@@ -92,20 +91,6 @@ def mark(seq: int) -> bytes:
     """The bytes of a mark."""
     number = struct.pack("<Q", seq)
     return number + struct.pack("<I", zlib.crc32(number))
-
-
-def replace(files: FileSystem, directory: str, path: str, data: bytes) -> None:
-    """Put `data` in the place of `path`: afterwards it is there whole, durably; a crash before leaves the old file."""
-    unfinished = path + UNFINISHED
-    files.remove(unfinished)
-    file = files.append(unfinished)
-    try:
-        file.write(data)
-        file.sync()
-    finally:
-        file.close()
-    files.rename(unfinished, path)
-    files.sync_directory(directory)
 
 
 def headers(data: bytes, offset: int = 0) -> Iterator[tuple[int, Header]]:

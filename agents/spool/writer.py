@@ -14,13 +14,11 @@ Errors: `Refused` for a fact that can never be taken; `SpoolFull` and other `Una
 later try may succeed; `Broken` when a sync failed, after which nothing is known of the last pages and the process ends.
 """
 
-import errno
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from itertools import chain
 
-from agents.spool.files import Appendable, FileSystem
 from agents.spool.limits import Limits, SpoolFull
 from agents.spool.records import (
     HEADER_BYTES,
@@ -39,22 +37,20 @@ from agents.spool.segments import (
     CURSOR,
     DURABLE,
     SHAPE_LOCK,
-    UNFINISHED,
     WRITER_LOCK,
     Segment,
     Summary,
     mark,
     read_mark,
     records,
-    replace,
     segment,
     shed,
     tile,
 )
+from tidegate.files import NO_ROOM, Appendable, FileSystem, put
 from tidegate.model.errors import Broken, Refused, Unavailable
 
 STREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,126}")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SpoolWriter:
@@ -150,7 +146,7 @@ class SpoolWriter:
 
     def _judged(self, doing: str, error: OSError) -> Unavailable | Broken:
         """The family of an error of the file system: a full disk passes, anything else does not."""
-        if error.errno in _FULL:
+        if error.errno in NO_ROOM:
             return SpoolFull(f"the disk is full while {doing} {self._directory}")
         self._broken = f"{doing} {self._directory} failed: {error}"
         return Broken(self._broken)
@@ -319,12 +315,7 @@ class SpoolWriter:
             self._active = self._files.append(each.path)
 
     def _renew(self, each: Segment, data: bytes) -> None:
-        try:
-            replace(self._files, self._directory, each.path, data)
-        except OSError as error:
-            if error.errno in _FULL:
-                self._files.remove(each.path + UNFINISHED)
-            raise
+        put(self._files, each.path, [data])
         self._used += len(data) - self._sizes[each.first]
         self._sizes[each.first] = len(data)
         self._summaries[each.first] = Summary.of(data)

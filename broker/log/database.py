@@ -22,8 +22,8 @@ from pathlib import Path
 
 import apsw
 
-from broker.log.disk import sync_directory
-from tidegate.model.errors import Broken
+from tidegate.files import FileSystem, RealFiles, fault
+from tidegate.model.errors import Broken, Unavailable
 
 OLDEST_SQLITE = (3, 51, 3)
 PAGE_BYTES = 4096
@@ -49,6 +49,12 @@ class Settings:
     """The database never grows past this; 0: as far as the disk goes."""
     vfs: str = ""
     """SQLite's name for the file system to use; empty for the real one."""
+    files: FileSystem = RealFiles()  # noqa: RUF009 - it holds nothing
+    """The same file system as everything else knows it: the database's directory is made and synced there."""
+
+
+class Damaged(Broken):
+    """What stands in the file is not what was written there, or is no database at all."""
 
 
 def require_sqlite(version: str) -> None:
@@ -61,7 +67,8 @@ def require_sqlite(version: str) -> None:
 def open_database(path: Path, form: Format, settings: Settings) -> apsw.Connection:
     """The one writing connection, with the schema in place.
 
-    Broken where the file is damaged, is something else, was written by newer code, or a setting did not take.
+    Damaged where the file is; Broken where it is something else, was written by newer code, or a setting did not take;
+    Unavailable where there is no room for it.
     """
     require_sqlite(apsw.sqlite_lib_version())
     try:
@@ -69,14 +76,27 @@ def open_database(path: Path, form: Format, settings: Settings) -> apsw.Connecti
         try:
             _configure(connection, settings)
             _adopt(connection, path, form)
+            settings.files.sync_directory(str(path.parent))
         except BaseException:
             connection.close()
             raise
+    except (apsw.NotADBError, apsw.CorruptError) as error:
+        raise Damaged(f"the database is damaged: {error}", field=str(path)) from error
+    except apsw.FullError as error:
+        raise Unavailable("no room to open the database", field=str(path)) from error
     except apsw.Error as error:
         raise Broken(f"the database cannot be opened: {error}", field=str(path)) from error
-    if not settings.vfs:
-        sync_directory(path.parent)
+    except OSError as error:
+        raise fault("making the database's name durable", str(path), error) from error
     return connection
+
+
+def make_home(directory: Path, settings: Settings) -> None:
+    """The directory of a database, durably there. Unavailable or Broken, as `fault` says."""
+    try:
+        settings.files.make_directory(str(directory))
+    except OSError as error:
+        raise fault("making the directory", str(directory), error) from error
 
 
 def open_reader(path: Path) -> apsw.Connection:

@@ -1,14 +1,17 @@
 """Files that are whole or absent: written beside, synced, renamed, and the directory synced.
 
-A name that a reader sees is therefore always a finished file, and after a crash an unfinished one is a `.part` that
+A name that a reader sees is therefore always a finished file, and after a crash an unfinished one is a `.new` that
 nobody reads. `Directory` is the port; `DiskDirectory` is the real one, simulated ones keep the same promises.
 """
 
-import os
+import contextlib
 from pathlib import Path
 from typing import Protocol
 
-PART = ".part"
+from tidegate.files import UNFINISHED, FileSystem, RealFiles, put
+
+_BEFORE = ".part"
+"""What an unfinished file's name ended with before."""
 
 
 class Directory(Protocol):
@@ -28,40 +31,26 @@ class Directory(Protocol):
 
 
 class DiskDirectory:
-    """A real directory, made where it is missing, readable by its owner alone."""
+    """A real directory, made with the first file, readable by its owner alone."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: FileSystem | None = None) -> None:
+        """What a crash left unfinished goes: a large one would hold its room for ever."""
         self.path = path
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._files = files or RealFiles()
+        with contextlib.suppress(OSError):
+            for name in self._files.names(str(path)):
+                if name.endswith((UNFINISHED, _BEFORE)):
+                    self._files.remove(f"{path}/{name}")
 
     def names(self) -> list[str]:
-        return sorted(entry.name for entry in self.path.iterdir() if entry.is_file() and entry.suffix != PART)
+        return sorted(name for name in self._files.names(str(self.path)) if not name.endswith((UNFINISHED, _BEFORE)))
 
     def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        return self._files.read(f"{self.path}/{name}")
 
     def write(self, name: str, parts: list[bytes]) -> None:
-        unfinished = self.path / (name + PART)
-        with open(unfinished, "wb", opener=_private) as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self.path / name)
-        sync_directory(self.path)
+        self._files.make_directory(str(self.path))
+        put(self._files, f"{self.path}/{name}", parts)
 
     def remove(self, name: str) -> None:
-        (self.path / name).unlink(missing_ok=True)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames and new names in a directory durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+        self._files.remove(f"{self.path}/{name}")

@@ -7,10 +7,12 @@ the pid. It is a file of its own because closing any descriptor of the database 
 Not for network file systems, where flock may be local to each host.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
 
+from tidegate.files import fault
 from tidegate.model.errors import Refused
 
 
@@ -20,7 +22,10 @@ class Ownership:
     def __init__(self, path: Path) -> None:
         """`path` is the lock file; it is made where it is missing, and left in place."""
         self.path = path
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise fault("opening the lock", str(path), error) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -31,9 +36,10 @@ class Ownership:
                 field=str(path),
                 wanted="one broker to a log: stop that process or use another directory",
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        with contextlib.suppress(OSError):  # no room for a few bytes: the message is poorer, the lock is the same
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Let another process have it. Idempotent."""

@@ -94,7 +94,11 @@ class Snapshots:
         return ""
 
     def _names(self) -> list[str]:
-        return [name for name in self._directory.names() if name.startswith(_PREFIX)]
+        try:
+            return [name for name in self._directory.names() if name.startswith(_PREFIX)]
+        except OSError as error:
+            logger.warning("snapshots cannot be listed", extra={"because": str(error)})
+            return []
 
 
 def encode(snapshot: Snapshot) -> list[bytes]:

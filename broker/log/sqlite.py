@@ -25,7 +25,7 @@ from pathlib import Path
 
 import apsw
 
-from broker.log.database import PAGE_BYTES, Format, Settings, open_database
+from broker.log.database import PAGE_BYTES, Format, Settings, make_home, open_database
 from broker.log.ownership import Ownership
 from broker.log.record import GENESIS, Damage, Head, Record, Row, admit, chained, first_damage, stands_alone
 from tidegate.model.errors import Broken, Refused, Unavailable
@@ -85,7 +85,7 @@ class SqliteLog:
 
         Refused where another process has it; Broken where it is damaged (the message names the first bad row found).
         """
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_home(directory, settings)
         self.path = directory / "log.db"
         self._directory = directory
         self._settings = settings

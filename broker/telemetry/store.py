@@ -28,7 +28,7 @@ from pathlib import Path
 
 import apsw
 
-from broker.log.database import PAGE_BYTES, Settings, open_database
+from broker.log.database import PAGE_BYTES, Settings, make_home, open_database
 from broker.log.ownership import Ownership
 from broker.telemetry import payload
 from broker.telemetry.rows import Rows
@@ -82,7 +82,7 @@ class TelemetryStore:
 
         `pass_on` hears each export request with spans that were new, as its bytes came, after the commit.
         """
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_home(directory, settings)
         self.path = directory / "telemetry.db"
         self._limits = limits
         self._settings = settings

@@ -34,7 +34,7 @@ from agents.drivers.base import (
     TaskPhase,
 )
 from agents.drivers.process.server import ServerSlot, read_json, stop
-from agents.store import write_whole
+from tidegate.files import FileSystem, RealFiles, put
 from tidegate.model.errors import Refused, Unavailable
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,10 @@ class ServingHost:
 class ProcessDriver:
     """Implements `agents.drivers.base.Driver` for inference services."""
 
-    def __init__(self, host: ServingHost) -> None:
+    def __init__(self, host: ServingHost, files: FileSystem | None = None) -> None:
+        """`files` is where each task's folder lies: what must survive a power cut is written there."""
         self._host = host
+        self._files = files or RealFiles()
         self._slots: dict[Path, ServerSlot] = {}
         self._http = httpx.AsyncClient(timeout=READY_SECONDS, trust_env=False)
 
@@ -84,7 +86,7 @@ class ProcessDriver:
         await self.prepare(task)
         name = _slot_name(task, _spec(task))
         try:
-            _point(task, name)
+            self._point(task, name)
         except OSError as error:
             raise Unavailable(f"the model server did not start: {error}") from error
         slot = self._slot(task.data_dir / "slots" / name)
@@ -108,15 +110,15 @@ class ProcessDriver:
         if current.process() is not None:
             detail = f"the model server does not answer yet{meanwhile}"
             return self._observation(TaskPhase.STARTING, serving or current, detail)
-        if serving is None and _pointer(task).get("stopped"):
+        if serving is None and self._pointer(task).get("stopped"):
             return self._observation(TaskPhase.STOPPED, current, "stopped on request")
         gone = self._observation(TaskPhase.ABSENT, serving or current, f"no model server runs{meanwhile}")
         return replace(gone, error_tail=current.output.tail())
 
     async def stop(self, task: Task, grace_s: float) -> None:
-        if name := _pointer(task).get("slot"):
+        if name := self._pointer(task).get("slot"):
             with contextlib.suppress(OSError):  # a full disk keeps nothing running: it is `ABSENT` then
-                _point(task, str(name), stopped=True)
+                self._point(task, str(name), stopped=True)
         running = [slot for slot in self._all(task) if slot.process() is not None]
         await asyncio.gather(*(asyncio.to_thread(stop, slot, grace_s, log.warning) for slot in running))
 
@@ -200,16 +202,24 @@ class ProcessDriver:
         return answer.status_code == httpx.codes.OK
 
     def _current(self, task: Task) -> ServerSlot | None:
-        name = _pointer(task).get("slot")
+        name = self._pointer(task).get("slot")
         return self._slot(task.data_dir / "slots" / str(name)) if name else None
+
+    def _pointer(self, task: Task) -> dict[str, Any]:
+        return read_json(self._files, task.data_dir / "current.json")
+
+    def _point(self, task: Task, slot: str, *, stopped: bool = False) -> None:
+        """Which slot serves. OSError where it was not written: the one before still does."""
+        told = json.dumps({"slot": slot, "stopped": stopped}).encode()
+        put(self._files, str(task.data_dir / "current.json"), [told])
 
     def _all(self, task: Task) -> list[ServerSlot]:
         folder = task.data_dir / "slots"
-        return [self._slot(path) for path in sorted(folder.iterdir())] if folder.is_dir() else []
+        return [self._slot(folder / name) for name in sorted(self._files.names(str(folder)))]
 
     def _slot(self, directory: Path) -> ServerSlot:
         if directory not in self._slots:
-            self._slots[directory] = ServerSlot(directory, self._host.python, self._host.module)
+            self._slots[directory] = ServerSlot(directory, self._host.python, self._host.module, self._files)
         return self._slots[directory]
 
 
@@ -232,11 +242,3 @@ def _slot_name(task: Task, spec: InferenceSpec) -> str:
     told: tuple[object, ...] = (spec.model_name, spec.model_version, spec.model_digest, sorted(spec.options.items()))
     told = (*told, sorted(spec.env.items())) if spec.env else told
     return hashlib.sha256(repr(told).encode()).hexdigest()[:12]
-
-
-def _pointer(task: Task) -> dict[str, Any]:
-    return read_json(task.data_dir / "current.json")
-
-
-def _point(task: Task, slot: str, *, stopped: bool = False) -> None:
-    write_whole(task.data_dir / "current.json", json.dumps({"slot": slot, "stopped": stopped}).encode())

@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from agents.drivers.process.output import Output
-from agents.store import write_whole
+from tidegate.files import FileSystem, RealFiles, put
 from tidegate.model.errors import Unavailable
 
 IDENTITY = ("pid", "start_ticks", "boot_id")
@@ -32,18 +32,18 @@ IDENTITY = ("pid", "start_ticks", "boot_id")
 class ServerSlot:
     """The slot in `directory`. `module` is run as `python -m MODULE --config FILE --ready-file F`."""
 
-    def __init__(self, directory: Path, python: str, module: str) -> None:
+    def __init__(self, directory: Path, python: str, module: str, files: FileSystem | None = None) -> None:
         self.directory = directory
+        self._files = files or RealFiles()
         self.output = Output(directory)
         self._command = [python, "-m", module]
         self._child: subprocess.Popen[bytes] | None = None
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write what the server is told, unless it was written before. Addresses with port 0 get a free port."""
-        path = self.directory / "config.json"
-        if path.exists():
+        if self._files.exists(str(self.directory / "config.json")):
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self._files.make_directory(str(self.directory))
         self._settle(config)
 
     def _settle(self, config: dict[str, Any]) -> None:
@@ -53,7 +53,7 @@ class ServerSlot:
             if port and not _can_listen(host, int(port)):
                 settled[key] = f"{host}:{_free_port(host)}"
         if settled != self.config():
-            write_whole(self.directory / "config.json", json.dumps(settled, indent=1).encode())
+            put(self._files, str(self.directory / "config.json"), [json.dumps(settled, indent=1).encode()])
 
     def start(self, working_dir: Path, env: Mapping[str, str] | None = None) -> None:
         """Start the server unless it runs, with `env` beside ours. Unavailable when the process cannot be made."""
@@ -65,7 +65,7 @@ class ServerSlot:
             self._record(unrecorded)
             return
         try:
-            (self.directory / "ready.json").unlink(missing_ok=True)
+            self._files.remove(str(self.directory / "ready.json"))
             self._settle(self.config())
             with self.output.path.open("ab") as output:
                 self._child = subprocess.Popen(
@@ -83,13 +83,13 @@ class ServerSlot:
 
     def _record(self, pid: int) -> None:
         told = {"pid": pid, "start_ticks": _start_ticks(pid), "boot_id": _boot_id()}
-        write_whole(self.directory / "process.json", json.dumps(told).encode())
+        put(self._files, str(self.directory / "process.json"), [json.dumps(told).encode()])
 
     def process(self) -> psutil.Process | None:
         """The running server, also one that an earlier agent started; None where there is none."""
         if self._child is not None:
             self._child.poll()  # reaps it
-        found = read_json(self.directory / "process.json")
+        found = read_json(self._files, self.directory / "process.json")
         if not found or found["boot_id"] != _boot_id():
             return None
         try:
@@ -105,11 +105,12 @@ class ServerSlot:
         """What the server wrote when it began to answer; empty before."""
         if self.process() is None:
             return {}
-        found, recorded = read_json(self.directory / "ready.json"), read_json(self.directory / "process.json")
+        found = read_json(self._files, self.directory / "ready.json")
+        recorded = read_json(self._files, self.directory / "process.json")
         return found if all(found.get(key) == recorded[key] for key in IDENTITY) else {}
 
     def config(self) -> dict[str, Any]:
-        return read_json(self.directory / "config.json")
+        return read_json(self._files, self.directory / "config.json")
 
     def signal_stop(self) -> None:
         """Ask the server to finish what it is answering and end."""
@@ -144,10 +145,10 @@ def stop(slot: ServerSlot, grace_s: float, said: Callable[[str], None] = lambda 
         slot.wait_gone(5.0)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(files: FileSystem, path: Path) -> dict[str, Any]:
     """The object in a file; empty where there is none yet."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(files.read(str(path)))
     except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

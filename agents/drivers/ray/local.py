@@ -39,6 +39,7 @@ from agents.drivers.ray.autoscaling import Ground, configuration
 from agents.drivers.ray.namespace import Namespace
 from agents.drivers.ray.provider import Cluster, WorkerShape
 from agents.drivers.ray.raylets import HEAD
+from tidegate.files import RealFiles, put
 from tidegate.model.errors import Broken, Unavailable
 
 log = logging.getLogger(__name__)
@@ -268,14 +269,9 @@ class LocalProvider:
         return Journal(**told, namespace=Namespace(**space) if space else None)
 
     def _write(self, journal: Journal) -> None:
-        self._state_dir.mkdir(parents=True, exist_ok=True)
-        fresh = self._journal_path.with_suffix(".new")
-        fresh.touch(mode=0o600)
-        with fresh.open("w") as file:
-            json.dump(asdict(journal), file)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._journal_path)
+        files = RealFiles()
+        files.make_directory(str(self._state_dir))
+        put(files, str(self._journal_path), [json.dumps(asdict(journal)).encode()])
 
 
 def _head_lives(journal: Journal) -> bool:

@@ -19,13 +19,14 @@ An attempt goes `submitted` -> one of `ENDINGS` and never back. A task ends with
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from agents.drivers.base import ERROR_TAIL_LINES, Observation, TaskPhase
 from agents.drivers.ray.api import Job
+from tidegate.files import FileSystem, RealFiles, put
+from tidegate.model.errors import Unavailable
 
 ENDINGS = ("succeeded", "failed", "lost", "refused", "stopped")
 
@@ -148,24 +149,22 @@ def piece(data: bytes, offset: int, limit: int) -> tuple[str, int]:
     return data[offset:end].decode(errors="replace"), max(offset, end)
 
 
-def load(data_dir: Path) -> Record:
+def load(data_dir: Path, files: FileSystem | None = None) -> Record:
     """The record in this folder; an empty one where there is none."""
     try:
-        told = json.loads((data_dir / "ray.json").read_text())
+        told = json.loads((files or RealFiles()).read(str(data_dir / "ray.json")))
     except FileNotFoundError:
         return Record()
     attempts = tuple(Attempt(**{**row, "error_tail": tuple(row["error_tail"])}) for row in told.pop("attempts"))
     return Record(**told, attempts=attempts)
 
 
-def save(data_dir: Path, record: Record) -> None:
-    """Replace the record, durably."""
-    fresh = data_dir / "ray.json.new"
-    with fresh.open("w") as file:
-        json.dump(asdict(record), file)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(data_dir / "ray.json")
+def save(data_dir: Path, record: Record, files: FileSystem | None = None) -> None:
+    """Replace the record, durably. Unavailable: the one before stands."""
+    try:
+        put(files or RealFiles(), str(data_dir / "ray.json"), [json.dumps(asdict(record)).encode()])
+    except OSError as error:
+        raise Unavailable(f"the record of a job was not written: {error}", field=str(data_dir)) from error
 
 
 def _doing(attempt: Attempt) -> str:

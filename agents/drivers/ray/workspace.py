@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.drivers.base import Task, TrainingSpec
 from agents.drivers.ray import gang, package, runner
+from tidegate.files import RealFiles, put
 
 
 def environment(
@@ -52,10 +53,9 @@ def packed_code(task: Task, spec: TrainingSpec) -> package.Package:
     if kept.exists():
         return package.known(kept.read_bytes())
     packed = package.pack(spec.working_dir, Path(runner.__file__).read_bytes())
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_suffix(".new")
-    fresh.write_bytes(packed.data)
-    fresh.replace(kept)
+    files = RealFiles()
+    files.make_directory(str(kept.parent))
+    put(files, str(kept), [packed.data])
     return packed
 
 

@@ -159,7 +159,7 @@ def test_rows_cut_out_behind_our_back_are_missed(tmp_path: Path) -> None:
 
 def test_a_file_of_another_kind_or_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "log.db").write_bytes(b"not a database at all, but long enough to be read as one" * 40)
-    with pytest.raises(Broken, match="cannot be opened"):
+    with pytest.raises(Broken, match="damaged"):
         SqliteLog(tmp_path)
     (tmp_path / "log.db").unlink()
     connection = apsw.Connection(str(tmp_path / "log.db"))

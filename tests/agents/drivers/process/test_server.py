@@ -13,6 +13,7 @@ import pytest
 
 from agents.drivers.process.server import IDENTITY, ServerSlot, read_json, stop
 from tests.support.until import until
+from tidegate.files import RealFiles
 from tidegate.model.errors import Unavailable
 
 CHECKOUT = Path(__file__).resolve().parents[4]
@@ -116,7 +117,7 @@ def test_a_record_cut_short_by_a_power_cut_counts_for_none(opened: Open) -> None
     slot.directory.mkdir(exist_ok=True)
     (slot.directory / "process.json").write_text('{"pid": 1')
     assert slot.process() is None
-    assert read_json(slot.directory / "process.json") == {}
+    assert read_json(RealFiles(), slot.directory / "process.json") == {}
 
 
 def test_ports_are_remembered_and_only_one_that_somebody_took_is_changed(opened: Open) -> None:
