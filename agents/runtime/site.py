@@ -23,6 +23,7 @@ import grpc
 from agents.cache.cache import ContentCache
 from agents.clock import Clock
 from agents.core.backoff import RETRY_FIRST_MS, RETRY_LONGEST_MS, delay_ms
+from agents.core.held import Held
 from agents.core.lifecycle import advance
 from agents.core.machine import Seen, Step, TaskView, next_step, phase_of, ran_out
 from agents.drivers.base import Driver, LogChunk, Observation, Task
@@ -111,8 +112,7 @@ class Site:
 
     def greeted(self, epoch: int) -> None:
         """A session began. Refused when the broker is an older one than was known."""
-        self.held = replace(self.held.greeted(epoch), away_since=0)
-        self._store.write(self.held)
+        self._hold(replace(self.held.greeted(epoch), away_since=0))
         self._reconcile()
         for tended in self._tended.values():
             tended.look.set()  # whoever waits to try again was probably waiting for this
@@ -120,8 +120,7 @@ class Site:
     def told(self, difference: Difference) -> None:
         """Take the difference durably, then act on it. Refused or Conflict when it is not taken."""
         known = {**self.held.assignments, **self.held.leaving}
-        self.held = self.held.told(difference)
-        self._store.write(self.held)
+        self._hold(self.held.told(difference))
         for gone in difference.removals:
             if gone not in known:  # it was given and taken back while this site was away: nobody else will let go of it
                 self._tell(
@@ -133,8 +132,12 @@ class Site:
     def lost(self, at: int) -> None:
         """The link is gone. Only the beginning is written, so the away window survives any number of restarts."""
         if not self.held.away_since:
-            self.held = replace(self.held, away_since=at)
-            self._store.write(self.held)
+            self._hold(replace(self.held, away_since=at))
+
+    def _hold(self, held: Held) -> None:
+        """Durable first: where the disk does not take it, what was held before is held still, here as well."""
+        self._store.write(held)
+        self.held = held
 
     def reported(self, sequence: int) -> None:
         """The broker has all reports up to this one."""
@@ -326,8 +329,7 @@ class Site:
         """Let the record of a task go; False while it is still assigned, its `disconnect` block having run out."""
         key = tended.assignment.workload_id
         if key not in self.held.assignments:
-            self.held = self.held.left(key)
-            self._store.write(self.held)
+            self._hold(self.held.left(key))
             self._tell(self._status(tended, Phase.CANCELLED))
             self._tended.pop(key)
             return True
@@ -359,8 +361,7 @@ class Site:
     def _finish(self, tended: Tended, status: Status) -> None:
         tended.phase = status.phase
         if status.workload_id in self.held.assignments:
-            self.held = self.held.finished(status)
-            self._store.write(self.held)
+            self._hold(self.held.finished(status))
         tended.view = replace(tended.view, ended=True)
         self._tell(status)
 

@@ -232,8 +232,8 @@ PLANTED = (
     Planted(
         "act before it is written",
         "agents/runtime/site.py",
-        "        self.held = self.held.told(difference)\n        self._store.write(self.held)\n",
-        "        self.held = self.held.told(difference)\n",
+        "        self._store.write(held)\n        self.held = held\n",
+        "        self.held = held\n",
     ),
     Planted(
         "stop what is wanted when the link is gone",
