@@ -5,37 +5,45 @@
     <root>/<digest>.d/      an archive, unpacked
     <root>/names.json       {name: [current digest, previous digest]}
 
-A part becomes whole by: all bytes there, digest right, fsync, rename, fsync of the folder. A part whose digest is wrong
-is deleted: it would never come right. Of each name the current and the previous file are kept, so that going back to
-the model before needs no network; what no name holds any more is deleted.
+A part becomes whole by: all bytes there, digest right, sync, rename, sync of the folder. A part whose digest is wrong
+is deleted: it would never come right; so is one whose sync failed, since the kernel may have dropped its pages and a
+second sync would be told that all is well. An archive's files are synced before its folder gets its name, so a folder
+with that name is whole after a power cut too. Of each name the current and the previous file are kept, so that going
+back to the model before needs no network; what no name holds any more is deleted.
 
 Limits: a file is refused when after it fewer than `reserve_bytes` would be free (default 256 MiB). An archive is a
-.tar.gz of at most 10,000 members and 4 GiB; links and paths that leave the folder are refused (tarfile's data filter).
+.tar.gz of at most 10,000 files and folders and 4 GiB; links, and paths that leave the folder, are refused.
+
+Errors: `Refused` for what can never come right; what the file system raises is `Unavailable`, and tried again.
 """
 
 import hashlib
 import json
-import os
-import shutil
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from agents.store import write_whole
+from agents.cache.archive import unpack
+from tidegate.files import UNFINISHED, FileSystem, RealFiles, put
 from tidegate.model.errors import Refused, Unavailable
 
 RESERVE_BYTES = 256 * 2**20
-MAX_MEMBERS = 10_000
-MAX_UNPACKED_BYTES = 4 * 2**30
-_READ = 1024 * 1024
 
 
 class ContentCache:
     """One process at a time uses it."""
 
-    def __init__(self, root: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
+    def __init__(self, root: Path, reserve_bytes: int = RESERVE_BYTES, files: FileSystem | None = None) -> None:
+        """Unavailable where the folder cannot be made."""
         self._root = root
         self._reserve = reserve_bytes
-        root.mkdir(parents=True, exist_ok=True)
+        self._files = files or RealFiles()
+        with self._disk("making"):
+            self._files.make_directory(str(root))
+            for name in self._files.names(str(root)):
+                if name.endswith(f".d{UNFINISHED}"):
+                    self._files.remove_tree(f"{root}/{name}")
 
     def path(self, digest: str) -> Path:
         """Where the whole file is, or would be."""
@@ -44,51 +52,65 @@ class ContentCache:
         return self._root / digest
 
     def has(self, digest: str) -> bool:
-        return self.path(digest).exists()
+        return self._files.exists(str(self.path(digest)))
 
     def held_bytes(self, digest: str) -> int:
         """How much of a file that is on its way is here."""
-        part = self._part(digest)
-        return part.stat().st_size if part.exists() else 0
+        try:
+            return self._files.size(self._part(digest))
+        except FileNotFoundError:
+            return 0
 
     def append(self, digest: str, offset: int, data: bytes, size_bytes: int) -> None:
         """Take the next bytes. Unavailable when they do not follow what is here, or the disk is too full."""
         if offset != self.held_bytes(digest):
             raise Unavailable("does not follow", field="offset", found=offset, wanted=str(self.held_bytes(digest)))
-        free = shutil.disk_usage(self._root).free
-        if free - (size_bytes - offset) < self._reserve:
-            raise Unavailable(
-                "too little free space", found=free, wanted=f">= {size_bytes - offset + self._reserve} bytes"
-            )
-        with self._part(digest).open("ab") as file:
-            file.write(data)
+        with self._disk("filling"):
+            free = self._files.free(str(self._root))
+            if free - (size_bytes - offset) < self._reserve:
+                raise Unavailable(
+                    "too little free space", found=free, wanted=f">= {size_bytes - offset + self._reserve} bytes"
+                )
+            file = self._files.append(self._part(digest))
+            try:
+                file.write(data)
+            finally:
+                file.close()
 
     def finish(self, digest: str) -> Path:
         """Verify the part and make it whole, durably. Unavailable when its digest differs: then it is dropped."""
-        part = self._part(digest)
-        found = digest_of(part)
-        if found != digest:
-            part.unlink()
-            raise Unavailable("a file came damaged and is fetched again", field="digest", found=found, wanted=digest)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(self.path(digest))
-        folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        part, whole = self._part(digest), str(self.path(digest))
+        with self._disk("finishing"):
+            found = self._digest(part)
+            if found != digest:
+                self._files.remove(part)
+                raise Unavailable(
+                    "a file came damaged and is fetched again", field="digest", found=found, wanted=digest
+                )
+            try:
+                file = self._files.append(part)
+                try:
+                    file.sync()
+                finally:
+                    file.close()
+                self._files.rename(part, whole)
+                self._files.sync_directory(str(self._root))
+            except OSError:
+                self._files.remove(part)
+                self._files.remove(whole)
+                raise
         return self.path(digest)
 
     def verified(self, digest: str) -> bool:
         """Whether the whole file is here and still what its name says; a damaged one is dropped, to be fetched anew."""
-        path = self.path(digest)
-        if not path.exists():
+        path = str(self.path(digest))
+        with self._disk("reading"):
+            if not self._files.exists(path):
+                return False
+            if self._digest(path) == digest:
+                return True
+            self._files.remove(path)
             return False
-        if digest_of(path) == digest:
-            return True
-        path.unlink()
-        return False
 
     def use(self, name: str, digest: str) -> None:
         """`digest` is the current file of `name`; what no name holds as current or previous is deleted."""
@@ -97,48 +119,59 @@ class ContentCache:
         if held[:1] == [digest]:
             return
         names[name] = [digest, *[other for other in held if other != digest]][:2]
-        write_whole(self._root / "names.json", json.dumps(names).encode())
-        kept = {digest for digests in names.values() for digest in digests}
-        for dropped in set(held) - kept:
-            self.path(dropped).unlink(missing_ok=True)
-            shutil.rmtree(self._folder(dropped), ignore_errors=True)
+        with self._disk("naming files in"):
+            put(self._files, f"{self._root}/names.json", [json.dumps(names).encode()])
+            kept = {digest for digests in names.values() for digest in digests}
+            for dropped in set(held) - kept:
+                self._files.remove(str(self.path(dropped)))
+                self._files.remove_tree(self._folder(dropped))
 
     def unpacked(self, digest: str) -> Path:
         """The folder of an archive that is here whole. Refused when it is no archive, or one that is not safe."""
         folder = self._folder(digest)
-        if folder.exists():
-            return folder
-        unfinished = folder.with_suffix(".new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        try:
-            with tarfile.open(self.path(digest), "r:*") as archive:
-                members = archive.getmembers()
-                if len(members) > MAX_MEMBERS or sum(each.size for each in members) > MAX_UNPACKED_BYTES:
-                    raise Refused("too large an archive", field="code", found=f"{len(members)} members")
-                archive.extractall(unfinished, members, filter="data")
-        except (tarfile.TarError, OSError) as error:
-            raise Refused(f"cannot be unpacked: {error}", field="code", found=digest, wanted="a .tar.gz") from error
-        unfinished.replace(folder)
-        return folder
+        unfinished = folder + UNFINISHED
+        with self._disk("unpacking in"):
+            if self._files.exists(folder):
+                return Path(folder)
+            self._files.remove_tree(unfinished)
+            try:
+                unpack(self._files, self._files.pieces(str(self.path(digest))), unfinished)
+            except (tarfile.TarError, EOFError) as error:
+                raise Refused(f"cannot be unpacked: {error}", field="code", found=digest, wanted="a .tar.gz") from error
+            self._files.rename(unfinished, folder)
+            self._files.sync_directory(str(self._root))
+        return Path(folder)
 
-    def _part(self, digest: str) -> Path:
-        return self.path(digest).with_suffix(".part")
+    def _part(self, digest: str) -> str:
+        return f"{self.path(digest)}.part"
 
-    def _folder(self, digest: str) -> Path:
-        return self.path(digest).with_suffix(".d")
+    def _folder(self, digest: str) -> str:
+        return f"{self.path(digest)}.d"
 
     def _names(self) -> dict[str, list[str]]:
         try:
-            names: dict[str, list[str]] = json.loads((self._root / "names.json").read_bytes())
+            names: dict[str, list[str]] = json.loads(self._files.read(f"{self._root}/names.json"))
         except (FileNotFoundError, ValueError):  # damaged: files that it alone named are kept a little too long
             return {}
         return names
+
+    def _digest(self, path: str) -> str:
+        digest = hashlib.sha256()
+        for piece in self._files.pieces(path):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    @contextmanager
+    def _disk(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise Unavailable(f"{doing} {self._root} failed: {error}") from error
 
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file's content, hex."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_READ):
-            digest.update(data)
+    for piece in RealFiles().pieces(str(path)):
+        digest.update(piece)
     return digest.hexdigest()
