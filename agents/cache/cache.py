@@ -41,9 +41,7 @@ class ContentCache:
         self._files = files or RealFiles()
         with self._disk("making"):
             self._files.make_directory(str(root))
-            for name in self._files.names(str(root)):
-                if name.endswith(f".d{UNFINISHED}"):
-                    self._files.remove_tree(f"{root}/{name}")
+            self._clear()
 
     def path(self, digest: str) -> Path:
         """Where the whole file is, or would be."""
@@ -123,8 +121,7 @@ class ContentCache:
             put(self._files, f"{self._root}/names.json", [json.dumps(names).encode()])
             kept = {digest for digests in names.values() for digest in digests}
             for dropped in set(held) - kept:
-                self._files.remove(str(self.path(dropped)))
-                self._files.remove_tree(self._folder(dropped))
+                self._drop(dropped)
 
     def unpacked(self, digest: str) -> Path:
         """The folder of an archive that is here whole. Refused when it is no archive, or one that is not safe."""
@@ -141,6 +138,26 @@ class ContentCache:
             self._files.rename(unfinished, folder)
             self._files.sync_directory(str(self._root))
         return Path(folder)
+
+    def _drop(self, digest: str) -> None:
+        """A folder loses its name, durably, before the first file in it goes: half of one must never have that name."""
+        self._files.remove(str(self.path(digest)))
+        folder = self._folder(digest)
+        if self._files.exists(folder):
+            self._files.remove_tree(folder + UNFINISHED)
+            self._files.rename(folder, folder + UNFINISHED)
+            self._files.sync_directory(str(self._root))
+            self._files.remove_tree(folder + UNFINISHED)
+
+    def _clear(self) -> None:
+        """What a crash left half made or half dropped: nobody else would ever delete it."""
+        kept = {digest for digests in self._names().values() for digest in digests}
+        for name in self._files.names(str(self._root)):
+            digest = name.removesuffix(".d")
+            if name.endswith(f".d{UNFINISHED}"):
+                self._files.remove_tree(f"{self._root}/{name}")
+            elif kept and len(digest) == 64 and digest not in kept:
+                self._drop(digest)
 
     def _part(self, digest: str) -> str:
         return f"{self.path(digest)}.part"

@@ -115,7 +115,7 @@ def stands_alone(row: Row) -> bool:
     """Whether the row's own checksum holds; says nothing of its place in the chain."""
     try:
         return row.crc == zlib.crc32(row.payload, zlib.crc32(_header(row.offset, row.kind, row.version, row.at)))
-    except struct.error:
+    except (struct.error, TypeError, AttributeError):  # a damaged page can give a column another type
         return False
 
 

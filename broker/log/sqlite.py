@@ -237,7 +237,7 @@ class SqliteLog:
         try:
             found = self._connection.execute(f"{_SELECT} where offset > ? order by offset limit ?", (after, limit))
             return [Row(*fields) for fields in found]
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise self._break(f"the rows after {after} cannot be read: {error}") from error
 
     def _read_head(self) -> Head:

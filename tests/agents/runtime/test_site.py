@@ -1,11 +1,15 @@
 """A site and its link in this process, over a real socket; the engine is scripted, the disk is real."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
+
+import pytest
 
 from agents.cache import ContentCache
 from agents.clock import SystemClock
@@ -16,12 +20,15 @@ from agents.runtime.site import Site
 from agents.spool import RealFiles, SpoolReader, SpoolWriter
 from agents.store import HeldStore
 from agents.telemetry import SpanRecorder
+from tests.disks.files import PlatterFiles
+from tests.disks.platter import Platter
 from tests.support.broker_stub import BrokerStub
 from tests.support.builders import job
 from tests.support.scripted_driver import ScriptedDriver
 from tests.support.until import until_async
 from tidegate.model import session as says
 from tidegate.model.assignment import Assignment
+from tidegate.model.errors import Unavailable
 from tidegate.model.workload import Disconnect, Training, WorkloadKind
 
 
@@ -249,3 +256,24 @@ async def test_work_that_does_not_stay_up_is_started_with_growing_waits_and_from
             assert waits[failed : failed + 2] == [0, 1]
     finally:
         await broker.stop()
+
+
+def test_a_word_that_the_disk_does_not_take_is_not_held(tmp_path: Path) -> None:
+    """It used to be held in memory: the site then named a generation that the next power cut took back."""
+    files = PlatterFiles(Platter(Random(1)))
+    with SpoolWriter(files, "/spool", "agent") as writer:
+        site = Site(
+            HeldStore(files, "/held", "burst-us"),
+            ContentCache(tmp_path / "cache", reserve_bytes=0),
+            {},
+            SpanRecorder(writer, "burst-us", SystemClock()),
+            tmp_path / "tasks",
+            SystemClock(),
+        )
+        files.platter.faulty = lambda call, path: errno.ENOSPC if call == "write" else 0
+        with pytest.raises(Unavailable, match="held"):
+            site.told(says.Difference(base=0, generation=7, whole=True))
+        assert site.held.generation == 0
+        files.platter.faulty = None
+        site.told(says.Difference(base=0, generation=7, whole=True))
+        assert site.held.generation == HeldStore(files, "/held", "burst-us").read().generation == 7

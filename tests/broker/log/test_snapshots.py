@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from broker.log.disk import DiskDirectory
 from broker.log.record import Head
 from broker.log.snapshots import Snapshot, Snapshots, decode, encode
+from tests.disks.files import PlatterFiles
+from tests.disks.platter import Platter
 from tidegate.model.errors import Unavailable
 
 
@@ -95,3 +98,17 @@ def test_no_room_for_a_snapshot_is_no_disaster(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="was not written"):
         full.write(Head(9, chain(9)), b"state")
     assert full.newest(log_up_to(9)) is not None
+
+
+def test_what_a_crash_left_unfinished_is_cleared_away_and_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """Each used to hold its room for ever: they have the size of the state, and every crash could leave one."""
+    for name in ("snapshot-00000000000000000004.new", "snapshot-00000000000000000003.part"):
+        (tmp_path / name).write_bytes(b"half")
+    directory = DiskDirectory(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    files = PlatterFiles(Platter(Random(1), room=30))
+    snapshots = Snapshots(DiskDirectory(Path("/snapshots"), files), format=1)
+    with pytest.raises(Unavailable, match="No space left"):
+        snapshots.write(Head(5, chain(5)), b"state")
+    assert files.platter.occupied() == 0
+    assert directory.names() == []

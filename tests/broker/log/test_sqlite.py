@@ -130,6 +130,18 @@ def test_a_flipped_bit_in_the_tail_stops_the_start(tmp_path: Path) -> None:
         SqliteLog(tmp_path)
 
 
+def test_a_flipped_bit_in_a_kind_is_damage_and_no_fault_of_the_reader(tmp_path: Path) -> None:
+    """It can leave bytes that are no text at all, at which a driver of the database gives up."""
+    log = SqliteLog(tmp_path)
+    log.append([*made_up_run(0, 9), Record("kind-to-look-for", 1, 0, b"")])
+    log.close()
+    content = bytearray((tmp_path / "log.db").read_bytes())
+    content[content.index(b"kind-to-look-for")] ^= 0xFF
+    (tmp_path / "log.db").write_bytes(content)
+    with pytest.raises(Broken, match="damaged"):
+        SqliteLog(tmp_path)
+
+
 def test_damage_before_the_tail_is_found_on_request_and_by_its_reader(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path)
     log.append([*made_up_run(0, 4), Record("k", 1, 0, b"look for this")])

@@ -1,14 +1,19 @@
 """Files by their content, where the disk is full, or fills under the sender's feet."""
 
+import errno
 import hashlib
 import resource
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
 
 import pytest
 
 from broker.log.sqlite import RESERVE_BYTES
 from broker.runtime.contents import Contents
+from tests.disks.files import PlatterFiles
+from tests.disks.platter import Platter
 from tidegate.model.errors import Unavailable
 from tidegate.model.registry import Artifact
 
@@ -52,3 +57,26 @@ async def test_a_disk_that_fills_meanwhile_keeps_what_came_and_goes_on_from_ther
     assert 0 < held <= len(DATA) // 2
     assert not whole
     assert await contents.receive(MODEL, held, sent(DATA[held:])) == (len(DATA), True)
+
+
+async def test_a_part_that_a_power_cut_damaged_is_sent_again_and_is_not_the_senders_fault(tmp_path):
+    """A job's output used to be refused for it, and the job to fail."""
+    (tmp_path / f"{MODEL.digest}.part").write_bytes(bytes(1000))  # its size was on the disk, its data not
+    contents = Contents(tmp_path)
+    with pytest.raises(Unavailable, match="send it again"):
+        await contents.receive(MODEL, 1000, sent(DATA[1000:]))
+    assert contents.held(MODEL.digest) == (0, False)
+    assert await contents.receive(MODEL, 0, sent(DATA)) == (len(DATA), True)
+
+
+async def test_a_file_whose_sync_failed_is_not_synced_again_but_sent_again():
+    platter = Platter(Random(1))
+    contents = Contents(Path("/data/artifacts"), free=lambda path: 2**40, files=PlatterFiles(platter))
+    failures = iter([errno.EIO])
+    platter.faulty = lambda call, path: next(failures, 0) if call == "sync" else 0
+    with pytest.raises(Unavailable, match="cannot be kept"):
+        await contents.receive(MODEL, 0, sent(DATA))
+    assert contents.held(MODEL.digest) == (0, False)
+    assert await contents.receive(MODEL, 0, sent(DATA)) == (len(DATA), True)
+    platter.cut()
+    assert contents.held(MODEL.digest) == (len(DATA), True)
