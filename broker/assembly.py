@@ -64,6 +64,8 @@ class Broker:
     epoch: int
     servicers: Servicers
     pricing: Pricing
+    since: int
+    """The offset of the snapshot that it began with; 0 for none."""
 
 
 async def assemble(
@@ -76,8 +78,8 @@ async def assemble(
     """Fold the log and put everything around it. `turned` hears of each durable turn before anybody else does."""
     clock, log, bells = ports.clock, ports.log, Bells()
     began = clock.elapsed()
-    state = await restore(log, ports.snapshots)
-    logger.info("folded offset=%d seconds=%.3f", state.offset, clock.elapsed() - began)
+    state, since = await restore(log, ports.snapshots)
+    logger.info("folded offset=%d from=%d seconds=%.3f", state.offset, since, clock.elapsed() - began)
     epoch = await take_up(state, log, clock.now())
     sessions = Sessions(clock, epoch=epoch, heartbeat_ms=heartbeat_ms, telemetry_bytes_per_s=telemetry_bytes_per_s)
     executors = Executors(state, sessions, bells)
@@ -98,7 +100,7 @@ async def assemble(
         traces=Traces(loop, ports.telemetry),
         law=Law(loop, Trials(loop, log)),
     )
-    return Broker(state, loop, sessions, epoch, servicers, Pricing(loop, ports.solver, clock))
+    return Broker(state, loop, sessions, epoch, servicers, Pricing(loop, ports.solver, clock), since)
 
 
 async def take_up(state: State, log: Log, now: int) -> int:

@@ -14,7 +14,7 @@ from tidegate.model.errors import Refused
 from tidegate.wire.channel import DEFAULT_BROKER
 
 HEARTBEAT_MS = 2_000
-SNAPSHOT_EVERY = 5_000
+SNAPSHOT_EVERY = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Config:
     otlp_forward: str = ""
     heartbeat_ms: int = HEARTBEAT_MS
     snapshot_every: int = SNAPSHOT_EVERY
-    """Events between two snapshots; a start replays at most this many, and those of the run that was cut short."""
+    """Events between two snapshots; a start replays at most this many, and those of a second or so more."""
     telemetry_bytes_per_s: int = 0
     log_level: str = "INFO"
 

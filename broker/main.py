@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -37,8 +38,10 @@ from broker.runtime.watch import watch
 from broker.solver.process import SolverProcess
 from broker.telemetry.embedded import Telemetry
 from broker.telemetry.exporter import StoreExporter
-from broker.telemetry.forward import Forwarder, collector_at
 from tidegate.model.errors import Broken, TidegateError
+
+if TYPE_CHECKING:
+    from broker.telemetry.forward import Forwarder
 
 GRACE_S = 3.0
 TICK_S = 1.0
@@ -51,7 +54,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     clock = SystemClock()
     config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = await EmbeddedLog.open(config.data_dir)
-    forwarder = Forwarder(collector_at(config.otlp_forward)) if config.otlp_forward else None
+    forwarder = _forwarder(config.otlp_forward)
     telemetry = await Telemetry.open(
         config.data_dir, clock.now, pass_on=forwarder.offer if forwarder else lambda request: None
     )
@@ -83,6 +86,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             broker.pricing,
             every_s=min(TICK_S, config.heartbeat_ms / 1_000),
             snapshot_every=config.snapshot_every,
+            kept=broker.since,
         )
     )
     forwarding = [asyncio.create_task(forwarder.run())] if forwarder else []
@@ -107,6 +111,15 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     finally:
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
+
+
+def _forwarder(collector: str) -> "Forwarder | None":
+    """Whoever names no collector does not wait for an HTTP client to be loaded."""
+    if not collector:
+        return None
+    from broker.telemetry.forward import Forwarder, collector_at
+
+    return Forwarder(collector_at(collector))
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -1,6 +1,12 @@
 """The state as bytes and back: what a snapshot holds, and how a test compares a live state with a replayed one.
 
-    JSON, UTF-8, no spaces; a record is the list of its fields in order, a dictionary keeps its order, bytes are base64
+    line 1    JSON object: every field of the state, and `holdings`; of workloads and answers their keys alone
+    after it  the workloads, one a line, in that order; then the answers
+
+JSON, UTF-8, no spaces; a record is the list of its fields in order, a dictionary keeps its order, bytes are base64.
+
+A workload that has ended and an answer do not change any more. Once written they are held as their lines (`cold.py`),
+and a start reads no line but those of what still lives: both cost what changed and what lives, not what ever was.
 
 Field order is the format: whoever changes a record that the state holds, or the fold itself, raises `FORMAT`; older
 snapshots are then passed over and the log is replayed.
@@ -16,12 +22,15 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from broker.core.cold import Cold
+from broker.core.records import Answer, WorkloadRecord
 from broker.core.state import State
 from placement.facts import Holding
 
-FORMAT = 11
+FORMAT = 12
 
 _DERIVED = ("fleet", "law", "queues")
+_LINES = ("workloads", "answers")
 
 
 def freeze(state: State) -> bytes:
@@ -37,18 +46,37 @@ def pieces(state: State, holdings: Mapping[str, Holding]) -> Iterator[bytes]:
     for index, name in enumerate(_kept()):
         value = getattr(state, name)
         yield f"{',' if index else '{'}{_json(name)}:".encode()
-        yield from _entries(value) if isinstance(value, dict) else (_json(_plain(value)).encode(),)
+        if name in _LINES:
+            yield _json(list(value)).encode()
+        else:
+            yield from _entries(value) if isinstance(value, dict) else (_json(_plain(value)).encode(),)
     yield b',"holdings":['
     for index, (_, holding) in enumerate(sorted(holdings.items())):
         yield f"{',' if index else ''}{_json(_plain(holding))}".encode()
-    yield b"]}"
+    yield b"]}\n"
+    yield from _lines(state.workloads, state.ended, _workload)
+    yield from _lines(state.answers, state.answers, _answer)
 
 
 def _entries(values: dict[str, Any]) -> Iterator[bytes]:
+    if isinstance(next(iter(values.values()), None), str | int):
+        yield _json(values).encode()
+        return
     yield b"{"
     for index, (key, value) in enumerate(values.items()):
         yield f"{',' if index else ''}{_json(key)}:{_json(_plain(value))}".encode()
     yield b"}"
+
+
+def _lines(values: Cold[Any], settled: Mapping[str, Any], thaw: Callable[[bytes], Any]) -> Iterator[bytes]:
+    """A line for each value. Those that are settled are held as their lines from here on."""
+    for key in values:
+        line = values.kept(key)
+        if line is None:
+            line = _json(_plain(values[key])).encode()
+            if key in settled:
+                values.keep(key, line, thaw)
+        yield line + b"\n"
 
 
 def _json(value: Any) -> str:
@@ -57,12 +85,28 @@ def _json(value: Any) -> str:
 
 def thaw(data: bytes) -> State:
     """The inverse of `freeze`."""
-    kept = json.loads(data)
+    head, *lines = data.split(b"\n")
+    kept = json.loads(head)
     hints = typing.get_type_hints(State)
     holdings = _reader(tuple[Holding, ...])(kept.pop("holdings"))
+    workloads, answers = kept.pop("workloads"), kept.pop("answers")
     state = State(**{name: _reader(hints[name])(value) for name, value in kept.items()})
+    state.workloads.keep_all(zip(workloads, lines[: len(workloads)], strict=True), _workload)
+    for key in workloads:
+        if key not in state.ended:
+            state.workloads[key] = state.workloads[key]
+    state.answers.keep_all(zip(answers, lines[len(workloads) : -1], strict=True), _answer)
     state.rebuild(holdings)
     return state
+
+
+def _workload(line: bytes) -> WorkloadRecord:
+    record: WorkloadRecord = _reader(WorkloadRecord)(json.loads(line))
+    return record
+
+
+def _answer(line: bytes) -> Answer:
+    return Answer(*json.loads(line))
 
 
 def _kept() -> list[str]:

@@ -28,7 +28,7 @@ def _capacity(state: State) -> list[str]:
 def _decisions(state: State) -> list[str]:
     """4. A live workload stands where its decision in force says, and only there beside what is leaving."""
     found = []
-    for record in state.workloads.values():
+    for record in state.workloads.without(state.ended):
         if not record.live or (record.phase is Phase.WAITING and not record.sites):
             continue
         if record.decision is None or record.decision.sites != record.sites:
@@ -56,7 +56,7 @@ def _phases(state: State) -> list[str]:
         for workload_id in site.desired:
             if not state.workloads[workload_id].live:
                 found.append(f"5: {workload_id} has ended or is being stopped, and is assigned at {name}")
-    for record in state.workloads.values():
+    for record in state.workloads.without(state.ended):
         if record.phase is Phase.STOPPING and not record.holding:
             found.append(f"5: {record.id} is being stopped and waits for nobody")
     return found

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
+from broker.core.cold import Cold
 from broker.core.freeze import pieces
 from broker.core.state import State
 from placement.facts import Holding
@@ -43,6 +44,8 @@ def written(kept: Part) -> Iterator[bytes]:
 
 def _copied(value: Any) -> Any:
     """Records are frozen and so are shared; dictionaries are copied, and those within them (all values or none)."""
+    if isinstance(value, Cold):
+        return value.copy()
     if not isinstance(value, dict):
         return value
     nested = isinstance(next(iter(value.values()), None), dict)

@@ -81,7 +81,7 @@ def _at_bound(state: State, one: WorkloadRecord, ahead: list[WorkloadRecord], ex
         keeps = any(name in tree.keeps.get(node, {}) for node in tree.path(record.workload.team) if node not in mine)
         return excess.bound != "lent" or not keeps
 
-    members = [r for r in state.workloads.values() if r.sites and within(r) and gives_back(r)]
+    members = [r for r in state.workloads.without(state.ended) if r.sites and within(r) and gives_back(r)]
     free = excess.most - (0 if excess.bound == "lent" else state.fleet.ledger.used(tree, excess.team).get(name, 0))
     endings = () if excess.bound == "firm" else _endings(state, members, name)
     line = [other for other in ahead if within(other)]

@@ -16,7 +16,7 @@ def rule_costs(state: State) -> tuple[tuple[RuleCost, ...], int]:
     micros: Counter[tuple[str, str]] = Counter()
     workloads: Counter[tuple[str, str]] = Counter()
     placed = 0
-    for record in state.workloads.values():
+    for record in state.workloads.without(state.ended):
         if not record.live or not record.sites or record.decision is None:
             continue
         placed += 1

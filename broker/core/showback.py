@@ -12,7 +12,7 @@ def teams(state: State, at: int) -> list[TeamView]:
     """Those that were declared, by name; then those that only spend."""
     tree = state.law.tree
     strangers = [Team(name) for name in sorted(state.accounts) if name not in tree.teams]
-    running = _counts(state, [one for one in state.workloads if state.workloads[one].sites], live=True)
+    running = _counts(state, [one.id for one in state.workloads.without(state.ended) if one.sites], live=True)
     waiting = _counts(state, list(state.waiting), live=True)
     declared = [tree.teams[name] for name in sorted(tree.teams)]
     return [_view(state, tree, team, at, running, waiting) for team in (*declared, *strangers)]

@@ -8,7 +8,6 @@ idempotency keys have had. Derived from these and never stored: the placement en
 taken).
 
 It is longer than other files because the fold is one thing: whoever asks what an event means finds it here alone.
-
 An assignment's generation is the offset of the event that made it, so no generation can ever go back. A service that
 moves stands at both places until the new one runs; that is in the fold, not in anyone's memory.
 
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from broker.core.accounting import OPENS, PLACES_NOTHING, hopes_of, right_of, settle
+from broker.core.cold import Cold
 from broker.core.demanded import Demanded
 from broker.core.queues import Queues
 from broker.core.records import (
@@ -67,7 +67,7 @@ class State:
     epoch: int = 0
     """Of the broker that took up the log last."""
     sites: dict[str, SiteRecord] = field(default_factory=dict)
-    workloads: dict[str, WorkloadRecord] = field(default_factory=dict)
+    workloads: Cold[WorkloadRecord] = field(default_factory=Cold)
     names: dict[str, str] = field(default_factory=dict)
     """Name to the newest workload of that name; one that was refused does not take the name from a live one."""
     ended: dict[str, int] = field(default_factory=dict)
@@ -89,10 +89,10 @@ class State:
     durations: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """By team: how long its newest jobs that succeeded ran, ms, oldest first."""
     freed: int = 0
-    """The offset of the last event after which something might fit that did not before."""
+    """The offset of the last event after which something might fit that did not."""
     placements: int = 0
     """How many times anything was placed."""
-    answers: dict[str, Answer] = field(default_factory=dict)
+    answers: Cold[Answer] = field(default_factory=Cold)
     demanded: Demanded = field(default_factory=Demanded)
     """Classes of work by how often they were asked for; units are chosen by it."""
     fleet: Fleet = field(default_factory=Fleet, compare=False)

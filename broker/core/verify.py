@@ -39,7 +39,7 @@ def verify(state: State) -> tuple[Finding, ...]:
     found = [Finding("", text) for text in violations(state)]
     found += [Finding("", text) for text in wrong_holdings(state.fleet)]
     found += [Finding(name, text) for name, text in _overfull_links(state)]
-    for record in state.workloads.values():
+    for record in state.workloads.without(state.ended):
         found += [Finding(record.id, text) for site in record.sites for text in _unlawful(state, record, site)]
     return tuple(found)
 

@@ -75,10 +75,15 @@ class Events(EventsServicer):
         return answer
 
     async def Verify(self, request: Any, context: Any) -> Any:
-        """Everything that stands now, judged by those who share no code with what put it there."""
+        """Everything that stands now, judged by those who share no code with what put it there; and the log's chain.
+
+        A start checks the chain of the last rows alone; here all of it is, beside whatever is appended meanwhile.
+        """
         findings, at, checked = await self._loop.read(lambda state, at: (verify(state), state.offset, standing(state)))
         told = [wire.Finding(about=one.about, text=one.text) for one in findings]
-        return wire.VerifyResponse(offset=at, checked=checked, findings=told)
+        if damage := await self._log.verify(end=at):
+            told.append(wire.Finding(about="log", text=f"row {damage.offset} is damaged: {damage.because}"))
+        return wire.VerifyResponse(offset=at, checked=checked, findings=told, rows=at)
 
 
 def _told(state: State, row: Row, event: WorkloadDecided | WorkloadQueued, found: tuple[Divergence, ...]) -> Any:

@@ -18,6 +18,7 @@ from broker.runtime.bells import Bells
 from broker.runtime.history import rows_after, to_recorded
 from broker.runtime.loop import Loop
 from broker.runtime.sessions import Sessions
+from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Broken, NotFound, Refused
 from tidegate.model.event import WorkloadDecided, WorkloadQueued, WorkloadView
@@ -235,8 +236,12 @@ def _page(state: State, request: Any) -> tuple[list[WorkloadView], str]:
     size = min(request.page_size or PAGE, LARGEST_PAGE)
     after = int(request.page_token[1:]) if request.page_token[1:].isdecimal() else 0
     views: list[WorkloadView] = []
-    for record in state.workloads.values():
-        if int(record.id[1:]) <= after or (request.phases and record.phase not in request.phases):
+    live_alone = bool(request.phases) and not set(request.phases) & {phase for phase in Phase if phase.ended}
+    for workload_id in state.workloads:
+        if int(workload_id[1:]) <= after or (live_alone and workload_id in state.ended):
+            continue
+        record = state.workloads[workload_id]
+        if request.phases and record.phase not in request.phases:
             continue
         if request.team and record.workload.team != request.team:
             continue

@@ -59,17 +59,18 @@ async def rows_after(log: Log, after: int, until: int = 0) -> AsyncIterator[Row]
         after = rows[-1].offset
 
 
-async def restore(log: Log, snapshots: Snapshots) -> State:
-    """The state at the log's head: the newest usable snapshot, then the events after it."""
+async def restore(log: Log, snapshots: Snapshots) -> tuple[State, int]:
+    """The state at the log's head, and where the newest usable snapshot stood: the events after it were folded."""
     chains = {offset: await log.chain_at(offset) for offset in await asyncio.to_thread(snapshots.offsets)}
     snapshot = await asyncio.to_thread(snapshots.newest, chains.get)
     state = freeze.thaw(snapshot.state) if snapshot else State()
     if snapshot and state.offset != snapshot.head.offset:
         logger.warning("snapshot passed over because=its state stands elsewhere offset=%d", state.offset)
         state = State()
+    since = state.offset
     async for row in rows_after(log, state.offset):
         state.apply(to_recorded(row))
-    return state
+    return state, since
 
 
 async def keep(log: Log, snapshots: Snapshots, state: State) -> bool:

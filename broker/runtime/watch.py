@@ -30,12 +30,12 @@ async def watch(
     *,
     every_s: float,
     snapshot_every: int,
+    kept: int,
 ) -> None:
-    """Look every `every_s` seconds, until cancelled; a snapshot after each `snapshot_every` events.
+    """Look every `every_s` seconds, until cancelled; a snapshot after each `snapshot_every` events from `kept` on.
 
     A loop that is too busy to be asked is no reason to end: what is due is still due at the next look.
     """
-    kept = log.head.offset
     while True:
         await asyncio.sleep(every_s)
         try:

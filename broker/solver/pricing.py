@@ -11,7 +11,6 @@ import json
 from typing import Any
 
 from broker.core.demanded import asked_as, name_of, shaped_as
-from broker.solver.bid_prices import bid_prices
 from broker.solver.frames import LENGTH, framed, parts_of
 from placement.pool.nouns import mix_of
 from tidegate.model.errors import Unavailable
@@ -30,7 +29,9 @@ def is_question(data: bytes) -> bool:
 
 
 def priced(data: bytes) -> bytes:
-    """The answer to a question. In the worker alone."""
+    """The answer to a question. In the worker alone: it is there that the solver is loaded."""
+    from broker.solver.bid_prices import bid_prices
+
     asked = json.loads(parts_of(data)[0])
     mix = mix_of({asked_as(name): count for name, count in asked["mix"].items()})
     fleet = {shaped_as(name): count for name, count in asked["units"].items()}

@@ -12,7 +12,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-BENCHES = ("decisions", "audits", "packing", "money", "submits", "inference", "drain")
+BENCHES = ("decisions", "audits", "packing", "money", "submits", "inference", "drain", "recovery")
 
 
 def main(names: list[str]) -> None:

@@ -85,7 +85,12 @@ class BrokerProcess:
         async with asyncio.TaskGroup() as group:
             group.create_task(loop.run())
             group.create_task(
-                watch(loop, sessions, log, snapshots, broker.pricing, every_s=1.0, snapshot_every=SNAPSHOT_EVERY)
+                watch(
+                    *(loop, sessions, log, snapshots, broker.pricing),
+                    every_s=1.0,
+                    snapshot_every=SNAPSHOT_EVERY,
+                    kept=broker.since,
+                )
             )
 
     def _turn(self, state: State, effects: list[Effect]) -> None:

@@ -18,7 +18,9 @@ command.add_command(replay.command)
 @options.output
 @click.pass_context
 def verify(ctx: click.Context, output: str) -> int:
-    """Judge everything that stands now: room, law in force, the books that are kept; exits 1 where something is wrong.
+    """Judge the log's whole chain, and everything that stands now: room, law in force, the books that are kept.
+
+    Exits 1 where something is wrong.
 
     The judges share no code with the engine that placed it.
     """
@@ -28,5 +30,5 @@ def verify(ctx: click.Context, output: str) -> int:
         for finding in answer.findings:
             render.line(f"  {finding.about}: {finding.text}", "red")
         wrong = len(answer.findings)
-        render.line(f"{answer.checked} workloads stand at offset {answer.offset}, {wrong or 'no'} findings")
+        render.line(f"{answer.checked} workloads stand, {answer.rows} rows chained, {wrong or 'no'} findings")
     return REFUSED_DECISION if answer.findings else 0

@@ -245,7 +245,7 @@ class AsyncClient:
 
     async def verify(self) -> events_pb2.VerifyResponse:
         """As `Client.verify`."""
-        return await self._unary(calls.verify(), deadline_s=120.0)
+        return await self._unary(calls.verify(), deadline_s=600.0)
 
     async def trace(
         self, workload: str = "", *, trace_id: str = "", linked: bool = True

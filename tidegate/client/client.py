@@ -258,7 +258,7 @@ class Client:
 
     def verify(self) -> events_pb2.VerifyResponse:
         """Judges everything that stands now, by code that put nothing there."""
-        return self._unary(calls.verify(), deadline_s=120.0)
+        return self._unary(calls.verify(), deadline_s=600.0)
 
     def trace(
         self, workload: str = "", *, trace_id: str = "", linked: bool = True, limit: int = 1000

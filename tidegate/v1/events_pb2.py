@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tidegate.v1 import event_pb2 as tidegate_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/events.proto\x12\x0btidegate.v1\x1a\x17tidegate/v1/event.proto\"B\n\x12\x45ventsWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\r\n\x05\x61\x62out\x18\x03 \x01(\t\"[\n\x13\x45ventsWatchResponse\x12\'\n\x08recorded\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Recorded\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x63hain\x18\x03 \x01(\t\"7\n\rReplayRequest\x12\x13\n\x0b\x66rom_offset\x18\x01 \x01(\x03\x12\x11\n\tto_offset\x18\x02 \x01(\x03\"\x99\x01\n\x0eReplayResponse\x12\x11\n\tdecisions\x18\x01 \x01(\x03\x12\r\n\x05\x65qual\x18\x02 \x01(\x03\x12\x11\n\tdifferent\x18\x03 \x03(\x03\x12\x13\n\x0bhead_offset\x18\x04 \x01(\x03\x12\x12\n\nhead_chain\x18\x05 \x01(\t\x12)\n\tdiverging\x18\x06 \x03(\x0b\x32\x16.tidegate.v1.Diverging\"l\n\tDiverging\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12,\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Divergence\"K\n\nDivergence\x12\r\n\x05input\x18\x01 \x01(\t\x12\r\n\x05\x61\x62out\x18\x02 \x01(\t\x12\x10\n\x08recorded\x18\x03 \x01(\t\x12\r\n\x05\x61gain\x18\x04 \x01(\t\"\x0f\n\rVerifyRequest\"Y\n\x0eVerifyResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0f\n\x07\x63hecked\x18\x02 \x01(\x03\x12&\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x14.tidegate.v1.Finding\"&\n\x07\x46inding\x12\r\n\x05\x61\x62out\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t2\xdc\x01\n\x06\x45vents\x12L\n\x05Watch\x12\x1f.tidegate.v1.EventsWatchRequest\x1a .tidegate.v1.EventsWatchResponse0\x01\x12\x41\n\x06Replay\x12\x1a.tidegate.v1.ReplayRequest\x1a\x1b.tidegate.v1.ReplayResponse\x12\x41\n\x06Verify\x12\x1a.tidegate.v1.VerifyRequest\x1a\x1b.tidegate.v1.VerifyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tidegate/v1/events.proto\x12\x0btidegate.v1\x1a\x17tidegate/v1/event.proto\"B\n\x12\x45ventsWatchRequest\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\r\n\x05\x61\x62out\x18\x03 \x01(\t\"[\n\x13\x45ventsWatchResponse\x12\'\n\x08recorded\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Recorded\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\r\n\x05\x63hain\x18\x03 \x01(\t\"7\n\rReplayRequest\x12\x13\n\x0b\x66rom_offset\x18\x01 \x01(\x03\x12\x11\n\tto_offset\x18\x02 \x01(\x03\"\x99\x01\n\x0eReplayResponse\x12\x11\n\tdecisions\x18\x01 \x01(\x03\x12\r\n\x05\x65qual\x18\x02 \x01(\x03\x12\x11\n\tdifferent\x18\x03 \x03(\x03\x12\x13\n\x0bhead_offset\x18\x04 \x01(\x03\x12\x12\n\nhead_chain\x18\x05 \x01(\t\x12)\n\tdiverging\x18\x06 \x03(\x0b\x32\x16.tidegate.v1.Diverging\"l\n\tDiverging\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x13\n\x0bworkload_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12,\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x17.tidegate.v1.Divergence\"K\n\nDivergence\x12\r\n\x05input\x18\x01 \x01(\t\x12\r\n\x05\x61\x62out\x18\x02 \x01(\t\x12\x10\n\x08recorded\x18\x03 \x01(\t\x12\r\n\x05\x61gain\x18\x04 \x01(\t\"\x0f\n\rVerifyRequest\"g\n\x0eVerifyResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0f\n\x07\x63hecked\x18\x02 \x01(\x03\x12&\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x14.tidegate.v1.Finding\x12\x0c\n\x04rows\x18\x04 \x01(\x03\"&\n\x07\x46inding\x12\r\n\x05\x61\x62out\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t2\xdc\x01\n\x06\x45vents\x12L\n\x05Watch\x12\x1f.tidegate.v1.EventsWatchRequest\x1a .tidegate.v1.EventsWatchResponse0\x01\x12\x41\n\x06Replay\x12\x1a.tidegate.v1.ReplayRequest\x1a\x1b.tidegate.v1.ReplayResponse\x12\x41\n\x06Verify\x12\x1a.tidegate.v1.VerifyRequest\x1a\x1b.tidegate.v1.VerifyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,9 +47,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYREQUEST']._serialized_start=627
   _globals['_VERIFYREQUEST']._serialized_end=642
   _globals['_VERIFYRESPONSE']._serialized_start=644
-  _globals['_VERIFYRESPONSE']._serialized_end=733
-  _globals['_FINDING']._serialized_start=735
-  _globals['_FINDING']._serialized_end=773
-  _globals['_EVENTS']._serialized_start=776
-  _globals['_EVENTS']._serialized_end=996
+  _globals['_VERIFYRESPONSE']._serialized_end=747
+  _globals['_FINDING']._serialized_start=749
+  _globals['_FINDING']._serialized_end=787
+  _globals['_EVENTS']._serialized_start=790
+  _globals['_EVENTS']._serialized_end=1010
 # @@protoc_insertion_point(module_scope)

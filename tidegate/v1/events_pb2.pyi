@@ -217,10 +217,13 @@ class VerifyResponse(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     CHECKED_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
     """Of the state that was judged."""
     checked: _builtins.int
     """Workloads that stand somewhere."""
+    rows: _builtins.int
+    """Rows of the log whose checksums and chain were checked: all of them."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]: ...
     def __init__(
@@ -229,10 +232,11 @@ class VerifyResponse(_message.Message):
         offset: _builtins.int = ...,
         checked: _builtins.int = ...,
         findings: _abc.Iterable[Global___Finding] | None = ...,
+        rows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "findings", b"findings", "offset", b"offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checked", b"checked", "findings", b"findings", "offset", b"offset", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,7 +251,7 @@ class Finding(_message.Message):
     ABOUT_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     about: _builtins.str
-    """A workload's id, or a site."""
+    """A workload's id, a site, or `log`."""
     text: _builtins.str
     def __init__(
         self,

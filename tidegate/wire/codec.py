@@ -217,8 +217,8 @@ def _from_field(field: dataclasses.Field[Any], hint: Any) -> FromWire:
         )
     if origin is dict:
         inner = _from_item(arguments[1])
-        return lambda message, path: {
-            key: inner(value, f"{path}{name}[{key}].") for key, value in getattr(message, name).items()
+        return lambda message, path: {  # a map on the wire has no order, and a fold must come out the same every time
+            key: inner(value, f"{path}{name}[{key}].") for key, value in sorted(getattr(message, name).items())
         }
     if origin is types.UnionType:
         inner = _from_item(_present(arguments))

@@ -66,7 +66,7 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
     yield from events
     stopped: list[str] = []
     if any(isinstance(event, PolicyApplied | SiteApplied) for event in events):
-        for record in tuple(state.workloads.values()):
+        for record in tuple(state.workloads.without(state.ended)):
             if record.phase is None or record.phase.ended:
                 continue
             for site in record.sites:

@@ -69,7 +69,7 @@ class Trial:
 def standing(state: State, trial: Trial, at: int) -> Iterator[Touched | None]:
     """For each workload that stands or waits: what the proposed law would do to it, None for nothing."""
     law, then = state.law, trial.law(state.law)
-    for record in tuple(state.workloads.values()):
+    for record in tuple(state.workloads.without(state.ended)):
         if record.live and record.sites:
             yield _standing(state, record, law, then, trial, at)
         elif record.phase is Phase.WAITING:

@@ -141,7 +141,7 @@ class Proposing:
 
     def _movers(self) -> list[Mover]:
         found = []
-        for record in self.state.workloads.values():
+        for record in self.state.workloads.without(self.state.ended):
             settled = record.live and len(record.sites) == 1 and not record.leaving and record.decision is not None
             if not settled or record.workload.spread is Spread.SITE:
                 continue

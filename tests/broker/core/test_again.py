@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.core.again import ENGINE, FLEET, HELD, LAW, LINKS, MOST, PRICES, again, differences
-from broker.core.commands import ApplyDeclarations, CancelWorkload, RecordLinks, SubmitWorkload
+from broker.core.commands import ApplyDeclarations, CancelWorkload, RecordLinks, ReportStatuses, SubmitWorkload
 from broker.core.decide.waiting import NOWHERE, PATIENCE
 from broker.core.state import State
 from broker.core.verify import standing, verify
@@ -17,7 +17,7 @@ from tests.broker.core.test_waiting import fleet as eight_gpus
 from tests.broker.core.test_waiting import guaranteed, said, train
 from tests.support.builders import GIB, book, cloud, job, press, rack, service, stay_home
 from tests.support.playbook import Playbook
-from tidegate.model.assignment import Phase
+from tidegate.model.assignment import Phase, Status
 from tidegate.model.errors import Refused
 from tidegate.model.event import PolicyApplied, PriceBookApplied, Recorded, SiteApplied, WorkloadDecided, WorkloadQueued
 from tidegate.model.money import Price
@@ -197,6 +197,18 @@ def test_all_that_stands_is_as_it_should_be_until_it_is_not() -> None:
     shrunk = press(offers=(replace(press().offers[0], resources=tiny),))
     play.state.fleet.put_site(shrunk, reachable=True, cordoned=False)
     assert any("press-7" in one.text and "CPU" in one.text for one in verify(play.state))
+
+
+def test_work_that_has_ended_stands_nowhere_that_a_law_could_forbid() -> None:
+    play = fleet()
+    play.ask(SubmitWorkload(6_000, service()))
+    record = play.state.workloads[play.state.names["inspect"]]
+    play.ask(CancelWorkload(7_000, "inspect"))
+    for site in record.sites:
+        play.ask(ReportStatuses(8_000, site, (Status(record.id, record.decided_offset, Phase.CANCELLED, at=8_000),)))
+    assert play.state.workloads[record.id].phase is Phase.CANCELLED
+    play.ask(ApplyDeclarations(9_000, (stay_home(2, "US"),)))
+    assert verify(play.state) == ()
 
 
 def test_a_link_that_was_narrowed_below_what_goes_over_it_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from broker.core.cold import Cold
 from broker.core.commands import AdoptPlan, ApplyDeclarations, CordonSite, SiteAttached, SiteSilent, SubmitWorkload
 from broker.core.decide.joint import jointly
 from broker.core.decide.proposing import Wish, proposed
@@ -201,8 +202,8 @@ def test_a_part_is_what_a_snapshot_holds_without_what_has_ended():
     play.ask(SubmitWorkload(5, anywhere("one")))
     play.ask(SubmitWorkload(5, anywhere("none", max_cost_micros_per_hour=1)))
     kept = copy_of(play.state)
-    whole = replace(play.state, answers={}, ended={})
+    whole = replace(play.state, answers=Cold(), ended={})
     gone = list(play.state.ended)
-    whole.workloads = {key: record for key, record in play.state.workloads.items() if key not in gone}
+    whole.workloads = Cold({key: record for key, record in play.state.workloads.items() if key not in gone})
     whole.names = {name: key for name, key in play.state.names.items() if key not in gone}
     assert len(gone) == 1 and freeze(kept) == freeze(whole)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidegate.model.assignment import Phase, Status
 from tidegate.model.decision import Decision, MonthlyRange
 from tidegate.model.errors import Refused
 from tidegate.model.event import Event, SiteLost, WorkloadSubmitted
@@ -130,3 +131,9 @@ def test_a_price_book_of_before_reads_as_it_did():
 
 def test_a_decision_of_before_has_no_month():
     assert codec.from_message(Decision, decision_pb2.Decision(outcome=1)).monthly == MonthlyRange()
+
+
+def test_a_map_comes_back_in_the_order_of_its_keys():
+    told = {f"k{number * 7 % 40}": str(number) for number in range(40)}
+    status = Status("w1", 1, Phase.RUNNING, metrics=told)
+    assert [*codec.decode(Status, codec.encode(status)).metrics] == sorted(told)
