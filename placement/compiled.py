@@ -6,21 +6,26 @@ bits of one number, found by one look-up for each attribute that the law speaks 
 out once (`LawRule.allows`, `LawRule.findings`) and then shared, record and all. The answers of the whole law for one
 set of truths are kept together as well (`Legal`).
 
+A value also says which rules it makes silent, since one of their conditions on when they apply fails for it. What is
+left when all attributes have said so are the rules that apply, and only these are gone through; of two hundred rules
+they are some thirty. Numbers are kept by where they stand among the numbers that conditions name, not one by one.
+
 Nothing here knows what a rule means: an answer that was kept is the answer that the rule gave. It is forgotten with the
 columns it was made for, when a site is declared anew.
 
 Limits: `MOST_ANSWERS` numbers are kept for a law, site by site; then everything is forgotten and worked out again.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from placement.columns import Columns, Mask, Numbers
-from placement.explain import record
+from placement.explain import record, record_silent
 from placement.fleet import Fleet
-from placement.rules.attributes import Attribute, Found
+from placement.rules.attributes import Attribute, Found, Type
 from placement.rules.expressions import Condition
 from placement.rules.law import LawRule
 from placement.rules.rule import Column, to_mask
@@ -38,6 +43,10 @@ Test = tuple[Expression, bool]
 """What makes two conditions the same: the expression, and whether it is required."""
 Truths = tuple[int, ...]
 """For each data set that the workload holds, the truth of every condition on the workload, as bits."""
+Key = tuple[Truths, tuple[tuple[Found, ...], ...]]
+"""What the answers of the whole law follow from: the truths, and for each data set the values that a miss may name."""
+Truth = tuple[int, int]
+"""The conditions that hold for a value, as bits, and the rules that are silent for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +111,16 @@ class Legal:
 class _Rule:
     """A rule, with the bits of its own conditions and the answers it has given."""
 
-    def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int]) -> None:
+    def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int], everywhere: Mask) -> None:
         self.rule = rule
         self.enforced, self.of_offers, self.of_data = rule.enforced, rule.of_offers, rule.of_data
         self.prefers = rule.penalty_micros_per_hour > 0
-        self.when = _sum(bits, rule.when)
         self.bits = _sum(bits, rule.conditions)
         wanted = (*rule.require, *(condition for way in rule.require_any for condition in way))
         self.told = tuple(dict.fromkeys(asked[c.attribute.key] for c in wanted if c.attribute.key in asked))
         """Which of the workload's attributes a miss may name."""
+        self.silent = Column(rule, everywhere)
+        """What it says where it does not apply."""
         self.answers: dict[Hashable, Answer] = {}
 
 
@@ -125,14 +135,45 @@ def _test(condition: Condition) -> Test:
     return condition.expression, condition.required
 
 
+class _Asked:
+    """One attribute of workloads or teams that the law speaks of, with every condition on it."""
+
+    def __init__(self, attribute: Attribute) -> None:
+        self.attribute = attribute
+        self.conditions: list[tuple[int, Condition]] = []
+        """Each with its bit."""
+        self.needing: list[tuple[int, int]] = []
+        """Rules, as bits, that apply only where all these conditions hold, as bits."""
+        self._known: dict[Hashable, Truth] = {}
+        self._scale: list[int] | None = None
+
+    def truth(self, found: Found) -> Truth:
+        """Of a value: the conditions that hold, and the rules that are silent for it."""
+        key: Hashable = found if self.attribute.type is not Type.NUMBER else self._place(found)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= MOST_VALUES:
+                self._known.clear()
+            holds = sum(bit for bit, condition in self.conditions if condition.holds(found))
+            silent = sum(rule for rule, bits in self.needing if holds & bits != bits)
+            known = self._known[key] = (holds, silent)
+        return known
+
+    def _place(self, found: Found) -> Hashable:
+        """Where a number stands among those that conditions name, which is all that any of them can tell of it."""
+        if self._scale is None:
+            self._scale = sorted({int(value) for _, one in self.conditions for value in one.expression.values})
+        number = int(found[0])
+        return bisect_left(self._scale, number), bisect_right(self._scale, number)
+
+
 class Compiled:
     """See the module."""
 
     def __init__(self, rules: tuple[LawRule, ...], columns: Columns) -> None:
         self.rules = rules
         self._sites = max(len(columns), 1)
-        self._attributes: list[Attribute] = []
-        self._conditions: list[list[tuple[int, Condition]]] = []
+        self._asked: list[_Asked] = []
         asked: dict[str, int] = {}
         bits: dict[Test, int] = {}
         for rule in rules:
@@ -142,76 +183,78 @@ class Compiled:
                     continue
                 if attribute.key not in asked:
                     asked[attribute.key] = len(asked)
-                    self._attributes.append(attribute)
-                    self._conditions.append([])
+                    self._asked.append(_Asked(attribute))
                 if _test(condition) not in bits:
                     bit = bits[_test(condition)] = 1 << len(bits)
-                    self._conditions[asked[attribute.key]].append((bit, condition))
-        self._truths: list[dict[Found, int]] = [{} for _ in asked]
+                    self._asked[asked[attribute.key]].conditions.append((bit, condition))
+        for number, rule in enumerate(rules):
+            for one in self._asked:
+                needs = _sum(bits, tuple(c for c in rule.when if c.attribute.key == one.attribute.key))
+                if needs:
+                    one.needing.append((1 << number, needs))
         self._of_data = any(key.startswith("data.") for key in asked)
-        self._rules = tuple(_Rule(rule, bits, asked) for rule in rules)
+        self._everywhere: Mask = np.ones(len(columns), dtype=np.bool_)
+        self._rules = tuple(_Rule(rule, bits, asked, self._everywhere) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
+        self._silent_columns = [one.silent for one in self._rules]
+        self._silent_records = [record_silent(rule) for rule in rules]
         self._legal: dict[Hashable, Legal] = {}
         self._kept = 0
 
     def legal(self, workload: Workload, fleet: Fleet) -> Legal:
         """What the law says to a workload, at every site of the fleet that this was compiled for."""
-        key = self._key(workload)
+        key, applying = self._key(workload)
         legal = self._legal.get(key)
         if legal is None:
             if self._kept > MOST_ANSWERS:
                 self._forget()
-            legal = self._legal[key] = self._judge(key, workload, fleet)
+            legal = self._legal[key] = self._judge(key, applying, workload, fleet)
             self._kept += 9 * self._sites + 16 * len(self._rules)
         return legal
 
-    def _key(self, workload: Workload) -> tuple[Truths, tuple[tuple[Found, ...], ...]]:
-        """The truths, and the values that a miss may name, for each data set that the workload holds."""
+    def _key(self, workload: Workload) -> tuple[Key, int]:
+        """The truths, and the values that a miss may name, for each data set that the workload holds; who applies."""
         if not self.rules:
-            return (), ()
+            return ((), ()), 0
         carries = workload.carries if self._of_data else ()
         each = [workload, *(replace(workload, data=data) for data in carries)]
         truths: list[int] = []
         values: list[tuple[Found, ...]] = []
-        asker = self.rules[0]
+        asker, everyone = self.rules[0], (1 << len(self.rules)) - 1
+        applying = 0
         for one in each:
-            found = [asker.of_asker(attribute, one) for attribute in self._attributes]
-            bits = 0
-            for number, value in enumerate(found):
-                known = self._truths[number].get(value)
-                bits |= self._find(number, value) if known is None else known
-            truths.append(bits)
-            values.append(tuple(found[number] for number in self._told))
-        return tuple(truths), tuple(values)
+            found = [asker.of_asker(asked.attribute, one) for asked in self._asked]
+            holds = silent = 0
+            for asked, value in zip(self._asked, found, strict=True):
+                truth = asked.truth(value)
+                holds |= truth[0]
+                silent |= truth[1]
+            truths.append(holds)
+            values.append(tuple([found[number] for number in self._told]))
+            applying |= everyone & ~silent
+        return (tuple(truths), tuple(values)), applying
 
-    def _find(self, number: int, value: Found) -> int:
-        known = self._truths[number]
-        if len(known) >= MOST_VALUES:
-            known.clear()
-        truth = known[value] = sum(bit for bit, condition in self._conditions[number] if condition.holds(value))
-        return truth
-
-    def _judge(self, key: tuple[Truths, tuple[tuple[Found, ...], ...]], workload: Workload, fleet: Fleet) -> Legal:
+    def _judge(self, key: Key, applying: int, workload: Workload, fleet: Fleet) -> Legal:
         truths, values = key
         place = {number: index for index, number in enumerate(self._told)}
-        answers: list[Answer] = []
-        for one in self._rules:
-            when, bits = one.when, one.bits
+        columns, records = self._silent_columns.copy(), self._silent_records.copy()
+        answers: list[tuple[_Rule, Answer]] = []
+        while applying:
+            lowest = applying & -applying
+            applying ^= lowest
+            number = lowest.bit_length() - 1
+            one = self._rules[number]
             own = truths if one.of_data else truths[:1]
-            if len(own) == 1 and own[0] & when != when:
-                variant: Hashable = None  # it does not apply
-            elif one.told:
+            variant: Hashable = own[0] & one.bits if len(own) == 1 else tuple(truth & one.bits for truth in own)
+            if one.told:
                 named = tuple(tuple(found[place[number]] for number in one.told) for found in values[: len(own)])
-                variant = (tuple(truth & bits for truth in own), named)
-            elif len(own) == 1:
-                variant = own[0] & bits
-            else:
-                variant = tuple(truth & bits for truth in own)
+                variant = (variant, named)
             answer = one.answers.get(variant)
             if answer is None:
                 answer = one.answers[variant] = self._ask(one.rule, workload, fleet)
-            answers.append(answer)
-        return _together(answers, self._rules, len(fleet.columns))
+            columns[number], records[number] = answer.column, answer.record
+            answers.append((one, answer))
+        return _together(answers, tuple(columns), tuple(records), self._everywhere)
 
     def _ask(self, rule: LawRule, workload: Workload, fleet: Fleet) -> Answer:
         column = Column(rule, rule.allows(workload, fleet))
@@ -226,35 +269,42 @@ class Compiled:
         self._kept = 0
 
 
-def _together(answers: list[Answer], rules: tuple[_Rule, ...], sites: int) -> Legal:
+def _together(
+    answers: list[tuple[_Rule, Answer]],
+    columns: tuple[Column, ...],
+    records: tuple[RuleColumn, ...],
+    everywhere: Mask,
+) -> Legal:
+    """Of the rules that apply, the answers; of all, the columns. `everywhere`, shape (sites,): all True."""
     once = twice = no_offer = 0
     offers: Mask | None = None
     refusing: list[Column] = []
     preferring: list[Column] = []
     counts: dict[str, int] = {}
-    for answer, one in zip(answers, rules, strict=True):
+    for one, answer in answers:
         column = answer.column
-        if one.prefers and (column.refuses or one.of_offers):
+        refuses = column.refuses
+        if one.prefers and (refuses or one.of_offers):
             preferring.append(column)
         if answer.offers is not None:
             offers = answer.offers if offers is None else offers & answer.offers
-        if not column.refuses:
+        if not refuses:
             continue
-        counts[column.rule.name] = column.refused
+        counts[one.rule.name] = refuses.bit_count()
         if one.enforced:
-            twice |= once & column.refuses
-            once |= column.refuses
-            no_offer |= column.refuses if one.of_offers else 0
+            twice |= once & refuses
+            once |= refuses
+            no_offer |= refuses if one.of_offers else 0
             refusing.append(column)
     return Legal(
-        columns=tuple([answer.column for answer in answers]),
-        records=tuple([answer.record for answer in answers]),
+        columns=columns,
+        records=records,
         refusing=tuple(refusing),
         preferring=tuple(preferring),
         once=once,
         twice=twice,
-        allowed=~to_mask(once, sites),
-        some_offer=~to_mask(no_offer, sites),
+        allowed=~to_mask(once, len(everywhere)) if once else everywhere,
+        some_offer=~to_mask(no_offer, len(everywhere)) if no_offer else everywhere,
         offers=offers,
         counts=counts,
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from placement.columns import UNKNOWN, Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Column
+from placement.rules.rule import Column, Rule
 from tidegate.model.decision import Lack, RuleColumn
 from tidegate.model.workload import Workload
 
@@ -20,13 +20,18 @@ def record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
     return column.record
 
 
+def record_silent(rule: Rule) -> RuleColumn:
+    """The record of a rule that refuses nobody."""
+    return RuleColumn(
+        rule.name, rule.because, rule.enforced, rule.kind, penalty_micros_per_hour=rule.penalty_micros_per_hour
+    )
+
+
 def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
     rule = column.rule
     refused = np.flatnonzero(~column.allowed)
     if len(refused) == 0:
-        return RuleColumn(
-            rule.name, rule.because, rule.enforced, rule.kind, penalty_micros_per_hour=rule.penalty_micros_per_hour
-        )
+        return record_silent(rule)
     found = rule.findings(workload, fleet, refused)
     lacks, codes = _used(found.lacks, found.codes)
     offers, offer_codes = _names(found.offers, fleet)
