@@ -228,6 +228,8 @@ class Columns(Described):
             (self.names[row], offer.name): index for index, (row, offer) in enumerate(rows)
         }
         self._filled, self._starts = np.unique(self.offer_site, return_index=True)
+        self.stops: list[int] = np.searchsorted(self.offer_site, np.arange(len(self) + 1)).tolist()
+        """Where each site's offers begin, and where the last one's end."""
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
         self.offer_name: Words[str] = Words(o.name for o in self.offers)
@@ -334,8 +336,7 @@ class Columns(Described):
 
     def offers_of(self, row: int) -> range:
         """The offer rows of one site."""
-        start, stop = np.searchsorted(self.offer_site, [row, row + 1])
-        return range(int(start), int(stop))
+        return range(self.stops[row], self.stops[row + 1])
 
 
 def _sharings(offers: tuple[Offer, ...]) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Legal:
     def at(self, row: int, offers: range) -> "Legal":
         """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
         refusing = tuple(
-            Column(column.rule, column.allowed[row : row + 1]) for column in self.refusing if column.refuses >> row & 1
+            Column(column.rule, 1, 1) for column in self.refusing if column.refuses >> row & 1
         )
         return Legal(
             columns=refusing,
@@ -119,7 +119,7 @@ class _Rule:
         wanted = (*rule.require, *(condition for way in rule.require_any for condition in way))
         self.told = tuple(dict.fromkeys(asked[c.attribute.key] for c in wanted if c.attribute.key in asked))
         """Which of the workload's attributes a miss may name."""
-        self.silent = Column(rule, everywhere)
+        self.silent = Column(rule, 0, len(everywhere))
         """What it says where it does not apply."""
         self.answers: dict[Hashable, Answer] = {}
 
@@ -257,7 +257,7 @@ class Compiled:
         return _together(answers, tuple(columns), tuple(records), self._everywhere)
 
     def _ask(self, rule: LawRule, workload: Workload, fleet: Fleet) -> Answer:
-        column = Column(rule, rule.allows(workload, fleet))
+        column = Column.of(rule, rule.allows(workload, fleet))
         offers = rule.offers(workload, fleet) if rule.of_offers and rule.enforced else None
         self._kept += 3 * self._sites
         return Answer(column, record(column, workload, fleet), None if offers is None or offers.all() else offers)

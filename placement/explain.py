@@ -6,7 +6,7 @@ Limits: a fleet of N sites under R rules records at most N x R misses, in one bi
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Mask, Numbers
+from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
 from placement.rules.rule import Column, Rule
 from tidegate.model.decision import Lack, RuleColumn
@@ -34,7 +34,7 @@ def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         return record_silent(rule)
     found = rule.findings(workload, fleet, refused)
     lacks, codes = _used(found.lacks, found.codes)
-    offers, offer_codes = _names(found.offers, fleet)
+    offers, offer_codes = ((), b"") if found.offers is None else name_offers(found.offers, fleet.columns)
     return RuleColumn(
         rule=rule.name,
         because=rule.because,
@@ -65,19 +65,17 @@ def _used(lacks: tuple[Lack, ...], codes: Numbers | None) -> tuple[tuple[Lack, .
     return lacks, pack_numbers(codes)
 
 
-def _names(rows: Numbers | None, fleet: Fleet) -> tuple[tuple[str, ...], bytes]:
+def name_offers(rows: Numbers, columns: Columns) -> tuple[tuple[str, ...], bytes]:
     """The offers' names, each once in the order of the fleet, and which of them each site has; no offer has no name."""
-    if rows is None:
-        return (), b""
-    named = fleet.columns.offer_name
+    named = columns.offer_name
     if len(named.codes) == 0:
         return ("",), b""
     nothing = len(named.values)
     codes = np.where(rows == UNKNOWN, nothing, named.codes[rows])
-    used = np.flatnonzero(np.bincount(codes, minlength=nothing + 1))
+    used = np.bincount(codes, minlength=nothing + 1).nonzero()[0]
     number = np.zeros(nothing + 1, dtype=np.int64)
     number[used] = np.arange(len(used))
-    return tuple("" if value == nothing else named.values[value] for value in used.tolist()), pack_numbers(
+    return tuple(["" if value == nothing else named.values[value] for value in used.tolist()]), pack_numbers(
         number[codes]
     )
 
@@ -89,9 +87,15 @@ def pack_bits(mask: Mask) -> bytes:
 
 def pack_numbers(numbers: Numbers) -> bytes:
     """As `tidegate.model.packed.pack_numbers`."""
-    if not numbers.any():
+    if len(numbers) == 0:
         return b""
-    low, high = int(numbers.min()), int(numbers.max())
+    return pack_within(numbers, int(np.minimum.reduce(numbers)), int(np.maximum.reduce(numbers)))
+
+
+def pack_within(numbers: Numbers, low: int, high: int) -> bytes:
+    """The same where the least and the greatest are known."""
+    if low == high == 0:
+        return b""
     if low < 0 or high >= 1 << 32:
         return numbers.astype("<i8").tobytes()
     return numbers.astype("<u1" if high < 1 << 8 else "<u2" if high < 1 << 16 else "<u4").tobytes()

@@ -123,7 +123,7 @@ def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: in
         if rule.enforced and _is_about_agreements(rule):
             offers = trial.site.offers if rule.of_offers else ()
             if not any(rule.allows_one(trial.workload, trial.site, offer) for offer in offers or (None,)):
-                still.append(Column(rule, np.zeros(1, dtype=np.bool_)))
+                still.append(Column(rule, 1, 1))
     return replace(legal, columns=tuple(still), refusing=tuple(still), allowed=np.array([not still]))
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from placement.facts import Copy
 from placement.gpu.division import EVERY_SLICE, Division, instance_mask, offer_divisions
 from placement.gpu.unit import MILLI, UnitGpus
+from placement.journal import Journal, Left
 from tidegate.model.site import Offer
 
 Numbers = NDArray[np.int64]
@@ -47,6 +48,9 @@ class Units:
         self._units_used = self._gpus_used = 0
         self._spare_units: list[int] = []
         self._spare_gpus: dict[int, list[int]] = {}
+        self._empties: dict[int, Left] = {}
+        self.journal = Journal()
+        """What changed, unit by unit."""
 
     # Shapes (units,): what is left.
 
@@ -109,6 +113,23 @@ class Units:
         count = len(rows)
         return np.fromiter(rows, np.int64, count), np.fromiter(rows.values(), np.int64, count)
 
+    def left_on(self, offer: int, number: int) -> Left:
+        """What is left on one unit of an offer."""
+        row = self.rows_of(offer).get(number)
+        return self._empty(offer) if row is None else self._left_in(row)
+
+    def _left_in(self, row: int) -> Left:
+        gpus, cpus, memory = self._units[_GPUS : _MEMORY + 1, row].tolist()
+        return Left(gpus, cpus, memory)
+
+    def _empty(self, offer: int) -> Left:
+        found = self._empties.get(offer)
+        if found is None:
+            resources, divisions = self._offers[offer].resources, offer_divisions(self._offers[offer])
+            free = sum(1 for division in divisions if division is None or not division.standing)
+            found = self._empties[offer] = Left(free, resources.cpus_milli, resources.memory_bytes)
+        return found
+
     def left(self, rows: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """GPUs wholly free, CPUs, memory, and the sum of compute left, of the units in these rows."""
         chosen = self._units[:, rows]
@@ -146,6 +167,9 @@ class Units:
             return
         rows = self._of_offer.setdefault(offer, {})
         row = rows.get(copy.unit)
+        self.journal.add(
+            (offer, copy.unit), self._empty(offer) if row is None else self._left_in(row), bool(copy.gpus)
+        )
         if row is None:
             row = rows[copy.unit] = self._open(offer, copy.unit)
         unit = self._units
@@ -191,7 +215,7 @@ class Units:
         divisions, resources = offer_divisions(whole), whole.resources
         row = self._spare_units.pop() if self._spare_units else self._new_unit()
         first = self._new_gpus(len(divisions))
-        free = sum(1 for division in divisions if division is None or not division.standing)
+        free = self._empty(offer).gpus
         self._units[:, row] = (
             offer, number, free, resources.cpus_milli, resources.memory_bytes, MILLI * len(divisions), first, 0
         )  # fmt: skip

@@ -26,7 +26,7 @@ from placement.rules.latency import Arrivals, LatencyRule, Measured
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
 from placement.rules.products import Products, homes
-from placement.rules.rule import Column, Rule, to_mask
+from placement.rules.rule import Column, Plain, to_mask
 from placement.rules.spread import SpreadRule
 from placement.rules.team_budget import TeamBudget
 from placement.rules.team_limit import TeamLimit
@@ -166,19 +166,19 @@ def judge(
     return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost, otherwise)
 
 
-def _ask(rules: tuple[Rule, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:
+def _ask(rules: tuple[Plain, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:
     """Each rule's answers: those that it gave when it was last asked the same, where nothing that it reads changed."""
     stamps, answers = fleet.columns.stamps, fleet.columns.kept("answers", Answers)
     found: list[Column] = []
     for rule in rules:
         asked = rule.asks(workload)
         if asked is None:
-            found.append(Column(rule, rule.allows(workload, fleet)))
+            found.append(rule.column(workload, fleet))
             continue
         key = (rule.name, asked, tuple([stamps[part] for part in rule.reads]))
         column = answers.get(key)
         if column is None:
-            column = Column(rule, rule.allows(workload, fleet))
+            column = rule.column(workload, fleet)
             record(column, workload, fleet)
             answers.put(key, column, len(fleet.columns))
         found.append(column)

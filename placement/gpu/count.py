@@ -57,6 +57,15 @@ def on_used(columns: Columns, wanted: Wanted) -> Numbers:
     return sums
 
 
+def most_by_unit(columns: Columns, gpus: Numbers) -> Numbers:
+    """Shape (units,): the greatest number among the GPUs of each unit in use; 0 where it has none."""
+    rows = columns.units.gpu_unit
+    used = (rows >= 0).nonzero()[0]
+    most = np.zeros(len(columns.units.offer), dtype=np.int64)
+    np.maximum.at(most, rows[used], gpus[used])
+    return most
+
+
 def on_rows(columns: Columns, wanted: Wanted, offer: int, rows: Numbers) -> tuple[Numbers, Numbers]:
     """Shapes (rows,): the same for some units in use of one offer; and 1 where only a GPU that is free would do."""
     units = columns.units

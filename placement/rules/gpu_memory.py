@@ -10,7 +10,8 @@ import numpy as np
 from placement.columns import Columns, Numbers
 from placement.gpu import count
 from placement.gpu.wanted import wanted_by
-from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit, most_by_unit
+from placement.journal import Left
+from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Unit
 from tidegate.model.workload import Workload
 
@@ -25,10 +26,6 @@ class GpuMemory(OnOneUnit):
     def wanted(self, workload: Workload) -> int:
         """Bytes on each device; 0 with a fallback."""
         return 0 if workload.demand.cpu_fallback else workload.demand.resources.gpu_memory_bytes
-
-    def asks(self, workload: Workload) -> Hashable:
-        """How much, and of which instance."""
-        return self.wanted(workload), workload.demand.mig_profile
 
     def looks_at(self, workload: Workload) -> Hashable:
         """The profile."""
@@ -55,11 +52,6 @@ class GpuMemoryFree(FreeOnOneUnit):
         demand = workload.demand
         return 0 if demand.cpu_fallback or demand.mig_profile else demand.resources.gpu_memory_bytes
 
-    def asks(self, workload: Workload) -> Hashable:
-        """How much, of whole devices or of one that is shared, and how."""
-        demand = workload.demand
-        return self.wanted(workload), demand.gpu_share_milli > 0, demand.time_slicing
-
     def looks_at(self, workload: Workload) -> Hashable:
         """Nothing, where GPUs are wanted whole."""
         return workload.demand.gpu_share_milli > 0 and workload.demand
@@ -75,6 +67,14 @@ class GpuMemoryFree(FreeOnOneUnit):
         """Bytes left on one device, for a share; else on a device that is free, 0 where none is."""
         if workload.demand.gpu_share_milli:
             accepts = count.accepts(columns, wanted_by(workload.demand), workload.demand.time_slicing)
-            left = most_by_unit(columns, columns.units.gpu_bytes)
+            left = count.most_by_unit(columns, columns.units.gpu_bytes)
             return np.where(accepts[columns.unit_offer], left, 0)
         return np.where(columns.unit_gpus > 0, columns.gpu_memory[columns.unit_offer], 0)
+
+    def plain(self, workload: Workload) -> bool:
+        """Where GPUs are wanted whole."""
+        return not workload.demand.gpu_share_milli
+
+    def amount(self, columns: Columns, offer: int, left: Left) -> int:
+        """Of a device of one unit that is free."""
+        return int(columns.gpu_memory[offer]) if left.gpus > 0 else 0

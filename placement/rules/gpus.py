@@ -12,7 +12,8 @@ from placement.columns import Columns, Numbers
 from placement.gpu import count
 from placement.gpu.unit import MILLI
 from placement.gpu.wanted import wanted_by
-from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit, most_by_unit
+from placement.journal import Left
+from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Workload
 
@@ -29,10 +30,6 @@ class Gpus(OnOneUnit):
         if demand.cpu_fallback:
             return 0
         return demand.resources.gpus or int(demand.on_gpu)
-
-    def asks(self, workload: Workload) -> Hashable:
-        """How many, and whether they must be whole."""
-        return self.wanted(workload), workload.demand.resources.gpus > 0
 
     def looks_at(self, workload: Workload) -> Hashable:
         """Whether they must be whole."""
@@ -54,11 +51,6 @@ class GpusFree(FreeOnOneUnit):
         if demand.cpu_fallback:
             return 0
         return demand.resources.gpus or demand.gpu_share_milli or int(bool(demand.mig_profile))
-
-    def asks(self, workload: Workload) -> Hashable:
-        """How much, in which form, and what an offer must have to give it so."""
-        demand = workload.demand
-        return self.wanted(workload), wanted_by(demand), demand.time_slicing
 
     def looks_at(self, workload: Workload) -> Hashable:
         """Nothing, where GPUs are wanted whole."""
@@ -87,5 +79,13 @@ class GpusFree(FreeOnOneUnit):
         if wanted.gpus:
             return columns.unit_gpus
         units = columns.units
-        there = most_by_unit(columns, units.gpu_milli) if wanted.share_milli else count.on_used(columns, wanted)
+        there = count.most_by_unit(columns, units.gpu_milli) if wanted.share_milli else count.on_used(columns, wanted)
         return np.where(count.accepts(columns, wanted, workload.demand.time_slicing)[units.offer], there, 0)
+
+    def plain(self, workload: Workload) -> bool:
+        """Where GPUs are wanted whole."""
+        return workload.demand.resources.gpus > 0
+
+    def amount(self, columns: Columns, offer: int, left: Left) -> int:
+        """Whole GPUs of one unit."""
+        return left.gpus

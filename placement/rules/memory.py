@@ -3,6 +3,7 @@
 from collections.abc import Hashable
 
 from placement.columns import Columns, Numbers
+from placement.journal import Left
 from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Unit
 from tidegate.model.workload import Workload
@@ -36,3 +37,7 @@ class MemoryFree(FreeOnOneUnit, Memory):
     def left(self, columns: Columns, workload: Workload) -> Numbers:
         """Left on each unit in use."""
         return columns.unit_memory
+
+    def amount(self, columns: Columns, offer: int, left: Left) -> int:
+        """Left on one."""
+        return left.memory_bytes

@@ -3,22 +3,24 @@
 Each amount has two rules. The first asks whether any unit would have enough if nothing stood there: a "no" is about the
 place and lasts. The second (`...-free`) asks whether any unit has enough now, and speaks only where the first allowed:
 a "no" is about what else stands there, and may pass.
+
+What units have at most is kept with the fleet's columns (`placement.most`), and followed unit by unit as they change.
 """
 
 from collections.abc import Hashable
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Columns, Mask, Numbers, Part
+from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
-from placement.rules.rule import Findings, Plain
-from tidegate.model.decision import Kind, Lack, Unit
+from placement.journal import Before, Left
+from placement.most import Most
+from placement.rules.rule import Column, Plain
+from tidegate.model.decision import Kind, Lack, RuleColumn, Unit
 from tidegate.model.workload import Workload
 
 MOST_SCANNED = 2_000_000
-"""Sites times the scans kept: sixteen times as many bytes."""
-UNREACHED = np.iinfo(np.int64).min
-"""Less than any unit has, an overcommitted one included."""
+"""Sites times the scans kept: some thirty times as many bytes."""
 
 
 class OnOneUnit(Plain):
@@ -26,15 +28,10 @@ class OnOneUnit(Plain):
 
     key = ""
     unit = Unit.COUNT
-    _best: tuple[Numbers, Numbers]
 
     def wanted(self, workload: Workload) -> int:
         """How much one copy needs; 0: it is not asked."""
         raise NotImplementedError
-
-    def asks(self, workload: Workload) -> Hashable:
-        """The amount; a subclass that looks at more of the demand adds it."""
-        return self.wanted(workload)
 
     def lack(self, workload: Workload) -> Lack:
         """What is wanted, as misses tell it."""
@@ -50,73 +47,111 @@ class OnOneUnit(Plain):
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where a unit has enough, or nothing is wanted."""
+        return self.column(workload, fleet).allowed
+
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """The answers, with their record: the most that any unit of the site has, and the offer that has it."""
         wanted = self.wanted(workload)
         if wanted == 0:
-            return np.ones(len(fleet.columns), dtype=np.bool_)
-        self._best = self.best(workload, fleet)
-        enough: Mask = self._best[0] >= wanted
-        return enough
+            return self.silent(fleet)
+        return self._told(workload, wanted, fleet, self.most_whole(workload, fleet.columns), None)
 
-    def best(self, workload: Workload, fleet: Fleet) -> tuple[Numbers, Numbers]:
-        """Shapes (sites,): the most on any unit, and the row of the offer that has it. Scanned once for many."""
-        columns = fleet.columns
-        kept: dict[Hashable, tuple[Numbers, Numbers]] = columns.kept("most", dict)
-        key = (self.name, self.looks_at(workload), tuple([columns.stamps[part] for part in self.reads]))
+    def _told(self, workload: Workload, wanted: int, fleet: Fleet, most: Most, unless: Most | None) -> Column:
+        cell = most.cell(wanted, unless)
+        if not cell.refuses:
+            return self.silent(fleet)
+        record = RuleColumn(
+            self.name,
+            self.because,
+            self.enforced,
+            self.kind,
+            cell.bits,
+            (self.lack(workload),),
+            b"",
+            cell.numbers,
+            cell.offers,
+            cell.offer_codes,
+        )
+        return Column(self, cell.refuses, len(fleet.columns), record)
+
+    def most_whole(self, workload: Workload, columns: Columns) -> Most:
+        """The most on any empty unit. Scanned once for many."""
+        return self._most(columns, (self.name, "whole", self.looks_at(workload)), workload)
+
+    def _most(self, columns: Columns, key: Hashable, workload: Workload) -> Most:
+        kept: dict[Hashable, Most] = columns.kept("most", dict)
         found = kept.get(key)
         if found is None:
             if len(kept) * len(columns) > MOST_SCANNED:
                 kept.clear()
-            most = self.most(workload, fleet)
-            best = columns.site_max(most, UNREACHED)
-            found = kept[key] = (best, columns.first_offer(most == best[columns.offer_site]))
+            whole = np.where(columns.count > 0, self.whole(columns, workload), 0)
+            found = kept[key] = Most(columns, whole)
         return found
-
-    def most(self, workload: Workload, fleet: Fleet) -> Numbers:
-        """Shape (offers,): the most on any one unit."""
-        columns = fleet.columns
-        return np.where(columns.count > 0, self.whole(columns, workload), 0)
-
-    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
-        """The most that any unit of the site has, and the offer that has it."""
-        best, nearest = self._best  # as `allows` found it for this fleet
-        return Findings((self.lack(workload),), numbers=np.maximum(best[refused], 0), offers=nearest[refused])
 
 
 class FreeOnOneUnit(OnOneUnit):
     """On a unit as it is now. A subclass says what is left on units in use."""
 
     kind = Kind.CAPACITY
-    reads = frozenset({Part.UNITS})
 
     def left(self, columns: Columns, workload: Workload) -> Numbers:
         """Shape (units,): how much is left on each unit in use."""
         raise NotImplementedError
 
-    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where a unit has enough now, where none ever would, or nothing is wanted."""
+    def amount(self, columns: Columns, offer: int, left: Left) -> int:
+        """The same of one unit. Asked where `plain`."""
+        raise NotImplementedError
+
+    def plain(self, workload: Workload) -> bool:
+        """Whether the amount follows from what is left on a unit as a whole, and not GPU by GPU."""
+        return True
+
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """As before; it speaks where a unit has too little now and one would have enough if nothing stood there."""
         wanted = self.wanted(workload)
         if wanted == 0:
-            return np.ones(len(fleet.columns), dtype=np.bool_)
-        self._best = self.best(workload, fleet)
-        enough: Mask = self._best[0] >= wanted
-        if not enough.all():
-            columns = fleet.columns
-            enough |= columns.site_max(OnOneUnit.most(self, workload, fleet)) < wanted
-        return enough
-
-    def most(self, workload: Workload, fleet: Fleet) -> Numbers:
-        """Shape (offers,): the most on any one unit as it is now."""
+            return self.silent(fleet)
         columns = fleet.columns
-        most = np.where(columns.fresh > 0, super().most(workload, fleet), 0)
-        used = columns.unit_offer != UNKNOWN
+        return self._told(workload, wanted, fleet, self.most_now(workload, columns), self.most_whole(workload, columns))
+
+    def most_now(self, workload: Workload, columns: Columns) -> Most:
+        """The most on any unit as it is now."""
+        kept: dict[Hashable, Most] = columns.kept("most", dict)
+        key = (self.name, self.looks_at(workload))
+        found = kept.get(key)
+        if found is None:
+            whole = self.most_whole(workload, columns)
+            found = kept[key] = Most(columns, self._scan(workload, columns, whole))
+        elif found.place != columns.units.journal.end:
+            self._catch_up(found, workload, columns)
+        return found
+
+    def _scan(self, workload: Workload, columns: Columns, whole: Most) -> Numbers:
+        most = np.where(columns.fresh > 0, whole.by_offer, 0)
+        used = (columns.unit_offer != UNKNOWN).nonzero()[0]
         np.maximum.at(most, columns.unit_offer[used], self.left(columns, workload)[used])
         return most
 
+    def _catch_up(self, found: Most, workload: Workload, columns: Columns) -> None:
+        journal, whole = columns.units.journal, self.most_whole(workload, columns)
+        changes = journal.since(found.place) if self.plain(workload) else None
+        found.place = journal.end
+        if changes is None:
+            found.put_all(self._scan(workload, columns, whole), journal.end)
+            return
+        for (offer, number), before in changes.items():
+            self._follow(found, columns, offer, number, before, int(whole.by_offer[offer]))
 
-def most_by_unit(columns: Columns, gpus: Numbers) -> Numbers:
-    """Shape (units,): the greatest number among the GPUs of each unit in use; 0 where it has none."""
-    rows = columns.units.gpu_unit
-    used = rows != UNKNOWN
-    most = np.zeros(len(columns.units.offer), dtype=np.int64)
-    np.maximum.at(most, rows[used], gpus[used])
-    return most
+    def _follow(self, found: Most, columns: Columns, offer: int, number: int, before: Before, whole: int) -> None:
+        """One unit changed: what its offer has at most now."""
+        units, most = columns.units, int(found.by_offer[offer])
+        now, had = (self.amount(columns, offer, left) for left in (units.left_on(offer, number), before.left))
+        if now == had:
+            return
+        if now >= most:
+            most = now
+        elif had >= most:
+            most = whole if columns.fresh[offer] > 0 else 0
+            for other in units.rows_of(offer):
+                most = max(most, self.amount(columns, offer, units.left_on(offer, other)))
+        found.put(offer, most, found.place)

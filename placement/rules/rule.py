@@ -1,7 +1,7 @@
 """The shape of a rule: it answers for all sites at once, and gives numbers for all that it refused, at once too."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -74,21 +74,34 @@ class Rule(Protocol):
         """
 
 
-@dataclass(slots=True)
 class Column:
     """One rule and its answers. Shared between decisions, so nothing but `record` is ever written to."""
 
-    rule: Rule
-    allowed: Mask
-    """Shape (sites,)."""
-    refuses: int = field(init=False)
-    """The sites that it refuses, the first in the lowest bit: so a thousand answers are joined in nanoseconds."""
-    record: RuleColumn | None = None
-    """As decisions keep it, once somebody has asked for that (`placement.explain`)."""
+    __slots__ = ("_allowed", "record", "refuses", "rule", "sites")
 
-    def __post_init__(self) -> None:
-        """The bits follow from the mask."""
-        self.refuses = to_bits(~self.allowed)
+    def __init__(self, rule: Rule, refuses: int, sites: int, record: RuleColumn | None = None) -> None:
+        self.rule = rule
+        self.refuses = refuses
+        """The sites that it refuses, the first in the lowest bit: so a thousand answers are joined in nanoseconds."""
+        self.sites = sites
+        """How many there are."""
+        self.record = record
+        """As decisions keep it, once somebody has asked for that (`placement.explain`)."""
+        self._allowed: Mask | None = None
+
+    @classmethod
+    def of(cls, rule: Rule, allowed: Mask) -> "Column":
+        """The column of a mask, shape (sites,)."""
+        column = cls(rule, to_bits(~allowed), len(allowed))
+        column._allowed = allowed
+        return column
+
+    @property
+    def allowed(self) -> Mask:
+        """Shape (sites,)."""
+        if self._allowed is None:
+            self._allowed = ~to_mask(self.refuses, self.sites)
+        return self._allowed
 
     @property
     def refused(self) -> int:
@@ -120,3 +133,24 @@ class Plain:
     def asks(self, workload: Workload) -> Hashable:
         """Not to be kept, unless a rule says of what its answer follows."""
         return None
+
+    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): True where the rule has nothing against the site."""
+        raise NotImplementedError
+
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """The answers. A rule that knows its record already gives it with them."""
+        return Column.of(self, self.allows(workload, fleet))
+
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
+        """What it wanted and found where it refused."""
+        raise NotImplementedError
+
+    def silent(self, fleet: Fleet) -> Column:
+        """The column of a rule that refuses nobody, made once."""
+        kept: dict[str, Column] = fleet.columns.kept("silent", dict)
+        found = kept.get(self.name)
+        if found is None:
+            record = RuleColumn(self.name, self.because, self.enforced, self.kind)
+            found = kept[self.name] = Column(self, 0, len(fleet.columns), record)
+        return found
