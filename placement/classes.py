@@ -74,7 +74,7 @@ class _Kept:
 def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Considered:
     """The class's verdicts, record and order: kept ones where they still hold."""
     columns, tree = fleet.columns, question.law.tree
-    if any(team.budget_micros_per_month for node in tree.path(workload.team) if (team := tree.teams.get(node))):
+    if tree.has_budget(workload.team):
         return _consider(workload, fleet, question, watch)  # what a month has cost changes with every moment
     kept: dict[Hashable, _Kept] = columns.kept("classes", dict)
     key = class_of(workload, question)

@@ -250,6 +250,16 @@ class Columns(Described):
         """What differs among offers but for name, zone, device class, number and site; each once. Shapes (shapes,)."""
         self.shapes._describe(tuple(self.offers[row] for row in first), [regions[row] for row in first])
 
+    @cached_property
+    def every_offer(self) -> Numbers:
+        """Shape (offers,): their rows."""
+        return np.arange(len(self.offers), dtype=np.int64)
+
+    @property
+    def filled(self) -> tuple[Numbers, Numbers]:
+        """The sites that have offers, and where these begin."""
+        return self._filled, self._starts
+
     @property
     def fresh(self) -> Numbers:
         """Shape (offers,): units on which nothing stands."""

@@ -22,13 +22,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placement.bits import to_mask
 from placement.columns import Columns, Mask, Numbers
 from placement.explain import record, record_silent
 from placement.fleet import Fleet
 from placement.rules.attributes import Attribute, Found, Type
 from placement.rules.expressions import Condition
 from placement.rules.law import LawRule
-from placement.rules.rule import Column, to_mask
+from placement.rules.rule import Column
 from tidegate.model.decision import RuleColumn
 from tidegate.model.policy import Expression
 from tidegate.model.workload import Workload
@@ -73,10 +74,10 @@ class Legal:
     """The sites that some enforced rule refuses, as bits."""
     twice: int
     """The sites that two of them refuse."""
-    allowed: Mask
-    """Shape (sites,): where every enforced rule allows."""
-    some_offer: Mask
-    """The same for those rules alone that speak of offers."""
+    sites: int
+    """How many there are."""
+    for_offers: int
+    """The sites that every enforced rule allows which speaks of offers, as bits."""
     offers: Mask | None
     """Shape (offers,): what every enforced rule on offers allows; None where that is all of them."""
     counts: dict[str, int]
@@ -84,9 +85,7 @@ class Legal:
 
     def at(self, row: int, offers: range) -> "Legal":
         """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
-        refusing = tuple(
-            Column(column.rule, 1, 1) for column in self.refusing if column.refuses >> row & 1
-        )
+        refusing = tuple(Column(column.rule, 1, 1) for column in self.refusing if column.refuses >> row & 1)
         return Legal(
             columns=refusing,
             records=(),
@@ -94,15 +93,20 @@ class Legal:
             preferring=(),
             once=self.once >> row & 1,
             twice=self.twice >> row & 1,
-            allowed=self.allowed[row : row + 1],
-            some_offer=self.some_offer[row : row + 1],
+            sites=1,
+            for_offers=self.for_offers >> row & 1,
             offers=None if self.offers is None else self.offers[offers.start : offers.stop],
             counts={},
         )
 
+    @property
+    def allowed(self) -> Mask:
+        """Shape (sites,): where every enforced rule allows."""
+        return ~to_mask(self.once, self.sites)
+
     def refusals(self) -> Numbers:
         """Shape (sites,): how many enforced rules refuse each site. Counted anew, so the caller's to change."""
-        refused = np.zeros(len(self.allowed), dtype=np.int64)
+        refused = np.zeros(self.sites, dtype=np.int64)
         for column in self.refusing:
             refused += ~column.allowed
         return refused
@@ -111,7 +115,7 @@ class Legal:
 class _Rule:
     """A rule, with the bits of its own conditions and the answers it has given."""
 
-    def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int], everywhere: Mask) -> None:
+    def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int], sites: int) -> None:
         self.rule = rule
         self.enforced, self.of_offers, self.of_data = rule.enforced, rule.of_offers, rule.of_data
         self.prefers = rule.penalty_micros_per_hour > 0
@@ -119,7 +123,7 @@ class _Rule:
         wanted = (*rule.require, *(condition for way in rule.require_any for condition in way))
         self.told = tuple(dict.fromkeys(asked[c.attribute.key] for c in wanted if c.attribute.key in asked))
         """Which of the workload's attributes a miss may name."""
-        self.silent = Column(rule, 0, len(everywhere))
+        self.silent = Column(rule, 0, sites)
         """What it says where it does not apply."""
         self.answers: dict[Hashable, Answer] = {}
 
@@ -193,8 +197,7 @@ class Compiled:
                 if needs:
                     one.needing.append((1 << number, needs))
         self._of_data = any(key.startswith("data.") for key in asked)
-        self._everywhere: Mask = np.ones(len(columns), dtype=np.bool_)
-        self._rules = tuple(_Rule(rule, bits, asked, self._everywhere) for rule in rules)
+        self._rules = tuple(_Rule(rule, bits, asked, len(columns)) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
         self._silent_columns = [one.silent for one in self._rules]
         self._silent_records = [record_silent(rule) for rule in rules]
@@ -254,7 +257,7 @@ class Compiled:
                 answer = one.answers[variant] = self._ask(one.rule, workload, fleet)
             columns[number], records[number] = answer.column, answer.record
             answers.append((one, answer))
-        return _together(answers, tuple(columns), tuple(records), self._everywhere)
+        return _together(answers, tuple(columns), tuple(records), len(fleet.columns))
 
     def _ask(self, rule: LawRule, workload: Workload, fleet: Fleet) -> Answer:
         column = Column.of(rule, rule.allows(workload, fleet))
@@ -273,9 +276,9 @@ def _together(
     answers: list[tuple[_Rule, Answer]],
     columns: tuple[Column, ...],
     records: tuple[RuleColumn, ...],
-    everywhere: Mask,
+    sites: int,
 ) -> Legal:
-    """Of the rules that apply, the answers; of all, the columns. `everywhere`, shape (sites,): all True."""
+    """Of the rules that apply, the answers; of all, the columns."""
     once = twice = no_offer = 0
     offers: Mask | None = None
     refusing: list[Column] = []
@@ -303,8 +306,8 @@ def _together(
         preferring=tuple(preferring),
         once=once,
         twice=twice,
-        allowed=~to_mask(once, len(everywhere)) if once else everywhere,
-        some_offer=~to_mask(no_offer, len(everywhere)) if no_offer else everywhere,
+        sites=sites,
+        for_offers=(1 << sites) - 1 & ~no_offer,
         offers=offers,
         counts=counts,
     )

@@ -6,6 +6,7 @@ Limits: a fleet of N sites under R rules records at most N x R misses, in one bi
 
 import numpy as np
 
+from placement.bits import to_bytes, to_mask
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
 from placement.rules.rule import Column, Rule
@@ -29,9 +30,9 @@ def record_silent(rule: Rule) -> RuleColumn:
 
 def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
     rule = column.rule
-    refused = np.flatnonzero(~column.allowed)
-    if len(refused) == 0:
+    if not column.refuses:
         return record_silent(rule)
+    refused = to_mask(column.refuses, column.sites).nonzero()[0]
     found = rule.findings(workload, fleet, refused)
     lacks, codes = _used(found.lacks, found.codes)
     offers, offer_codes = ((), b"") if found.offers is None else name_offers(found.offers, fleet.columns)
@@ -40,7 +41,7 @@ def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         because=rule.because,
         enforced=rule.enforced,
         kind=rule.kind,
-        bits=pack_bits(column.allowed),
+        bits=to_bytes(~column.refuses & (1 << column.sites) - 1, column.sites),
         lacks=lacks,
         codes=codes,
         numbers=b"" if found.numbers is None else pack_numbers(found.numbers),

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement.bits import to_bits
 from placement.columns import Columns, Numbers
 from placement.explain import name_offers, pack_bits, pack_numbers
-from placement.rules.rule import to_bits
 
 UNREACHED = np.iinfo(np.int64).min
 """Less than any unit has, an overcommitted one included."""

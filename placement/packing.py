@@ -17,59 +17,74 @@ Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from placement.bits import to_bits
 from placement.columns import UNKNOWN, Columns, Described, Mask, Numbers
-from placement.gpu.count import accepts, on_empty, on_used
+from placement.gpu.count import accepts, on_empty, on_units
 from placement.gpu.wanted import Wanted, variants
-from placement.scoring.cost import Charge, Charges, Prices
+from placement.ground import Ground
+from placement.scoring.cost import PARTS, Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
 from tidegate.model.workload import Demand, Spread, Workload
 
 MOST_PER_UNIT = 1_000_000
+NEVER = np.iinfo(np.int64).max
+"""Of an offer that has no room: after every other."""
 
 
-@dataclass(frozen=True, slots=True)
 class Room:
-    """What one demand finds on every offer. Shapes (offers,), but where said otherwise."""
+    """What one demand finds on every offer of some ground. Shapes (offers,), but where said otherwise."""
 
-    wanted: Wanted
-    of_shape: Numbers
-    """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
-    each: Numbers
-    """The same on the offers that may be used; 0 on the others."""
-    copies: Numbers
-    """Copies that fit now."""
-    units: Numbers
-    """Units that have room for one more copy."""
+    def __init__(self, ground: Ground, wanted: Wanted, of_shape: Numbers, each: Numbers) -> None:
+        self.wanted = wanted
+        self.of_shape = of_shape
+        """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
+        self.each = each
+        """The same on the offers that may be used; 0 on the others."""
+        self.copies = ground.fresh * each
+        """Copies that fit now."""
+        self._ground = ground
+        offers = ground.unit_offer
+        self._left = np.zeros(0, dtype=np.int64)
+        if len(offers):
+            units, rows = ground.columns.units, ground.unit_rows
+            begun = on_units(ground.columns, wanted, rows) if wanted.on_gpu else None
+            self._left = times(wanted, begun, units.cpus.take(rows), units.memory.take(rows))
+            self._left *= each.take(offers) > 0  # what does not fit on an empty unit fits on none
+            np.add.at(self.copies, offers, self._left)
 
-    def if_empty(self, columns: Columns) -> "Room":
-        """The same where nothing stood anywhere."""
-        units = np.where(self.each > 0, columns.count, 0)
-        return Room(self.wanted, self.of_shape, self.each, columns.count * self.each, units)
+    @cached_property
+    def units(self) -> Numbers:
+        """Units that have room for one more copy."""
+        units = np.where(self.each > 0, self._ground.fresh, 0)
+        np.add.at(units, self._ground.unit_offer, self._left > 0)
+        return units
+
+    @cached_property
+    def copies_empty(self) -> Numbers:
+        """Copies that would fit if nothing stood there."""
+        return self._ground.count * self.each
+
+    @property
+    def units_empty(self) -> Numbers:
+        """Units that would have room if nothing stood there."""
+        return np.where(self.each > 0, self._ground.count, 0)
 
 
-def room_for(columns: Columns, wanted: Wanted, demand: Demand, usable: Mask) -> Room:
-    """The room for copies of `wanted` on the `usable` offers (shape (offers,)); none on the others."""
-    shapes = columns.shapes
+def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Mask | None) -> Room:
+    """The room for copies of `wanted` on the `usable` offers (shape (offers,); None: all); none on the others."""
+    shapes = ground.columns.shapes
     empty = on_empty(shapes, wanted) if wanted.on_gpu else None
-    eligible = accepts(shapes, wanted, demand.time_slicing)
-    of_shape = np.where(eligible, times(wanted, empty, shapes.cpus, shapes.memory), 0)
-    each = np.where(usable, of_shape[columns.shape], 0)
-    copies = columns.fresh * each
-    units = np.where(each > 0, columns.fresh, 0)
-    used = np.flatnonzero(columns.unit_offer != UNKNOWN)
-    if len(used):
-        offers = columns.unit_offer[used]
-        used = used[each[offers] > 0]  # what does not fit on an empty unit fits on none
-        offers = columns.unit_offer[used]
-        begun = on_used(columns, wanted)[used] if wanted.on_gpu else None
-        left = times(wanted, begun, columns.unit_cpus[used], columns.unit_memory[used])
-        np.add.at(copies, offers, left)
-        np.add.at(units, offers, left > 0)
-    return Room(wanted, of_shape, each, copies, units)
+    of_shape = times(wanted, empty, shapes.cpus, shapes.memory)
+    of_shape *= accepts(shapes, wanted, demand.time_slicing)
+    each = of_shape.take(ground.shape)
+    if usable is not None:
+        each *= usable
+    return Room(ground, wanted, of_shape, each)
 
 
 def eligible_for(shapes: Described, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
@@ -82,74 +97,168 @@ def eligible_for(shapes: Described, wanted: Wanted, models: tuple[str, ...], dem
 
 def times(wanted: Wanted, on_gpus: Numbers | None, cpus: Numbers, memory: Numbers) -> Numbers:
     """How often `wanted` goes into what is there, `on_gpus` times into the GPUs; never below 0."""
-    often = np.full(len(cpus), MOST_PER_UNIT, dtype=np.int64) if on_gpus is None else on_gpus
+    often = np.full(len(cpus), MOST_PER_UNIT, dtype=np.int64) if on_gpus is None else on_gpus.copy()
     for need, have in ((wanted.cpus_milli, cpus), (wanted.memory_bytes, memory)):
         if need:
-            often = np.minimum(often, have // need)
-    return np.maximum(often, 0)
+            np.minimum(often, have // need, out=often)
+    return np.maximum(often, 0, out=often)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
+
+    parts: Numbers
+    """Shape (parts, shapes + 1), in the order of `Charge`."""
+    fragmentation: Numbers
+    known: Mask
+    order: Numbers
+    """Shape (offers,): the place of each offer among all, the cheapest first, then as the class says."""
+
+    @classmethod
+    def of(cls, ground: Ground, room: Room, charges: Charges, units: Numbers, wanted: int) -> "_Table":
+        """`units`, shape (shapes,): how many all copies stand on."""
+        shapes = ground.columns.shapes
+        charge = charges.charge_all(wanted, units, np.maximum(room.of_shape, 1))
+        total = charge.total
+        gpus = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
+        size = len(total)
+        parts = np.zeros((len(PARTS), size + 1), dtype=np.int64)
+        for row, name in enumerate(PARTS):
+            parts[row, :size] = getattr(charge, name)
+        fragmentation = np.zeros(size + 1, dtype=np.int64)
+        fragmentation[:size] = gpus
+        first = gpus.argsort(kind="stable")
+        order = first[total[first].argsort(kind="stable")]
+        total, gpus = total[order], gpus[order]
+        rank = np.zeros(size, dtype=np.int64)
+        rank[order[1:]] = np.cumsum((total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1]))
+        rank *= len(ground.shape)
+        place = rank.take(ground.shape)
+        place += np.arange(len(ground.shape))
+        known = np.ones(size + 1, dtype=np.bool_)
+        known[:size] = charges.known_all
+        return cls(parts, fragmentation, known, place)
 
 
 class Packing:
-    """Where the copies of one workload would stand at every site, each site for itself. Shapes (sites,).
+    """Where the copies of one workload would stand at every site of some ground, each site for itself. Shapes (sites,).
 
     With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
+
+    For each room (now, then as if nothing stood there) the best single offer of a site is the least of a place that
+    every offer has: its shape's rank by price and what it strands, then its row. Sums are taken where no single offer
+    will do. So offers are gone through some ten times, and prices are worked out for their shapes alone.
     """
 
     def __init__(
-        self, workload: Workload, columns: Columns, prices: Prices, usable: Mask, other_models: Mask | None = None
+        self,
+        workload: Workload,
+        columns: Columns,
+        prices: Prices,
+        usable: Mask | None,
+        other_models: Mask | None = None,
+        sites: tuple[int, ...] | None = None,
     ) -> None:
-        """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids.
+        """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids; None: all.
 
         `other_models`, shape (sites,): where none of the models that are asked for is, so that any will do.
+        `sites`: pack these rows alone; the masks are of the whole fleet all the same.
         """
-        self._columns = columns
-        self._spread = workload.spread
+        self.columns = columns
+        self.spread = workload.spread
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
-        sites = len(columns)
-        self.copies: Numbers = np.zeros(sites, dtype=np.int64)
-        """How many copies have room at once, however close together."""
-        self.apart: Numbers = np.zeros(sites, dtype=np.int64)
-        """How many have room as far apart as asked."""
-        self.could: Numbers = np.zeros(sites, dtype=np.int64)
-        """As `copies`, if nothing stood there."""
-        self.could_apart: Numbers = np.zeros(sites, dtype=np.int64)
-        """As `apart`, if nothing stood there."""
-        self.priceable: Mask = np.zeros(sites, dtype=np.bool_)
-        """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
-        self.charge: Charge = Charge.nothing(sites)
-        self.fragmentation: Numbers = np.zeros(sites, dtype=np.int64)
-        self.priced: Mask = np.ones(sites, dtype=np.bool_)
-        self._chosen: Numbers = np.full(sites, UNKNOWN, dtype=np.int64)
+        self._ground = ground = Ground(columns, sites)
+        self._charges = Charges(prices, workload)
+        self._usable, self._other_models = usable, other_models
+        self._priceable = np.zeros(ground.size, dtype=np.bool_)
+        self._chosen: Numbers = np.full(ground.size, UNKNOWN, dtype=np.int64)
+        self._table_of: Numbers = np.zeros(ground.size, dtype=np.int64)
+        self._tables: list[_Table] = []
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
-        charges = Charges(prices, workload)
+        self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
         demand = workload.demand
-        rooms: list[Room] = []
+        self.rooms: list[Room] = []
         for wanted, models in variants(demand):
-            named = usable
+            here = None if usable is None else ground.of_offers(usable)
             if models:
-                right = columns.shapes.gpu_model.where(model in models for model in columns.shapes.gpu_model.values)
-                named = named & (right[columns.shape] | (other_models is not None and other_models[columns.offer_site]))
-            rooms.append(room_for(columns, wanted, demand, named))
-        for room in rooms:
-            self.copies = np.maximum(self.copies, columns.site_sum(room.copies))
-            self.apart = np.maximum(self.apart, self._choose(room, charges, self.copies))
-        self.fits: Mask = self.priceable
-        for room in (room.if_empty(columns) for room in rooms):
-            self.could = np.maximum(self.could, columns.site_sum(room.copies))
-            self.could_apart = np.maximum(self.could_apart, self._choose(room, charges, self.could))
-        if self._spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self.priceable).any():
+                right = self._of_models(models)
+                here = right if here is None else here & right
+            self.rooms.append(room_for(ground, wanted, demand, here))
+        tables = [self._table(room) for room in self.rooms]
+        for room, table in zip(self.rooms, tables, strict=True):
+            self._settle(room, table, now=True)
+        self.fits: Mask = self._priceable.copy()
+        """Where all copies have room now, as far apart as asked."""
+        for room, table in zip(self.rooms, tables, strict=True):
+            self._settle(room, table, now=False)
+        self.stands: Mask = self._priceable
+        """Where they would have if nothing stood there."""
+        if self.spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self._priceable).any():
             # Where the copies could stand, but not so far apart: what they would cost there all the same.
-            self._spread = Spread.NONE
-            for room in rooms:
-                self._choose(room, charges, columns.site_sum(room.copies))
-            for room in (room.if_empty(columns) for room in rooms):
-                self._choose(room, charges, columns.site_sum(room.copies))
+            self.stands = self._priceable.copy()
+            self.spread = Spread.NONE
+            tables = [self._table(room) for room in self.rooms]
+            for now in (True, False):
+                for room, table in zip(self.rooms, tables, strict=True):
+                    self._settle(room, table, now=now)
+            self.spread = workload.spread
+        self.priceable: Mask = self._priceable
+        """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
+        self._price()
+        self.fits_bits, self.stands_bits = to_bits(self.fits), to_bits(self.stands)
+
+    def _of_models(self, models: tuple[str, ...]) -> Mask:
+        """Shape (offers,): of a model that is asked for, or where none of these is."""
+        ground, column = self._ground, self.columns.shapes.gpu_model
+        right = column.where([model in models for model in column.values]).take(ground.shape)
+        if self._other_models is not None:
+            right |= ground.of_sites(self._other_models).take(ground.offer_site)
+        return right
+
+    @cached_property
+    def could_bits(self) -> int:
+        """The sites where all copies would have room, however close together, if nothing stood there."""
+        if self.spread in (Spread.NODE, Spread.ZONE):
+            return to_bits(self.could >= self.wanted)
+        return self.stands_bits
+
+    # Sums, for those that ask: where the answer is no.
+
+    @cached_property
+    def could(self) -> Numbers:
+        """How many copies would have room at once, however close together, if nothing stood there."""
+        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.rooms])
+
+    @cached_property
+    def could_apart(self) -> Numbers:
+        """How many would have room as far apart as asked, if nothing stood there."""
+        return self._greatest([self._count(room, room.copies_empty, room.units_empty) for room in self.rooms])
+
+    @cached_property
+    def apart(self) -> Numbers:
+        """How many have room now, as far apart as asked."""
+        return self._greatest([self._count(room, room.copies, None) for room in self.rooms])
+
+    @staticmethod
+    def _greatest(each: list[Numbers]) -> Numbers:
+        return each[0] if len(each) == 1 else np.maximum(each[0], each[1])
+
+    def _count(self, room: Room, copies: Numbers, units: Numbers | None) -> Numbers:
+        ground = self._ground
+        if self.spread is Spread.NODE:
+            return ground.site_sum(room.units if units is None else units)
+        if self.spread is Spread.ZONE:
+            return ground.zones((room.units if units is None else units) > 0)
+        return ground.site_sum(copies)
+
+    # Where copies stand, and at what price.
 
     def slots(self, site: int) -> tuple[Slot, ...]:
         """Where the copies stand at a site that `fits`."""
-        name = self._columns.names[site]
+        name = self.columns.names[site]
         chosen = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
-        return tuple(Slot(name, self._columns.offers[offer].name, count) for offer, count in chosen)
+        return tuple(Slot(name, self.columns.offers[offer].name, count) for offer, count in chosen)
 
     def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """For sites that fit: the offer and the copies of each slot, site by site, and how many slots beyond the first.
@@ -158,7 +267,7 @@ class Packing:
         """
         offers = self._chosen[sites]
         copies, more = np.full(len(sites), self.wanted, dtype=np.int64), np.zeros(len(sites), dtype=np.int64)
-        places = np.flatnonzero(offers == UNKNOWN).tolist()
+        places = (offers == UNKNOWN).nonzero()[0].tolist() if self._several else []
         if not places:
             return offers, copies, more
         for place in places:
@@ -171,96 +280,102 @@ class Packing:
             offers[at], copies[at] = slots[:, 0], slots[:, 1]
         return offers, copies, more
 
-    def _choose(self, room: Room, charges: Charges, together: Numbers) -> Numbers:
-        """Settle where the copies stand at the sites that have room and are not settled yet, at what price.
+    def _table(self, room: Room) -> _Table:
+        return _Table.of(
+            self._ground, room, self._charges, self._units(np.maximum(room.of_shape, 1), self.wanted), self.wanted
+        )
 
-        Shape (sites,): how many have room as far apart as asked; `together`: however close.
-        """
-        apart = self._apart(room, together)
-        new = (apart >= self.wanted) & ~self.priceable
-        if new.any():
-            alone = room.units if self._spread is Spread.NODE else room.copies
-            if self._spread is not Spread.ZONE or self.wanted == 1:
-                self._choose_one(room, charges, new[self._columns.offer_site] & (alone >= self.wanted))
-            several = np.flatnonzero(new & (self._chosen == UNKNOWN))
-            if len(several):
-                self._choose_several(room, charges, several, alone)
-            self.priceable = self.priceable | new
-        return apart
+    def _settle(self, room: Room, table: _Table, *, now: bool) -> None:
+        """Settle where the copies stand at the sites that have room and are not settled yet, at what price."""
+        open_to = ~self._priceable
+        if not open_to.any():
+            return
+        ground = self._ground
+        copies = room.copies if now else room.copies_empty
+        alone = copies
+        if self.spread is Spread.NODE:
+            alone = room.units if now else room.units_empty
+        if self.spread is not Spread.ZONE or self.wanted == 1:
+            best = ground.site_min(np.where(alone >= self.wanted, table.order, NEVER))
+            one = open_to & (best != NEVER)
+            if one.any():
+                np.copyto(self._chosen, ground.rows[best % len(ground.shape)], where=one)
+                np.copyto(self._table_of, len(self._tables), where=one)
+                self._tables.append(table)
+                self._priceable = self._priceable | one
+        if self.wanted == 1:
+            return  # one copy stands on one offer
+        count = self._count(room, copies, None if now else alone if self.spread is Spread.NODE else room.units_empty)
+        several = ((count >= self.wanted) & ~self._priceable).nonzero()[0]
+        if len(several):
+            self._choose_several(room, several, alone)
+            self._priceable = self._priceable.copy()
+            self._priceable[several] = True
 
-    def _apart(self, room: Room, together: Numbers) -> Numbers:
-        if self._spread is Spread.NODE:
-            return self._columns.site_sum(room.units)
-        if self._spread is not Spread.ZONE:
-            return together
-        columns = self._columns
-        zones = len(columns.zone.values)
-        open_to = room.units > 0
-        pairs = np.unique(columns.offer_site[open_to] * zones + columns.zone.codes[open_to])
-        return np.bincount(pairs // max(zones, 1), minlength=len(columns)).astype(np.int64)
+    def _price(self) -> None:
+        """What was settled, as columns."""
+        ground, size = self._ground, len(self.columns.shapes.gpus)
+        tables = self._tables
+        at = np.full(ground.size, size, dtype=np.int64)
+        single = (self._chosen != UNKNOWN).nonzero()[0]
+        at[single] = self.columns.shape.take(self._chosen.take(single))
+        if not tables:
+            self._parts = np.zeros((len(PARTS), ground.size), dtype=np.int64)
+            self.fragmentation = np.zeros(ground.size, dtype=np.int64)
+            self.priced = np.ones(ground.size, dtype=np.bool_)
+        else:
+            self._parts = tables[0].parts.take(at, axis=1)
+            self.fragmentation = tables[0].fragmentation.take(at)
+            self.priced = tables[0].known.take(at)
+        for number, table in enumerate(tables):
+            if number == 0 or table is tables[0]:
+                continue
+            rows = (self._table_of == number).nonzero()[0]
+            self._parts[:, rows] = table.parts.take(at[rows], axis=1)
+            self.fragmentation[rows] = table.fragmentation.take(at[rows])
+            self.priced[rows] = table.known.take(at[rows])
+        for sites, charge, gpus, known in self._sums:
+            for row, name in enumerate(PARTS):
+                self._parts[row, sites] = getattr(charge, name)
+            self.fragmentation[sites], self.priced[sites] = gpus, known
+        self.charge = Charge(*self._parts)
+        """What the copies cost, before what follows from the site."""
 
-    def _choose_one(self, room: Room, charges: Charges, whole: Mask) -> None:
-        """The best single offer of each site, of those (shape (offers,)) that have room for all copies.
-
-        Offers of one shape cost the same, so every price is worked out for the shapes alone.
-        """
-        columns, each = self._columns, room.of_shape
-        units = self._units(np.maximum(each, 1), self.wanted)
-        every = np.arange(len(each))
-        charge = charges.charge(every, self.wanted, units, np.maximum(each, 1))
-        gpus = stranded(columns.shapes.gpus, units, self.wanted, room.wanted.gpu_milli)
-        offers = np.flatnonzero(whole)
-        sites, shapes = columns.offer_site[offers], columns.shape[offers]
-        for key in (charge.total, gpus):
-            numbers = key[shapes]
-            starts = np.flatnonzero(np.diff(sites, prepend=-1))
-            least = np.repeat(np.minimum.reduceat(numbers, starts), np.diff(starts, append=len(sites)))
-            kept = numbers == least
-            offers, sites, shapes = offers[kept], sites[kept], shapes[kept]
-            if len(offers) == 0:
-                return
-        first = np.flatnonzero(np.diff(sites, prepend=-1))
-        best, offers, shapes = sites[first], offers[first], shapes[first]
-        self._chosen[best] = offers
-        self.charge.put(best, charge, shapes)
-        self.fragmentation[best] = gpus[shapes]
-        self.priced[best] = charges.known(shapes)
-
-    def _choose_several(self, room: Room, charges: Charges, sites: Numbers, alone: Numbers) -> None:
+    def _choose_several(self, room: Room, sites: Numbers, alone: Numbers) -> None:
         """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
-        columns, zoned = self._columns, self._spread is Spread.ZONE
-        here = np.zeros(len(columns), dtype=np.bool_)
+        ground, zoned, charges = self._ground, self.spread is Spread.ZONE, self._charges
+        here = np.zeros(ground.size, dtype=np.bool_)
         here[sites] = True
-        offers = np.flatnonzero(here[columns.offer_site] & (alone > 0))
-        shapes = columns.shape[offers]
+        offers = (here.take(ground.offer_site) & (alone > 0)).nonzero()[0]
+        shapes = ground.shape[offers]
         per_copy = charges.per_copy(shapes, room.of_shape[shapes])
-        offers = offers[np.lexsort((offers, per_copy, columns.offer_site[offers]))]
+        offers = offers[np.lexsort((offers, per_copy, ground.offer_site[offers]))]
         if zoned:
-            zones = columns.offer_site[offers] * len(columns.zone.values) + columns.zone.codes[offers]
+            zones = ground.offer_site[offers] * len(self.columns.zone.values) + ground.zone[offers]
             offers = offers[np.sort(np.unique(zones, return_index=True)[1])]
-        at = columns.offer_site[offers]
+        at = ground.offer_site[offers]
         room_here = np.minimum(alone[offers], 1 if zoned else self.wanted)
         starts = np.flatnonzero(np.diff(at, prepend=-1))
         before = np.cumsum(room_here) - room_here
         before -= np.repeat(before[starts], np.diff(starts, append=len(at)))
         counts = np.clip(self.wanted - before, 0, room_here)
-        offers, at, counts = offers[counts > 0], at[counts > 0], counts[counts > 0]
+        taken = (counts > 0).nonzero()[0]
+        offers, at, counts = offers[taken], at[taken], counts[taken]
         starts = np.flatnonzero(np.diff(at, prepend=-1))
-        shapes = columns.shape[offers]
+        shapes = ground.shape[offers]
         each = room.of_shape[shapes]
         units = self._units(each, counts)
         charge = charges.together(charges.charge(shapes, counts, units, each), starts)
-        self.charge.put(sites, charge, np.arange(len(sites)))
-        gpus = stranded(columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
-        self.fragmentation[sites] = np.add.reduceat(gpus, starts)
-        self.priced[sites] = np.logical_and.reduceat(charges.known(shapes), starts)
-        pairs = list(zip(offers.tolist(), counts.tolist(), strict=True))
+        gpus = stranded(self.columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
+        known = np.logical_and.reduceat(charges.known(shapes), starts)
+        self._sums.append((sites, charge, np.add.reduceat(gpus, starts), known))
+        pairs = list(zip(ground.rows[offers].tolist(), counts.tolist(), strict=True))
         stops = [*starts.tolist()[1:], len(pairs)]
         for site, start, stop in zip(sites.tolist(), starts.tolist(), stops, strict=True):
             self._several[site] = tuple(pairs[start:stop])
 
     def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
         """How many units the copies stand on, so many of which go on an empty one."""
-        if self._spread is Spread.NODE:
+        if self.spread is Spread.NODE:
             return np.broadcast_to(np.asarray(counts, dtype=np.int64), each.shape)
         return -(-counts // each)

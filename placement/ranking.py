@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from placement.bits import to_bytes
 from placement.columns import Numbers
-from placement.explain import pack_bits, pack_numbers
+from placement.explain import name_offers, pack_numbers
 from placement.fleet import Fleet
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
@@ -60,7 +61,7 @@ def _least(fields: tuple[Numbers, ...], among: Numbers) -> int:
 
 def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     """Every site that all enforced rules allow, with its score. The engine displaces nothing."""
-    rows = np.flatnonzero(verdicts.allowed)
+    rows = verdicts.allowed.nonzero()[0]
     leaning = dispreferred(workload, fleet.columns)[rows]
     none = np.zeros(len(rows), dtype=np.int64)
     penalty = penalties(verdicts, workload, fleet, rows)
@@ -73,17 +74,14 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     if len(order.rows) == 0:
         return None
     offers, copies, more = verdicts.packing.slot_columns(order.rows)
-    named = fleet.columns.offer_name
-    used = np.flatnonzero(np.bincount(named.codes[offers], minlength=len(named.values)))
-    code = np.zeros(len(named.values), dtype=np.int64)
-    code[used] = np.arange(len(used))
+    named, codes = name_offers(offers, fleet.columns)
     displaced, leaning, _, fragmentation = order.fields
     return Ranking(
-        bits=pack_bits(verdicts.allowed),
+        bits=to_bytes(verdicts.bits, verdicts.legal.sites),
         costs=tuple(pack_numbers(column[order.rows]) for column in verdicts.costs.columns),
         scores=tuple(pack_numbers(field) for field in (displaced, leaning, fragmentation)),
-        offers=tuple(named.values[value] for value in used.tolist()),
-        offer_codes=pack_numbers(code[named.codes[offers]]),
+        offers=named,
+        offer_codes=codes,
         copies=pack_numbers(copies),
         more_slots=pack_numbers(more),
         penalties=pack_numbers(order.penalties),

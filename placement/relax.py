@@ -18,13 +18,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from placement.bits import to_bits, to_mask
 from placement.columns import Mask, Numbers
 from placement.compiled import Legal
 from placement.explain import record
 from placement.fleet import Fleet
 from placement.packing import Packing
 from placement.rules.law import LawRule, lawful_offers
-from placement.rules.rule import Column, Rule, to_bits, to_mask
+from placement.rules.rule import Column, Rule
 from placement.scoring.cost import costs
 from placement.verdicts import Question, Verdicts, judge, legal_of
 from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
@@ -77,7 +78,7 @@ def _best(found: list[Relaxation]) -> tuple[Relaxation, ...]:
 
 def _hopeless(verdicts: Verdicts) -> Mask:
     """Shape (sites,): True where a rule refuses that no change of the workload or of an agreement can satisfy."""
-    found = np.zeros(len(verdicts.packing.fits), dtype=np.bool_)
+    found = np.zeros(verdicts.legal.sites, dtype=np.bool_)
     for column in verdicts.own:
         if column.refuses and column.rule.name not in GIVE_WAY:
             found |= ~column.allowed
@@ -96,7 +97,7 @@ def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Re
     trial, alone = Trial(workload, site), fleet.only(site)
     for _ in range(MOST_ROUNDS):
         verdicts = judge(trial.workload, alone, question, legal=_legal(trial, alone, fleet, question, row))
-        refusing = [column for column in verdicts.columns if column.rule.enforced and not column.allowed[0]]
+        refusing = [column for column in verdicts.columns if column.rule.enforced and column.refuses]
         if not refusing:
             return Relaxation(trial.changes, trial.site.name, verdicts.costs.of(0).total)
         changed = trial
@@ -124,7 +125,7 @@ def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: in
             offers = trial.site.offers if rule.of_offers else ()
             if not any(rule.allows_one(trial.workload, trial.site, offer) for offer in offers or (None,)):
                 still.append(Column(rule, 1, 1))
-    return replace(legal, columns=tuple(still), refusing=tuple(still), allowed=np.array([not still]))
+    return replace(legal, columns=tuple(still), refusing=tuple(still), once=int(bool(still)))
 
 
 def _is_about_agreements(rule: Rule) -> bool:
@@ -385,7 +386,8 @@ def cheapest_with_offers(
     for rule in on_offers:
         if rule.offers(workload, fleet).all():
             continue
-        usable = verdicts.otherwise & lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
+        usable = lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
+        usable = usable if verdicts.usable is None else usable & verdicts.usable
         packing = Packing(workload, columns, law.prices(columns), usable)
         source = question.source_region or columns.region_of_location(workload.data.origin)
         total = costs(workload, columns, law.tariff, packing.charge, source).total

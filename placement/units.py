@@ -48,6 +48,8 @@ class Units:
         self._units_used = self._gpus_used = 0
         self._spare_units: list[int] = []
         self._spare_gpus: dict[int, list[int]] = {}
+        self._changes = 0
+        self._in_use: tuple[int, Numbers, Numbers] | None = None
         self._empties: dict[int, Left] = {}
         self.journal = Journal()
         """What changed, unit by unit."""
@@ -102,6 +104,13 @@ class Units:
         return self._gpus[_DIVISION, : self._gpus_used]
 
     # One offer, one unit.
+
+    def in_use(self) -> tuple[Numbers, Numbers]:
+        """The rows that are not spare, and the offers of these."""
+        if self._in_use is None or self._in_use[0] != self._changes:
+            rows = (self.offer != SPARE).nonzero()[0]
+            self._in_use = (self._changes, rows, self.offer[rows])
+        return self._in_use[1], self._in_use[2]
 
     def rows_of(self, offer: int) -> dict[int, int]:
         """The rows of an offer's units in use, by number."""
@@ -165,11 +174,10 @@ class Units:
     def _change(self, offer: int, copy: Copy, sign: int) -> None:
         if copy.unit >= self._offers[offer].count:
             return
+        self._changes += 1
         rows = self._of_offer.setdefault(offer, {})
         row = rows.get(copy.unit)
-        self.journal.add(
-            (offer, copy.unit), self._empty(offer) if row is None else self._left_in(row), bool(copy.gpus)
-        )
+        self.journal.add((offer, copy.unit), self._empty(offer) if row is None else self._left_in(row), bool(copy.gpus))
         if row is None:
             row = rows[copy.unit] = self._open(offer, copy.unit)
         unit = self._units

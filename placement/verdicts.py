@@ -6,8 +6,7 @@ Shared by the engine, which explains and chooses from them, and by `relax`, whic
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-import numpy as np
-
+from placement.bits import to_mask
 from placement.columns import Mask, Numbers
 from placement.compiled import Compiled, Legal
 from placement.explain import record
@@ -26,8 +25,9 @@ from placement.rules.latency import Arrivals, LatencyRule, Measured
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
 from placement.rules.products import Products, homes
-from placement.rules.rule import Column, Plain, to_mask
+from placement.rules.rule import Column, Plain
 from placement.rules.spread import SpreadRule
+from placement.rules.team import TeamRule
 from placement.rules.team_budget import TeamBudget
 from placement.rules.team_limit import TeamLimit
 from placement.rules.team_quota import TeamQuota
@@ -55,8 +55,8 @@ class Verdicts:
     """Of the engine's own rules, all of which are enforced."""
     packing: Packing
     costs: Costs
-    otherwise: Mask
-    """Shape (offers,): those that all but the law leaves to the packing."""
+    usable: Mask | None
+    """Shape (offers,): those that all but the law leaves to the packing; None: all."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -64,9 +64,14 @@ class Verdicts:
         return (*self.legal.columns, *self.own)
 
     @property
+    def bits(self) -> int:
+        """The sites that every enforced rule allows."""
+        return _everywhere(self.legal.sites) & ~(self.legal.once | _refused(self.own))
+
+    @property
     def allowed(self) -> Mask:
-        """Shape (sites,): True where every enforced rule allows the site."""
-        return self.legal.allowed & _all_allow(self.own, len(self.packing.fits))
+        """Shape (sites,): the same as a mask."""
+        return to_mask(self.bits, self.legal.sites)
 
     @property
     def misses(self) -> int:
@@ -115,10 +120,16 @@ def legal_of(workload: Workload, fleet: Fleet, law: Law) -> Legal:
 
 
 def judge(
-    workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent, legal: Legal | None = None
+    workload: Workload,
+    fleet: Fleet,
+    question: Question,
+    watch: Watch = silent,
+    legal: Legal | None = None,
+    packing: Packing | None = None,
 ) -> Verdicts:
-    """Ask every rule about every site. `legal`: what the law says, where that is known."""
+    """Ask every rule about every site. `legal` and `packing`: what the law says and where copies stand, if known."""
     law, digest, columns = question.law, question.model_digest, fleet.columns
+    everywhere = _everywhere(len(columns))
 
     legal = legal or legal_of(workload, fleet, law)
     watch("law", legal.counts)
@@ -130,19 +141,14 @@ def judge(
     reach = _ask((Available(question.exclude), EngineRule(), latency, Volume()), workload, fleet)
     watch("reach", _counts(reach))
 
-    prices = law.prices(columns)
-    usable = latency.in_time(workload, fleet)
-    if reach[2].refuses:
-        usable = usable | ~reach[2].allowed[columns.offer_site]
     limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
-    for rule in (limit, share):
-        within = rule.offers(workload, fleet)
-        usable = usable if within is None else usable & within
-    otherwise, usable = usable, usable if legal.offers is None else usable & legal.offers
-    sites = len(columns)
     shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
-    packing = Packing(workload, columns, prices, usable, ~shape[1].allowed if shape[1].refuses else None)
-    one_copy = legal.some_offer & _all_allow((reach[2], *shape), sites)
+    usable = _usable(latency, reach[2], (limit, share), workload, fleet)
+    if packing is None:
+        lawful = usable if legal.offers is None else legal.offers if usable is None else usable & legal.offers
+        other_models = ~shape[1].allowed if shape[1].refuses else None
+        packing = Packing(workload, columns, law.prices(columns), lawful, other_models)
+    one_copy = legal.for_offers & ~_refused((reach[2], *shape))
     shape += _ask((Copies(packing, one_copy),), workload, fleet)
 
     source = question.source_region
@@ -151,19 +157,33 @@ def judge(
     cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    lasting = legal.allowed & _all_allow((*products, *reach, *shape, *price), sites)
+    lasting = everywhere & ~(legal.once | _refused((*products, *reach, *shape, *price)))
     shape += _ask((SpreadRule(packing, lasting),), workload, fleet)
 
     link = _ask((VolumeFree(),), workload, fleet)
     free = _ask((GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree()), workload, fleet)
-    has_room = legal.some_offer & _all_allow((reach[2], *shape, *free), sites)
-    allowed = lasting & _all_allow((*shape, *link, *free), sites)
+    has_room = legal.for_offers & ~_refused((reach[2], *shape, *free))
+    allowed = lasting & ~_refused((*shape, *link, *free))
     free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
     budget = TeamBudget(law.tree, packing, cost.total, question.now)
     quotas = _ask((limit, share, budget), workload, fleet)
     watch("fit", _counts((*shape, *free, *quotas)))
     watch("price", _counts(price))
-    return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost, otherwise)
+    return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost, usable)
+
+
+def _usable(
+    latency: LatencyRule, late: Column, teams: tuple[TeamRule, ...], workload: Workload, fleet: Fleet
+) -> Mask | None:
+    """Shape (offers,): those that answer soon enough, or all of a site where none does, and that quotas leave open."""
+    usable = latency.in_time(workload, fleet)
+    if usable is not None and late.refuses:
+        usable |= ~late.allowed.take(fleet.columns.offer_site)
+    for rule in teams:
+        within = rule.offers(workload, fleet)
+        if within is not None:
+            usable = within if usable is None else usable & within
+    return usable
 
 
 def _ask(rules: tuple[Plain, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:
@@ -202,14 +222,18 @@ class Answers:
         self._columns[key] = column
 
 
-def _all_allow(columns: tuple[Column, ...], sites: int) -> Mask:
-    """Shape (sites,): where every one of these enforced rules allows."""
+def _refused(columns: tuple[Column, ...]) -> int:
+    """The sites that any of these enforced rules refuses, as bits."""
     refused = 0
     for column in columns:
         refused |= column.refuses
-    return ~to_mask(refused, sites) if refused else np.ones(sites, dtype=np.bool_)
+    return refused
+
+
+def _everywhere(sites: int) -> int:
+    return (1 << sites) - 1
 
 
 def _counts(columns: tuple[Column, ...]) -> dict[str, int]:
     """How many sites each rule refused."""
-    return {column.rule.name: column.refused for column in columns}
+    return {column.rule.name: column.refuses.bit_count() for column in columns}

@@ -57,6 +57,13 @@ def on_used(columns: Columns, wanted: Wanted) -> Numbers:
     return sums
 
 
+def on_units(columns: Columns, wanted: Wanted, rows: Numbers) -> Numbers:
+    """Shape (rows,): the same for some units in use, whatever offers they are of."""
+    if wanted.gpus:
+        return np.maximum(columns.units.gpus.take(rows) // wanted.gpus, 0)
+    return on_used(columns, wanted).take(rows)
+
+
 def most_by_unit(columns: Columns, gpus: Numbers) -> Numbers:
     """Shape (units,): the greatest number among the GPUs of each unit in use; 0 where it has none."""
     rows = columns.units.gpu_unit

@@ -48,6 +48,7 @@ class Tree:
         }
         """What a team may hold with what it borrows, where that is bounded."""
         self.bounds_borrowing = any(not team.borrowing or team.borrowing_limit is not None for team in teams)
+        self.budgets = any(team.budget_micros_per_month for team in teams)
         self.models = any(
             name.startswith("gpus/")
             for quotas in (self.guarantee, self.limit, self.borrowing)
@@ -78,6 +79,12 @@ class Tree:
                 steps.append(above)
             known = self._paths[team] = tuple(steps)
         return known
+
+    def has_budget(self, team: str) -> bool:
+        """Whether the team or one above it has a budget."""
+        return self.budgets and any(
+            node in self.teams and self.teams[node].budget_micros_per_month for node in self.path(team)
+        )
 
     def covers(self, node: str, held: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
         """Whether a team's guarantee has room for `wanted` beside what is `held` of it.

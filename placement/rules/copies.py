@@ -12,10 +12,11 @@ copies must have room now.
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
+from placement.bits import to_mask
+from placement.columns import Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Findings, Plain
+from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
@@ -25,14 +26,15 @@ class Copies(Plain):
 
     name = "copies"
 
-    def __init__(self, packing: Packing, one_copy: Mask) -> None:
-        """`one_copy`, shape (sites,): where every rule on one copy, on an empty site, allows it."""
+    def __init__(self, packing: Packing, one_copy: int) -> None:
+        """`one_copy`: where every rule on one copy, on an empty site, allows it; the sites as bits."""
         self._packing = packing
         self._speaks = one_copy
 
-    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where all copies would have room, or where one copy already would not."""
-        return ~self._speaks | (self._packing.could >= self._packing.wanted)
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """It allows where all copies would have room, or where one copy already would not."""
+        refuses = self._speaks & ~self._packing.could_bits
+        return Column(self, refuses, len(fleet.columns)) if refuses else self.silent(fleet)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many would have room."""
@@ -45,33 +47,33 @@ class CopiesFree(Plain):
     name = "copies-free"
     kind = Kind.CAPACITY
 
-    def __init__(self, packing: Packing, has_room: Mask, otherwise_allowed: Mask) -> None:
-        """Shapes (sites,). `has_room`: where every rule on an empty site, and every one on one copy now, allows it.
+    def __init__(self, packing: Packing, has_room: int, otherwise_allowed: int) -> None:
+        """Sites, as bits. `has_room`: where every rule on an empty site, and every one on one copy now, allows it.
 
         `otherwise_allowed`: the sites that every other enforced rule allows, but those about quotas.
         """
         self._packing = packing
         self._speaks = has_room
-        self._sites = otherwise_allowed & (~has_room | (packing.apart >= packing.wanted))
+        self._sites = otherwise_allowed & (~has_room | packing.fits_bits)
 
-    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where all copies have room now, or where a number elsewhere says more."""
-        allowed = ~self._speaks | (self._packing.apart >= self._packing.wanted)
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """It allows where all copies have room now, or where a number elsewhere says more."""
+        refuses = self._speaks & ~self._packing.fits_bits
         if self._too_few_sites(workload):
-            allowed &= ~self._sites
-        return allowed
+            refuses |= self._sites
+        return Column(self, refuses, len(fleet.columns)) if refuses else self.silent(fleet)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many have room."""
         if self._too_few_sites(workload):
             lacks = (_lack(workload, self._packing.wanted), _lack(workload, workload.copies))
-            by_site = self._sites[refused]
-            found = np.where(by_site, int(self._sites.sum()), self._packing.apart[refused])
+            by_site = to_mask(self._sites, len(fleet.columns))[refused]
+            found = np.where(by_site, self._sites.bit_count(), self._packing.apart[refused])
             return Findings(lacks, codes=by_site.astype(np.int64), numbers=found)
         return Findings((_lack(workload, self._packing.wanted),), numbers=self._packing.apart[refused])
 
     def _too_few_sites(self, workload: Workload) -> bool:
-        return workload.spread is Spread.SITE and int(self._sites.sum()) < workload.copies
+        return workload.spread is Spread.SITE and self._sites.bit_count() < workload.copies
 
 
 def _lack(workload: Workload, wanted: int) -> Lack:

@@ -130,10 +130,10 @@ class LatencyRule(Plain):
         soon: Mask = self._arrivals.least <= workload.latency.p99_us
         return soon
 
-    def in_time(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (offers,): True where the offer answers soon enough."""
+    def in_time(self, workload: Workload, fleet: Fleet) -> Mask | None:
+        """Shape (offers,): True where the offer answers soon enough; None where nothing is promised. Made anew."""
         if self._arrivals is None or workload.latency is None:
-            return np.ones(len(fleet.columns.offers), dtype=np.bool_)
+            return None
         soon: Mask = self._arrivals.us <= workload.latency.p99_us
         return soon
 

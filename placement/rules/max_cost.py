@@ -10,7 +10,7 @@ import numpy as np
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Findings, Plain
+from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
@@ -25,18 +25,20 @@ class MaxCost(Plain):
         """`total`, shape (sites,): what each site would cost; `has_prices`: whether a price book is in force."""
         self._packing = packing
         self._total = total
-        self._priced = packing.priced & has_prices
+        self._has_prices = has_prices
+
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """Silent where there is no ceiling."""
+        return super().column(workload, fleet) if workload.max_cost_micros_per_hour else self.silent(fleet)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the price is known and low enough, or there is nothing to price."""
-        if workload.max_cost_micros_per_hour == 0:
-            return np.ones(len(fleet.columns), dtype=np.bool_)
         low_enough = self._total * _shares(workload) <= workload.max_cost_micros_per_hour
-        return ~self._packing.priceable | (self._priced & low_enough)
+        return ~self._packing.priceable | (self._packing.priced & self._has_prices & low_enough)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The ceiling and the price; `found` says `unknown` where there is none."""
-        known = self._priced[refused]
+        known = self._packing.priced[refused] & self._has_prices
         most = workload.max_cost_micros_per_hour
         return Findings(
             lacks=(

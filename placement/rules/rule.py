@@ -4,8 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
+from placement.bits import to_bits, to_mask
 from placement.columns import Mask, Numbers, Part
 from placement.fleet import Fleet
 from tidegate.model.decision import Kind, Lack, RuleColumn
@@ -107,17 +106,6 @@ class Column:
     def refused(self) -> int:
         """How many sites the rule refuses."""
         return self.refuses.bit_count()
-
-
-def to_bits(mask: Mask) -> int:
-    """A mask as one number, its first row in the lowest bit."""
-    return int.from_bytes(np.packbits(mask, bitorder="little").tobytes(), "little")
-
-
-def to_mask(bits: int, rows: int) -> Mask:
-    """The inverse of `to_bits`."""
-    data = np.frombuffer(bits.to_bytes(-(-rows // 8), "little"), dtype=np.uint8)
-    return np.unpackbits(data, count=rows, bitorder="little").view(np.bool_)
 
 
 class Plain:

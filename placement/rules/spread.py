@@ -7,10 +7,10 @@ many sites that every other lasting rule allows as there are copies.
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
+from placement.columns import Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.rules.rule import Findings, Plain
+from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
@@ -20,18 +20,18 @@ class SpreadRule(Plain):
 
     name = "spread"
 
-    def __init__(self, packing: Packing, otherwise_allowed: Mask) -> None:
-        """`otherwise_allowed`, shape (sites,): those that every enforced rule allows but the ones on what is taken."""
+    def __init__(self, packing: Packing, otherwise_allowed: int) -> None:
+        """`otherwise_allowed`: the sites that every enforced rule allows but those on what is taken, as bits."""
         self._packing = packing
-        self._sites = int(otherwise_allowed.sum())
+        self._sites = otherwise_allowed.bit_count()
 
-    def allows(self, workload: Workload, fleet: Fleet) -> Mask:
-        """Shape (sites,): True where all copies would stand far enough apart, or would have no room at all."""
-        packing = self._packing
-        allowed = (packing.could < packing.wanted) | (packing.could_apart >= packing.wanted)
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """It allows where all copies would stand far enough apart, or would have no room at all."""
+        packing, sites = self._packing, len(fleet.columns)
+        refuses = packing.could_bits & ~packing.stands_bits
         if workload.spread is Spread.SITE and self._sites < workload.copies:
-            allowed[:] = False
-        return allowed
+            refuses = (1 << sites) - 1
+        return Column(self, refuses, sites) if refuses else self.silent(fleet)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """How many stand-apart places are wanted, and how many there are."""

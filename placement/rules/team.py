@@ -18,7 +18,7 @@ from placement.fleet import Fleet
 from placement.quota.amounts import asked, unit
 from placement.quota.bounds import Excess
 from placement.quota.tree import Tree
-from placement.rules.rule import Findings, Plain
+from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack
 from tidegate.model.workload import Workload
 
@@ -52,6 +52,10 @@ class TeamRule(Plain):
         within = self._open(workload, fleet)
         some = columns.site_any(within & self._meant(workload, fleet))
         return within | ~some[columns.offer_site]
+
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """Silent where there is nothing to ask."""
+        return super().column(workload, fleet) if self.speaks(workload) else self.silent(fleet)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,)."""

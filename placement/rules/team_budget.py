@@ -14,7 +14,7 @@ from placement.fleet import Fleet
 from placement.packing import Packing
 from placement.quota.accounts import Account, committed, month_end, month_of, spent, up
 from placement.quota.tree import Tree
-from placement.rules.rule import Findings, Plain
+from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
@@ -29,6 +29,10 @@ class TeamBudget(Plain):
         self._tree, self._packing, self._total, self._now = tree, packing, total, now
         self.kind = Kind.QUOTA
         self._projected: dict[str, Numbers] = {}
+
+    def column(self, workload: Workload, fleet: Fleet) -> Column:
+        """Silent where no team on the way up has a budget."""
+        return super().column(workload, fleet) if self._tree.has_budget(workload.team) else self.silent(fleet)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,)."""

@@ -19,6 +19,7 @@ is paid, a hundred times over, and `placement.money.books` bounds prices. Divisi
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TypeVar, cast
 
 import numpy as np
@@ -56,6 +57,12 @@ class Prices:
         dearest = key.numbers(tariff.dearest(unit) for unit in units)
         self.unit: Numbers = np.where(listed != UNKNOWN, listed, np.where(self.owned, 0, dearest))
         found = [tariff.availability(unit) for unit in units]
+        self.bought: Numbers = np.where(self.owned, 0, self.unit)
+        """What a unit costs that is not owned."""
+        self.standing: Numbers = np.where(self.owned, self.unit, 0)
+        """And one that is, whether it is used or not."""
+        self.any_idle = bool(self.standing.any())
+        self.nothing: Numbers = np.zeros(len(self.unit), dtype=np.int64)
         self.interruptions: Numbers = key.numbers(one.interruptions_ppm_per_hour for one in found)
         self.restart_ms: Numbers = key.numbers(one.restart_ms for one in found)
         self.lost_work_ms: Numbers = key.numbers(one.lost_work_ms for one in found)
@@ -63,6 +70,7 @@ class Prices:
         self.absent_ppm: Numbers = key.numbers(
             min(-(-(MILLION - there) * MILLION // there), MOST_LOST_PPM) for there in absent
         )
+        self.any_interruptions, self.any_absent = bool(self.interruptions.any()), bool(self.absent_ppm.any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +115,41 @@ class Charges:
         if workload.training is not None:
             saved = workload.training.checkpoint_every_ms
             lost = lost + (-(-saved // 2) if saved else prices.lost_work_ms)
-        self._loss_ppm: Numbers = np.minimum(-(-prices.interruptions * lost // MS_PER_HOUR), MOST_LOST_PPM)
+        self._loss_ppm: Numbers = prices.nothing
+        if prices.any_interruptions:
+            self._loss_ppm = np.minimum(-(-prices.interruptions * lost // MS_PER_HOUR), MOST_LOST_PPM)
+        self._any_loss = bool(self._loss_ppm.any())
 
     def known(self, offers: Numbers) -> Mask:
         """Whether each offer has a price."""
         known: Mask = self._prices.known[offers]
         return known
+
+    @property
+    def known_all(self) -> Mask:
+        """Whether each shape has a price."""
+        return self._prices.known
+
+    def charge_all(self, copies: int, units: Numbers, each: Numbers) -> Charge:
+        """As `charge`, for so many copies on one offer of every shape. What is nothing anywhere is not worked out."""
+        prices = self._prices
+        compute = prices.bought * units
+        idle = none = np.zeros(len(compute), dtype=np.int64)
+        if prices.idle_ppm and prices.any_idle:
+            whole, rest = np.divmod(prices.standing * copies, each * MILLION)
+            idle = whole * prices.idle_ppm - (-rest * prices.idle_ppm // (each * MILLION))
+        stalls = self._loss_ppm
+        if self._gang:
+            stalls = stalls * units
+        paid = compute + idle
+        return Charge(
+            compute,
+            idle,
+            share(paid, stalls) if self._any_loss else none,
+            share(paid, prices.absent_ppm) if prices.any_absent else none,
+            prices.interruptions * units,
+            np.minimum(stalls, MOST_LOST_PPM),
+        )
 
     def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> Charge:
         """For so many copies on so many units of each offer, `each` of which go on an empty one."""
@@ -160,7 +197,7 @@ def share(amount: Numbers, ppm: Numbers) -> Numbers:
 CAUSES = tuple(field.name for field in fields(Cost))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Costs:
     """The cost of every candidate by cause. Shapes (sites,)."""
 
@@ -173,7 +210,7 @@ class Costs:
     interruptions: Numbers
     """Expected interruptions an hour, in millionths; no cause of cost by itself."""
 
-    @property
+    @cached_property
     def total(self) -> Numbers:
         """All causes."""
         return self.compute + self.egress + self.uplift + self.idle + self.spot_loss + self.availability
@@ -212,7 +249,7 @@ def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, 
     return Costs(
         charge.compute,
         egress,
-        share(charge.compute + charge.idle, ppm),
+        share(charge.compute + charge.idle, ppm) if ppm.any() else np.zeros(len(columns), dtype=np.int64),
         charge.idle,
         charge.spot_loss,
         charge.availability,

@@ -12,6 +12,7 @@ from placement.facts import Copy
 from placement.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import variants, wanted_by
+from placement.ground import Ground
 from placement.packing import room_for
 from placement.seating import Apart, TightestFit, seat_slot
 from tests.properties.worlds import demands, sites
@@ -92,14 +93,14 @@ def test_what_columns_count_is_what_can_be_seated_and_what_the_auditor_counts(
     assert wrong_holdings(fleet) == []
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(columns, wanted, demand, of_models(columns, models))
+        room = room_for(Ground(columns), wanted, demand, of_models(columns, models))
         need = Need(wanted.resources, wanted.share_milli, wanted.mig_profile, demand.time_slicing)
         for row, offer in enumerate(columns.offers):
             right = gives(offer, need) and (not models or offer.gpu_model in models)
             times = [node.times(need) if right else 0 for node in nodes(fleet, row)]
             assert int(room.copies[row]) == sum(times)
             assert int(room.units[row]) == sum(1 for one in times if one)
-            assert int(room.if_empty(columns).copies[row]) == offer.count * (Node(offer).times(need) if right else 0)
+            assert int(room.copies_empty[row]) == offer.count * (Node(offer).times(need) if right else 0)
             if wanted.nothing or not right:
                 continue
             slot = Slot("s", offer.name, sum(times))
@@ -148,7 +149,7 @@ def test_a_site_that_changes_under_its_work_keeps_it_and_lets_it_go(
     assert dict(fleet.holdings) == held
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(columns, wanted, demand, of_models(columns, models))
+        room = room_for(Ground(columns), wanted, demand, of_models(columns, models))
         assert (room.copies >= 0).all()
     for name in sorted(held, reverse=True):
         fleet.release(name)
