@@ -12,8 +12,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 
-import numpy as np
-
 from placement.columns import Columns
 from placement.explain import record
 from placement.fleet import Fleet
@@ -22,7 +20,7 @@ from placement.ranking import Order, order, recorded
 from placement.relax import Cheapest, cheapest_with_offers, cheapest_without
 from placement.rules.latency import Measured
 from placement.scoring.tie import Seeds
-from placement.verdicts import Question, Verdicts, Watch, judge, silent
+from placement.verdicts import Question, Verdicts, Watch, judge, silent, watch_again
 from tidegate.model.decision import Cost, MonthlyRange, Ranking, RuleColumn, Seat, Slot
 from tidegate.model.workload import Spread, Training, Workload
 
@@ -56,8 +54,6 @@ class Considered:
     """With no ties in it."""
     without: tuple[Cheapest, ...]
     """The best place without each rule that refuses a place by itself."""
-    steps: tuple[tuple[str, dict[str, int]], ...]
-    """What the steps counted, for whoever watches."""
     stands: dict[tuple[int, ...], Stand] = field(default_factory=dict)
     """What follows from the rows that were chosen, for those that were."""
 
@@ -83,8 +79,7 @@ def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch 
     stamps = tuple(columns.stamps.values())
     found = kept.get(key)
     if found is not None and found.stamps == stamps and found.key == known and found.law is question.law:
-        for step, counts in found.considered.steps if watch is not silent else ():
-            watch(step, counts)
+        watch_again(found.considered.verdicts, watch)
         return found.considered
     if len(kept) * (len(columns) + 1) > MOST_CLASSES:
         kept.clear()
@@ -108,16 +103,10 @@ def class_of(workload: Workload, question: Question) -> Hashable:
 
 
 def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch) -> Considered:
-    steps: list[tuple[str, dict[str, int]]] = []
-
-    def seen(step: str, counts: dict[str, int]) -> None:
-        steps.append((step, counts))
-        watch(step, counts)
-
-    verdicts = judge(workload, fleet, question, seen)
+    verdicts = judge(workload, fleet, question, watch)
     standing = order(verdicts, workload, fleet)
-    best = standing.best(1, np.zeros(len(standing.rows), dtype=np.int64))
-    dearest = int(standing.money[np.searchsorted(standing.rows, best[0])]) if best else 0
+    best = standing.least()
+    dearest = int(standing.money[best]) if best is not None else 0
     return Considered(
         verdicts=verdicts,
         columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
@@ -130,7 +119,6 @@ def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch
         )
         if workload.spread is not Spread.SITE
         else (),
-        steps=tuple(steps),
     )
 
 

@@ -65,6 +65,7 @@ class Legal:
     """The whole law's answers for one set of truths. Shared between decisions, so never to be written to."""
 
     columns: tuple[Column, ...]
+    """A column for each rule; of a `Legal` for one site, for those that refuse alone."""
     records: tuple[RuleColumn, ...]
     refusing: tuple[Column, ...]
     """Of the enforced rules, those that refuse some site."""
@@ -72,16 +73,17 @@ class Legal:
     """Of the rules that prefer, those that apply."""
     once: int
     """The sites that some enforced rule refuses, as bits."""
-    twice: int
-    """The sites that two of them refuse."""
     sites: int
     """How many there are."""
     for_offers: int
     """The sites that every enforced rule allows which speaks of offers, as bits."""
     offers: Mask | None
     """Shape (offers,): what every enforced rule on offers allows; None where that is all of them."""
-    counts: dict[str, int]
-    """How many sites each rule refuses, of those that refuse any."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many sites each rule refuses, of those that refuse any."""
+        return {column.rule.name: column.refused for column in self.columns if column.refuses}
 
     def at(self, row: int, offers: range) -> "Legal":
         """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
@@ -92,11 +94,9 @@ class Legal:
             refusing=refusing,
             preferring=(),
             once=self.once >> row & 1,
-            twice=self.twice >> row & 1,
             sites=1,
             for_offers=self.for_offers >> row & 1,
             offers=None if self.offers is None else self.offers[offers.start : offers.stop],
-            counts={},
         )
 
     @property
@@ -125,6 +125,8 @@ class _Rule:
         """Which of the workload's attributes a miss may name."""
         self.silent = Column(rule, 0, sites)
         """What it says where it does not apply."""
+        self.plain = not self.told and _sum(bits, rule.conditions) == _sum(bits, rule.when)
+        """Whether a workload to which it applies can make no difference to its answer."""
         self.answers: dict[Hashable, Answer] = {}
 
 
@@ -242,16 +244,17 @@ class Compiled:
         place = {number: index for index, number in enumerate(self._told)}
         columns, records = self._silent_columns.copy(), self._silent_records.copy()
         answers: list[tuple[_Rule, Answer]] = []
+        alone = len(truths) == 1
         while applying:
             lowest = applying & -applying
             applying ^= lowest
             number = lowest.bit_length() - 1
             one = self._rules[number]
-            own = truths if one.of_data else truths[:1]
-            variant: Hashable = own[0] & one.bits if len(own) == 1 else tuple(truth & one.bits for truth in own)
-            if one.told:
-                named = tuple(tuple(found[place[number]] for number in one.told) for found in values[: len(own)])
-                variant = (variant, named)
+            variant: Hashable = None
+            if not (one.plain and alone):
+                own = truths if one.of_data else truths[:1]
+                named = tuple(tuple(found[place[told]] for told in one.told) for found in values[: len(own)])
+                variant = (tuple(truth & one.bits for truth in own), named)
             answer = one.answers.get(variant)
             if answer is None:
                 answer = one.answers[variant] = self._ask(one.rule, workload, fleet)
@@ -279,11 +282,10 @@ def _together(
     sites: int,
 ) -> Legal:
     """Of the rules that apply, the answers; of all, the columns."""
-    once = twice = no_offer = 0
+    once = no_offer = 0
     offers: Mask | None = None
     refusing: list[Column] = []
     preferring: list[Column] = []
-    counts: dict[str, int] = {}
     for one, answer in answers:
         column = answer.column
         refuses = column.refuses
@@ -291,11 +293,7 @@ def _together(
             preferring.append(column)
         if answer.offers is not None:
             offers = answer.offers if offers is None else offers & answer.offers
-        if not refuses:
-            continue
-        counts[one.rule.name] = refuses.bit_count()
-        if one.enforced:
-            twice |= once & refuses
+        if refuses and one.enforced:
             once |= refuses
             no_offer |= refuses if one.of_offers else 0
             refusing.append(column)
@@ -305,9 +303,7 @@ def _together(
         refusing=tuple(refusing),
         preferring=tuple(preferring),
         once=once,
-        twice=twice,
         sites=sites,
         for_offers=(1 << sites) - 1 & ~no_offer,
         offers=offers,
-        counts=counts,
     )

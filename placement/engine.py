@@ -83,7 +83,8 @@ def decide(
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
         seats=there.seats,
     )
-    watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
+    if watch is not silent:
+        watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
     return decision
 
 

@@ -30,7 +30,7 @@ from placement.gpu.wanted import Wanted, variants, wanted_by
 from placement.packing import eligible_for
 from placement.quota.amounts import Amounts, add, amounts
 from placement.quota.ledger import NO_RIGHT, Ledger, Right, Stake
-from placement.seating import Apart, FirstFit, Policy, TightestFit, copy_at, seat_of, seat_slot
+from placement.seating import Apart, FirstFit, Policy, TightestFit, copy_at, seat_of, seat_slot, seats_for
 from tidegate.model.decision import Seat, Slot
 from tidegate.model.errors import Broken, Refused
 from tidegate.model.quantity import Resources
@@ -140,14 +140,13 @@ class Fleet:
         `slots` are such as the packing finds room for. Where the demand falls back on CPUs, a site whose slots have no
         room for all their copies with GPUs is seated without. Broken where there is no room either way.
         """
+        columns = self.columns
+        place = columns.units.journal.end
         seated: list[Copy] = []
-        try:
-            for _, slots_there in groupby(slots, key=lambda slot: slot.site):
-                seated += self._seat_site(workload, tuple(slots_there))
-            return tuple(seat_of(copy) for copy in seated)
-        finally:
-            for copy in reversed(seated):
-                self._vacate(copy)
+        for _, slots_there in groupby(slots, key=lambda slot: slot.site):
+            seated += self._seat_site(workload, tuple(slots_there))
+        columns.units.journal.undo(place)
+        return tuple([seat_of(copy) for copy in seated])
 
     def seats_kept(self, workload_id: str, slots: tuple[Slot, ...], seats: tuple[Seat, ...]) -> tuple[Seat, ...]:
         """The seats that a workload has already, where it stands on these very slots; else `seats`.
@@ -239,7 +238,7 @@ class Fleet:
     # How copies stand on units.
 
     def _seat_site(self, workload: Workload, slots: tuple[Slot, ...]) -> list[Copy]:
-        """The copies of one site's slots, seated and standing."""
+        """Where the copies of one site's slots would sit; each slot is on an offer of its own, in nobody's way."""
         columns, demand = self.columns, workload.demand
         apart = Apart.of(workload)
         for wanted, models in variants(demand):
@@ -249,14 +248,12 @@ class Fleet:
                 row = columns.offer_row.get((slot.site, slot.offer))
                 if row is None or not eligible[columns.shape[row]]:
                     break
-                there = seat_slot(columns, row, slot, wanted, apart, self.policy)
+                there = seats_for(columns, row, slot, wanted, apart, self.policy)
                 if there is None:
                     break
                 seated += there
             else:
                 return seated
-            for copy in reversed(seated):
-                self._vacate(copy)
         raise Broken("copies that were found room for have none", field=workload.name, found=slots)
 
     def _first_fit(self, slot: Slot, demand: Demand) -> list[Copy]:

@@ -36,6 +36,10 @@ class Pooled:
         idle, room = _gpus(among, columns, offer, gpus, wanted)
         return self._chooser.choose(asked, shape, among.cpus, among.memory, idle, _taken(idle, room, wanted))
 
+    def is_tightest(self, columns: Columns, offer: int, wanted: Wanted) -> bool:
+        """Where there is nothing to rank."""
+        return not 0 < int(columns.gpus[offer]) <= MOST_GPUS or bool(wanted.mig_profile)
+
 
 def _gpus(among: Among, columns: Columns, offer: int, gpus: int, wanted: Wanted) -> tuple[Numbers, Mask]:
     """Shapes (units, GPUs): thousandths of each GPU left, 0 where it is divided; and where the copy has room."""

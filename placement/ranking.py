@@ -36,26 +36,34 @@ class Order:
         """What each costs, penalties included."""
         return self.fields[2]
 
+    def least(self) -> int | None:
+        """The place of the best, ties left to the first; None where there is none."""
+        return _least(self.fields, None) if len(self.rows) else None
+
     def best(self, count: int, ties: Numbers) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
         fields = (*self.fields, ties)
         if count > 4:
             return [int(self.rows[place]) for place in np.lexsort((self.rows, *fields[::-1]))[:count]]
-        left = np.arange(len(self.rows))
-        found: list[int] = []
-        while len(found) < count and len(left):
-            place = _least(fields, left)
-            found.append(int(self.rows[place]))
-            left = left[left != place]
-        return found
+        left: Numbers | None = None
+        places: list[int] = []
+        while len(places) < min(count, len(self.rows)):
+            if places:
+                left = np.arange(len(self.rows)) if left is None else left
+                left = left[left != places[-1]]
+            places.append(_least(fields, left))
+        return [int(self.rows[place]) for place in places]
 
 
-def _least(fields: tuple[Numbers, ...], among: Numbers) -> int:
+def _least(fields: tuple[Numbers, ...], among: Numbers | None) -> int:
+    """The place of the least, among some places or all."""
     for field in fields:
-        numbers = field[among]
-        among = among[numbers == numbers.min()]
+        numbers = field if among is None else field.take(among)
+        least = numbers == np.minimum.reduce(numbers)
+        among = least.nonzero()[0] if among is None else among[least]
         if len(among) == 1:
             break
+    assert among is not None
     return int(among[0])
 
 

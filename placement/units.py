@@ -139,6 +139,15 @@ class Units:
             found = self._empties[offer] = Left(free, resources.cpus_milli, resources.memory_bytes)
         return found
 
+    def on_unit(self, row: int) -> tuple[int, int, int, int]:
+        """GPUs wholly free, CPUs, memory, and the sum of compute left, of the unit in a row."""
+        gpus, cpus, memory, milli = self._units[_GPUS : _MILLI + 1, row].tolist()
+        return gpus, cpus, memory, milli
+
+    def empty(self, offer: int) -> Left:
+        """What an empty unit of an offer has."""
+        return self._empty(offer)
+
     def left(self, rows: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """GPUs wholly free, CPUs, memory, and the sum of compute left, of the units in these rows."""
         chosen = self._units[:, rows]

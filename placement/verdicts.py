@@ -3,7 +3,7 @@
 Shared by the engine, which explains and chooses from them, and by `relax`, which asks again with one thing changed.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from placement.bits import to_mask
@@ -76,7 +76,7 @@ class Verdicts:
     @property
     def misses(self) -> int:
         """How many answers were "no"."""
-        return sum(self.legal.counts.values()) + sum(column.refused for column in self.own)
+        return sum([column.refused for column in self.columns])
 
     @property
     def refusals(self) -> Numbers:
@@ -89,15 +89,16 @@ class Verdicts:
 
     def by_one_alone(self, among: int) -> list[tuple[Column, int]]:
         """For each enforced rule that refuses a site which no other refuses: those sites of some, as bits."""
-        once, twice = self.legal.once, self.legal.twice
-        for column in self.own:
-            twice |= once & column.refuses
-            once |= column.refuses
-        alone = once & ~twice & among
-        if not alone:
+        if not among:
             return []
-        each = (*self.legal.refusing, *self.own)
-        return [(column, column.refuses & alone) for column in each if column.refuses & alone]
+        each = (*self.legal.refusing, *[column for column in self.own if column.refuses])
+        once = twice = 0
+        for column in each:
+            refuses = column.refuses & among
+            twice |= once & refuses
+            once |= refuses
+        alone = once & ~twice
+        return [(column, bits) for column in each if (bits := column.refuses & alone)] if alone else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +133,18 @@ def judge(
     everywhere = _everywhere(len(columns))
 
     legal = legal or legal_of(workload, fleet, law)
-    watch("law", legal.counts)
+
+    if watch is not silent:
+        watch("law", legal.counts)
 
     stores = homes(columns)
     products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
     measured = Measured.at(workload, fleet, digest, question.now)
     latency = LatencyRule(Arrivals.of(measured, columns) if measured.latency else None)
     reach = _ask((Available(question.exclude), EngineRule(), latency, Volume()), workload, fleet)
-    watch("reach", _counts(reach))
+
+    if watch is not silent:
+        watch("reach", _counts(reach))
 
     limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
     shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
@@ -167,9 +172,24 @@ def judge(
     free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
     budget = TeamBudget(law.tree, packing, cost.total, question.now)
     quotas = _ask((limit, share, budget), workload, fleet)
-    watch("fit", _counts((*shape, *free, *quotas)))
-    watch("price", _counts(price))
+    if watch is not silent:
+        watch("fit", _counts((*shape, *free, *quotas)))
+        watch("price", _counts(price))
     return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost, usable)
+
+
+REACH, PRICE = ("available", "engine", "latency", "volume"), ("max-cost",)
+
+
+def watch_again(verdicts: Verdicts, watch: Watch) -> None:
+    """Tell the steps of a judgement that was made before."""
+    if watch is silent:
+        return
+    own = [column for column in verdicts.own if column.rule.name != "products"]
+    watch("law", verdicts.legal.counts)
+    watch("reach", _counts([column for column in own if column.rule.name in REACH]))
+    watch("fit", _counts([column for column in own if column.rule.name not in (*REACH, *PRICE)]))
+    watch("price", _counts([column for column in own if column.rule.name in PRICE]))
 
 
 def _usable(
@@ -234,6 +254,6 @@ def _everywhere(sites: int) -> int:
     return (1 << sites) - 1
 
 
-def _counts(columns: tuple[Column, ...]) -> dict[str, int]:
+def _counts(columns: Iterable[Column]) -> dict[str, int]:
     """How many sites each rule refused."""
     return {column.rule.name: column.refuses.bit_count() for column in columns}

@@ -162,6 +162,9 @@ def test_a_fleet_asks_its_policy_which_unit() -> None:
         def pick(self, among: Among, *_: object) -> int:
             return len(among) - 1
 
+        def is_tightest(self, *_: object) -> bool:
+            return False
+
     places = Fleet(Last())
     places.put_site(HALL, reachable=True, cordoned=False)
     places.take("w1", (Slot("hall", "node", 1),), service(gpus=1).demand, seats=(Seat(0, (1,)),))
