@@ -348,16 +348,17 @@ class State:
 
     def _cancelled(self, event: happened.WorkloadCancelled, offset: int) -> None:
         record = self._workload(event.workload_id)
+        self._answer(event.key, "cancel", record.id, offset)
+        if not record.live:  # asked for again: there is an answer to keep, and nothing to stop
+            return
         if record.phase is Phase.WAITING:  # nobody holds it
             self._end(replace(record, phase=record.step(Phase.CANCELLED), detail=event.because), offset)
-            self._answer(event.key, "cancel", record.id, offset)
             return
         holding = tuple(dict.fromkeys((*record.sites, *record.leaving)))
         record = replace(record, phase=record.step(Phase.STOPPING), detail=event.because, holding=holding)
         for site in holding:
             self._unassign(record.id, site, offset)
         self.workloads[record.id] = replace(record, leaving=())
-        self._answer(event.key, "cancel", record.id, offset)
 
     def _outlawed(self, event: happened.AssignmentOutlawed, offset: int) -> None:
         record = self._workload(event.workload_id)
@@ -455,8 +456,7 @@ class State:
         self._waits_no_more(record.id)
         self.ended[record.id] = offset
         if len(self.ended) > ENDED_KEPT:
-            oldest = next(iter(self.ended))
-            del self.ended[oldest]
+            del self.ended[oldest := next(iter(self.ended))]
             forgotten = self.workloads.pop(oldest)
             if self.names.get(forgotten.workload.name) == oldest:
                 del self.names[forgotten.workload.name]

@@ -226,13 +226,13 @@ def _moved(before: int, before_at: int, now: int, now_at: int) -> bool:
 
 
 def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:
-    """No new work there, or new work again. What is so already needs no event."""
+    """No new work there, or new work again. What is so already needs no event but to keep a key's answer."""
     record = known(state, command.site)
     if answer := earlier(state, command.key, "lift" if command.lift else "cordon"):
         if answer.about != command.site:
             raise reused(command.key, answer)
         return Done()
-    if record.cordoned == command.lift:
+    if record.cordoned == command.lift or command.key:
         yield SiteCordoned(command.at, command.site, not command.lift, command.because, command.key)
     return Done()
 

@@ -73,15 +73,20 @@ def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) ->
 
 
 def cancel(state: State, command: CancelWorkload, watch: Watch) -> Deciding[Cancellation]:
-    """Stop it everywhere. What has ended stays ended: asking again is no error."""
+    """Stop it everywhere. What has ended stays ended: asking again is no error.
+
+    The key is kept even where nothing is left to stop: sent again once another workload has the name, the request must
+    not stop that one.
+    """
+    if answer := earlier(state, command.key, "cancel"):
+        before = state.workloads.get(answer.about)
+        if command.workload not in (answer.about, before.workload.name if before else answer.about):
+            raise reused(command.key, answer)
+        return Cancellation(answer.about)
     named = state.find(command.workload)
     if named is None:
         raise NotFound("no such workload", field="workload", found=command.workload, wanted="an id or a name")
-    if answer := earlier(state, command.key, "cancel"):
-        if answer.about != named.id:
-            raise reused(command.key, answer)
-        return Cancellation(named.id)
-    if named.live:
+    if named.live or command.key:
         yield WorkloadCancelled(command.at, named.id, command.because, command.key)
     return Cancellation(named.id)
 

@@ -1,0 +1,63 @@
+"""A request under a key has one answer for ever, also where there was nothing to do the first time."""
+
+import pytest
+
+from broker.core.commands import CancelWorkload, CordonSite, ReportStatuses, SubmitWorkload
+from tests.broker.core.test_conversations import fleet
+from tests.support.builders import service
+from tests.support.playbook import NOTHING, Playbook, like
+from tidegate.model.assignment import Phase, Status
+from tidegate.model.errors import Conflict
+from tidegate.model.event import SiteCordoned, WorkloadCancelled
+
+
+def ended() -> tuple[Playbook, str]:
+    """A fleet with a service that was served and cancelled."""
+    play = fleet()
+    first = play.ask(SubmitWorkload(10, service())).workload_id
+    play.ask(CancelWorkload(11, "inspect"))
+    for site in play.state.workloads[first].sites:
+        play.ask(ReportStatuses(12, site, (Status(first, 1, Phase.CANCELLED, at=12),)))
+    assert play.state.workloads[first].phase is Phase.CANCELLED
+    return play, first
+
+
+def test_a_cancellation_sent_again_does_not_stop_the_next_of_that_name() -> None:
+    play, first = ended()
+    assert play.ask(CancelWorkload(20, "inspect", key="k")).workload_id == first
+    second = play.ask(SubmitWorkload(21, service())).workload_id
+    assert play.ask(CancelWorkload(22, "inspect", key="k")).workload_id == first
+    assert play.state.workloads[second].live and play
+    play >> CancelWorkload(23, "another", key="k") << Conflict
+    play >> CancelWorkload(24, first, key="k") << NOTHING
+
+
+def test_a_cancellation_that_did_something_is_answered_the_same_after_its_name_has_passed_on() -> None:
+    play = fleet()
+    first = play.ask(SubmitWorkload(10, service())).workload_id
+    assert play.ask(CancelWorkload(11, "inspect", key="k")).workload_id == first
+    second = play.ask(SubmitWorkload(12, service())).workload_id
+    assert second != first
+    assert play.ask(CancelWorkload(13, "inspect", key="k")).workload_id == first
+    assert play.state.workloads[second].live and play
+
+
+@pytest.mark.parametrize("phase", [Phase.STOPPING, Phase.CANCELLED])
+def test_what_is_not_live_is_left_as_it_is(phase: Phase) -> None:
+    play, first = ended()
+    if phase is Phase.STOPPING:
+        first = play.ask(SubmitWorkload(13, service())).workload_id
+        play.ask(CancelWorkload(14, first))
+    before = play.state.workloads[first]
+    play >> CancelWorkload(20, first, key="k") << like(WorkloadCancelled, key="k")
+    assert play.state.workloads[first] == before and before.phase is phase
+    play >> CancelWorkload(21, first) << NOTHING
+
+
+def test_a_cordon_sent_again_does_not_undo_what_was_lifted_meanwhile() -> None:
+    play = fleet()
+    play >> CordonSite(10, "press-7") << SiteCordoned
+    play >> CordonSite(11, "press-7", key="k") << like(SiteCordoned, cordoned=True, key="k")
+    play >> CordonSite(12, "press-7", lift=True) << like(SiteCordoned, cordoned=False)
+    play >> CordonSite(13, "press-7", key="k") << NOTHING
+    assert not play.state.sites["press-7"].cordoned
