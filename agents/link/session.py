@@ -4,7 +4,8 @@ Opening: Hello (what is held, what runs, what was observed) -> Welcome -> a Diff
 side speaks when it has something: heartbeats on the broker's beat, reports until acknowledged, round trips, log lines.
 
 A broker that is not heard for three beats is taken for gone. The wait before dialling again is full jitter over a
-capped exponential; `ComeBack` is the broker's own wait, with as much jitter on top. Nothing here stops work.
+capped exponential; `ComeBack` is the broker's own wait, which it spreads itself: a tenth of jitter goes on top. Nothing
+here stops work.
 
 A difference that applies to another generation than the held one closes the session; the next Hello says generation 0,
 and the broker answers with the whole.
@@ -117,9 +118,12 @@ class Link:
             self._site.channel = None
             self._site.lost(self._clock.now_ms())
             self._lost()
+            if wait:
+                await asyncio.sleep(wait * (1 + self._clock.fraction() / 10) / 1000)
+                continue
             jitter = delay_ms(attempt, self._clock.fraction(), DIAL_FIRST_MS, DIAL_LONGEST_MS)
             attempt += 1
-            await asyncio.sleep((wait + int(wait * self._clock.fraction()) + jitter) / 1000)
+            await asyncio.sleep(jitter / 1000)
 
     async def _session(self, welcomed: asyncio.Event) -> int:
         """One session, to its end; how long the broker wants the agent to stay away, in ms."""

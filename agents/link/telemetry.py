@@ -51,20 +51,22 @@ async def drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes
 
 async def _drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, bytes_per_s: Callable[[], int]) -> None:
     stub = agents_pb2_grpc.AgentsStub(channel)
-    call = stub.SyncTelemetry()
+    call = None  # opened with the first record: a fleet that has nothing to tell opens no second stream
     try:
         while True:
             sent = 0
             for stream in await asyncio.to_thread(reader.streams):
                 records = (await asyncio.to_thread(reader.read, stream, 0, BATCH_BYTES))[:MAX_BATCH_CHUNKS]
                 if records:
+                    call = call or stub.SyncTelemetry()
                     sent += await _send(call, reader, site, stream, records)
             share = bytes_per_s()
             await asyncio.sleep(sent / share if share and sent else 0.0 if sent else REST_SECONDS)
     except grpc.aio.AioRpcError as error:
         raise fault_of(error) from error
     finally:
-        call.cancel()
+        if call is not None:
+            call.cancel()
 
 
 async def _send(

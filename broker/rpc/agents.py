@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 from broker.core.commands import RecordLinks, ReportStatuses
@@ -23,6 +24,7 @@ from tidegate.model.session import (
     Hello,
     LogLines,
     Measured,
+    Probes,
     Report,
     Reported,
 )
@@ -55,8 +57,7 @@ class Agents(AgentsServicer):
         if isinstance(session, ComeBack):
             yield _response(session)
             return
-        if hello.away_since:
-            await self._telemetry.away(hello.site, hello.away_since, self._clock.now())
+        away = asyncio.create_task(self._away(hello)) if hello.away_since else None
         listening = asyncio.create_task(self._listen(session, incoming))
         try:
             async for word in session.words():
@@ -66,6 +67,13 @@ class Agents(AgentsServicer):
         finally:
             listening.cancel()
             self._sessions.detach(session)
+            if away is not None:
+                await asyncio.shield(away)
+
+    async def _away(self, hello: Hello) -> None:
+        """Beside the first words, which do not wait for a sync of the trace store."""
+        with contextlib.suppress(Unavailable):
+            await self._telemetry.away(hello.site, hello.away_since, self._clock.now())
 
     async def _listen(self, session: Session, incoming: AsyncIterator[Any]) -> None:
         """Until the agent closes or says something that cannot be: then the session ends, and with it the stream."""
@@ -103,4 +111,14 @@ class Agents(AgentsServicer):
 
 
 def _response(word: BrokerSays) -> Any:
+    return _probes(word) if isinstance(word, Probes) else _message(word)
+
+
+@lru_cache(4)
+def _probes(word: Probes) -> Any:
+    """Most agents are told the same targets."""
+    return _message(word)
+
+
+def _message(word: BrokerSays) -> Any:
     return wire.AttachResponse(says=union_to_message(BrokerSays, word))

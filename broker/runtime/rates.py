@@ -22,6 +22,26 @@ class Bucket:
         return (1 - self._tokens) / self._per_s
 
 
+class Appointments:
+    """A bucket that gives whoever finds it empty a time of its own to come back, one after the other at the rate.
+
+    So those who were sent away return at the pace at which they can be taken, and not all at once.
+    """
+
+    def __init__(self, per_s: float, burst: float, now: float) -> None:
+        self._bucket = Bucket(per_s, burst, now)
+        self._per_s = per_s
+        self._last = now
+
+    def take(self, now: float) -> float:
+        """0 where a token was there; else the seconds to stay away."""
+        wait_s = self._bucket.take(now)
+        if not wait_s:
+            return 0.0
+        self._last = max(self._last, now + wait_s) + 1 / self._per_s
+        return self._last - now
+
+
 class Buckets:
     """One bucket for each name; the `kept` names used last are remembered."""
 

@@ -5,15 +5,20 @@ lies between the generation last sent and the one that stands, so two changes in
 nothing is queued for a site that is not there: it says what it holds when it comes back.
 
 A broken stream is not yet silence. A site counts as silent when nothing was heard from it for `SILENT_BEATS`
-heartbeats, on whichever stream; after a start of the broker every joined site has that long to come back.
+heartbeats, on whichever stream; after a start of the broker every joined site has that long to come back. Who was told
+to come back later has been heard, and is not silent before it was to be here.
 
-Limits: 256 messages waiting for one agent (then its stream ends and it dials again), 200 attachments a second (others
-are told when to come back), 10 s for an agent to answer about a log, 1,000 probe targets.
+When all agents dial at once each attachment costs no more than the agent's own: whoever comes when enough are on their
+way in is given a time of its own to come back, and a change of the probe targets reaches the many in steps.
+
+Limits: 256 messages waiting for one agent (then its stream ends and it dials again), 400 attachments a second (others
+are told when to come back), 10 s for an agent to answer about a log, 100 probe targets.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from broker.core.commands import SiteAttached, SiteSilent
 from broker.core.difference import difference
@@ -21,7 +26,7 @@ from broker.core.records import JOINED
 from broker.core.state import State
 from broker.runtime.clock import Clock
 from broker.runtime.loop import Loop
-from broker.runtime.rates import Bucket
+from broker.runtime.rates import Appointments
 from tidegate.model.errors import NotFound, Unavailable
 from tidegate.model.event import SiteView
 from tidegate.model.session import (
@@ -37,9 +42,12 @@ from tidegate.model.session import (
 
 SILENT_BEATS = 3
 OUTGOING = 256
-ATTACH_PER_S = 200
+ATTACH_PER_S = 400
 LOG_ANSWER_S = 10.0
-PROBES = 1_000
+PROBES = 100
+PROBES_AT_ONCE = 100
+"""Sessions that are told of other targets in one turn; the rest at the looks that follow."""
+SILENT_AT_ONCE = 1_000
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +60,8 @@ class Session:
     held: int = 0
     heard_at: int = 0
     outgoing: "asyncio.Queue[BrokerSays | None]" = field(default_factory=lambda: asyncio.Queue(OUTGOING))
+    targets: tuple[ProbeTarget, ...] = ()
+    """What it was last told to measure, itself perhaps among them."""
     logs: dict[int, "asyncio.Future[LogLines]"] = field(default_factory=dict)
     ended: bool = False
 
@@ -93,13 +103,16 @@ class Sessions:
         self._number = 0
         self._request = 0
         self._since = clock.elapsed()
-        self._attaching = Bucket(ATTACH_PER_S, ATTACH_PER_S, clock.elapsed())
+        self._attaching = Appointments(ATTACH_PER_S, ATTACH_PER_S, clock.elapsed())
+        self._targets: tuple[ProbeTarget, ...] = ()
 
     async def attach(self, hello: Hello, loop: Loop) -> Session | ComeBack:
         """Welcome an agent, with the difference from what it holds. NotFound where its site was never applied."""
         wait_s = self._attaching.take(self._clock.elapsed())
         if wait_s:
-            return ComeBack(max(self.heartbeat_ms, int(wait_s * 1_000)))
+            wait_s = max(wait_s, self.heartbeat_ms / 1_000)
+            self._heard[hello.site] = self._clock.elapsed() + wait_s
+            return ComeBack(int(wait_s * 1_000))
         await loop.ask(SiteAttached(0, hello))
         self._number += 1
         session = Session(self._number, hello.site, hello.held_generation, hello.held_generation)
@@ -116,7 +129,7 @@ class Sessions:
         word = difference(state.sites[session.site], session.told)
         session.told = word.generation
         session.say(word)
-        session.say(self._probes(state, session.site))
+        session.say(self._probes(session))
 
     def detach(self, session: Session) -> None:
         """The stream has ended. The site is not silent for that."""
@@ -147,23 +160,35 @@ class Sessions:
         session.say(word)
 
     def refresh_probes(self, state: State) -> None:
-        """Everyone measures the sites that can be probed now."""
-        for session in self._by_site.values():
-            session.say(self._probes(state, session.site))
+        """Everyone measures the sites that can be probed now; the many hear of it little by little (`tell_probes`)."""
+        with_address = ((name, record.address) for name, record in state.sites.items() if record.address)
+        targets = tuple(ProbeTarget(name, address) for name, address in islice(with_address, PROBES + 1))
+        if targets != self._targets:
+            self._targets = targets
+            self.tell_probes()
 
-    def _probes(self, state: State, own: str) -> Probes:
-        targets = [ProbeTarget(n, r.address) for n, r in state.sites.items() if r.address and n != own]
-        return Probes(tuple(targets[:PROBES]))
+    def tell_probes(self) -> None:
+        """Tell some of those who measure something else yet."""
+        behind = (session for session in self._by_site.values() if session.targets is not self._targets)
+        for session in list(islice(behind, PROBES_AT_ONCE)):
+            session.say(self._probes(session))
+
+    def _probes(self, session: Session) -> Probes:
+        session.targets = self._targets
+        return Probes(tuple(target for target in self._targets if target.site != session.site)[:PROBES])
 
     async def silence(self, loop: Loop) -> None:
         """Tell the loop of every joined site that has been silent for too long."""
         now, allowed = self._clock.elapsed(), SILENT_BEATS * self.heartbeat_ms / 1_000
         joined = await loop.read(lambda state, at: [n for n, r in state.sites.items() if r.state == JOINED])
+        silent: list[str] = []
         for site in joined:
             if now - self._heard.get(site, self._since) > allowed:
                 if session := self._by_site.get(site):
                     self.detach(session)
-                await loop.ask(SiteSilent(0, site))
+                silent.append(site)
+        for start in range(0, len(silent), SILENT_AT_ONCE):  # side by side, so that they share a sync
+            await asyncio.gather(*(loop.ask(SiteSilent(0, site)) for site in silent[start : start + SILENT_AT_ONCE]))
 
     async def logs(self, site: str, workload_id: str, offset: int) -> LogLines:
         """A piece of a workload's log, asked of the agent. Unavailable where the site does not answer."""

@@ -40,6 +40,7 @@ async def watch(
         await asyncio.sleep(every_s)
         try:
             await sessions.silence(loop)
+            sessions.tell_probes()
             loop.full = await log.room() <= 0
             if await loop.read(lambda state, at: bool(due(state, at) or overdue(state, at) or pending(state, at))):
                 await loop.ask(Tick(0))

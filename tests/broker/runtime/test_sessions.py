@@ -10,11 +10,11 @@ from broker.log.record import Head
 from broker.runtime.bells import Bells
 from broker.runtime.executors import Executors
 from broker.runtime.loop import Loop
-from broker.runtime.sessions import ATTACH_PER_S, OUTGOING, Sessions
+from broker.runtime.sessions import ATTACH_PER_S, OUTGOING, PROBES_AT_ONCE, Sessions
 from tests.broker.rpc.test_interceptors import Stopped
 from tests.support.builders import model, press, service
 from tidegate.model.errors import NotFound, Unavailable
-from tidegate.model.session import ComeBack, Difference, HeartbeatSeen, Hello, LogLines, LogRequest, Welcome
+from tidegate.model.session import ComeBack, Difference, HeartbeatSeen, Hello, LogLines, LogRequest, Probes, Welcome
 
 
 class Kept:
@@ -91,6 +91,39 @@ async def test_too_many_at_once_are_told_when_to_come_back(setting):
     assert isinstance(answers[-1], ComeBack) and answers[-1].after_ms >= 1_000
     clock.seconds = 1.0
     assert not isinstance(await sessions.attach(Hello("press-7", "b", 0), loop), ComeBack)
+
+
+async def test_those_sent_away_come_back_one_after_the_other_and_are_not_silent_meanwhile(setting):
+    loop, sessions, clock = setting
+    await sessions.attach(Hello("press-7", "b", 0), loop)
+    for _ in range(ATTACH_PER_S - 1):
+        await sessions.attach(Hello("press-7", "b", 0), loop)
+    clock.seconds = 2.0
+    for _ in range(ATTACH_PER_S):
+        await sessions.attach(Hello("press-7", "b", 0), loop)
+    waits = [(await sessions.attach(Hello("press-7", "b", 0), loop)).after_ms for _ in range(3 * ATTACH_PER_S)]
+    assert waits == sorted(waits) and waits[-1] >= 2_900
+    clock.seconds = 2.0 + waits[-1] / 1_000 + 2.9
+    await sessions.silence(loop)
+    assert loop.state.sites["press-7"].state == "joined"
+
+
+async def test_new_probe_targets_reach_the_many_in_steps(setting):
+    loop, sessions, _ = setting
+    names = [f"press-{number}" for number in range(PROBES_AT_ONCE + 30)]
+    await loop.ask(ApplyDeclarations(0, tuple(press(name) for name in names)))
+    there = [await sessions.attach(Hello(name, "b", 0), loop) for name in names]
+    for session in there:
+        said(session)
+    await sessions.attach(Hello("press-7", "b", 0, "127.0.0.1:7"), loop)
+    heard = [[word for word in said(session) if isinstance(word, Probes)] for session in there]
+    assert sum(map(len, heard)) == PROBES_AT_ONCE
+    sessions.tell_probes()
+    sessions.tell_probes()
+    later = [[word for word in said(session) if isinstance(word, Probes)] for session in there]
+    assert [len(a) + len(b) for a, b in zip(heard, later, strict=True)] == [1] * len(there)
+    await sessions.attach(Hello("press-7", "b", 0, "127.0.0.1:7"), loop)
+    assert not any(said(session) for session in there), "nothing is new"
 
 
 async def test_a_site_that_nobody_applied_is_not_found(setting):

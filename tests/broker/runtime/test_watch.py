@@ -23,6 +23,9 @@ class Busy:
     async def silence(self, loop: Any) -> None:
         return None
 
+    def tell_probes(self) -> None:
+        return None
+
     async def room(self) -> int:
         return 1
 
