@@ -39,7 +39,8 @@ from tidegate.wire.codec import union_from_message, union_to_message
 log = logging.getLogger(__name__)
 
 MISSED_BEATS = 3
-FIRST_WORD_SECONDS = 15.0
+FIRST_WORD_SECONDS = 30.0
+"""A broker to which a whole fleet returns lets agents stand in line for some of it."""
 PROBE_SECONDS = 15.0
 FIRST_PROBES_SECONDS = 3.0
 """Between rounds while some window is too small to bound its 99th percentile."""

@@ -23,23 +23,25 @@ class Bucket:
 
 
 class Appointments:
-    """A bucket that gives whoever finds it empty a time of its own to come back, one after the other at the rate.
+    """A place in line for whoever comes, at `per_s`; those for whom the line is too long are told when to come again.
 
-    So those who were sent away return at the pace at which they can be taken, and not all at once.
+    Who waits has a place of his own, and so has who is sent away: they return one after the other and not all at once.
     """
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:
-        self._bucket = Bucket(per_s, burst, now)
-        self._per_s = per_s
-        self._last = now
+        self._step = 1 / per_s
+        self._burst_s = burst / per_s
+        self._next = self._promised = now - self._burst_s
 
-    def take(self, now: float) -> float:
-        """0 where a token was there; else the seconds to stay away."""
-        wait_s = self._bucket.take(now)
-        if not wait_s:
-            return 0.0
-        self._last = max(self._last, now + wait_s) + 1 / self._per_s
-        return self._last - now
+    def take(self, now: float, patience_s: float) -> tuple[float, bool]:
+        """Seconds to wait here, and True; or, where that is more than `patience_s`, seconds to stay away, and False."""
+        self._next = max(self._next, now - self._burst_s)
+        wait_s = max(0.0, self._next - now)
+        if wait_s <= patience_s:
+            self._next += self._step
+            return wait_s, True
+        self._promised = max(self._promised, self._next) + self._step
+        return self._promised - now, False
 
 
 class Buckets:

@@ -8,11 +8,11 @@ A broken stream is not yet silence. A site counts as silent when nothing was hea
 heartbeats, on whichever stream; after a start of the broker every joined site has that long to come back. Who was told
 to come back later has been heard, and is not silent before it was to be here.
 
-When all agents dial at once each attachment costs no more than the agent's own: whoever comes when enough are on their
-way in is given a time of its own to come back, and a change of the probe targets reaches the many in steps.
+When all agents dial at once, each stands in line; where the line is too long, an agent is given a time of its own to
+come back. A change of the probe targets reaches the many in steps.
 
-Limits: 256 messages waiting for one agent (then its stream ends and it dials again), 400 attachments a second (others
-are told when to come back), 10 s for an agent to answer about a log, 100 probe targets.
+Limits: 256 messages waiting for one agent (then its stream ends and it dials again), 400 attachments a second and
+10 s in line for one, 10 s for an agent to answer about a log, 100 probe targets.
 """
 
 import asyncio
@@ -43,6 +43,7 @@ from tidegate.model.session import (
 SILENT_BEATS = 3
 OUTGOING = 256
 ATTACH_PER_S = 400
+LINE_S = 10.0
 LOG_ANSWER_S = 10.0
 PROBES = 100
 PROBES_AT_ONCE = 100
@@ -108,11 +109,13 @@ class Sessions:
 
     async def attach(self, hello: Hello, loop: Loop) -> Session | ComeBack:
         """Welcome an agent, with the difference from what it holds. NotFound where its site was never applied."""
-        wait_s = self._attaching.take(self._clock.elapsed())
-        if wait_s:
-            wait_s = max(wait_s, self.heartbeat_ms / 1_000)
-            self._heard[hello.site] = self._clock.elapsed() + wait_s
+        now = self._clock.elapsed()
+        wait_s, here = self._attaching.take(now, LINE_S)
+        self._heard[hello.site] = now + wait_s
+        if not here:
             return ComeBack(int(wait_s * 1_000))
+        if wait_s:
+            await asyncio.sleep(wait_s)
         await loop.ask(SiteAttached(0, hello))
         self._number += 1
         session = Session(self._number, hello.site, hello.held_generation, hello.held_generation)

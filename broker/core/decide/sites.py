@@ -238,12 +238,15 @@ def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:
 
 
 def drain(state: State, command: DrainSite, watch: Watch) -> Deciding[Moves]:
-    """Cordon, then decide again for each service. A service stands at both places until the new one runs."""
+    """Cordon, then decide again for each service. A service stands at both places until the new one runs.
+
+    Sent again under its key it moves nothing: what it led to stood in the same run of events as its answer.
+    """
     record = known(state, command.site)
     answer = earlier(state, command.key, "cordon")
     if answer and answer.about != command.site:
         raise reused(command.key, answer)
-    if not record.cordoned:
+    if answer is None and (not record.cordoned or command.key):
         yield SiteCordoned(command.at, command.site, True, command.because or "drain", command.key)
     moves: list[Move] = []
     alarms: list[str] = []
@@ -251,7 +254,8 @@ def drain(state: State, command: DrainSite, watch: Watch) -> Deciding[Moves]:
         workload = state.workloads[workload_id]
         if workload.workload.kind is WorkloadKind.TRAINING_JOB or command.site not in workload.sites:
             continue
-        yield from _decide_again(state, workload, command.at, f"drain {command.site}", watch, alarms)
+        if answer is None:
+            yield from _decide_again(state, workload, command.at, f"drain {command.site}", watch, alarms)
         sites = state.workloads[workload_id].sites
         moved = sites if command.site not in sites else ()
         moves.append(Move(workload_id, workload.workload.name, moved))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from broker.core.commands import CancelWorkload, CordonSite, ReportStatuses, SubmitWorkload
+from broker.core.commands import CancelWorkload, CordonSite, DrainSite, ReportStatuses, SubmitWorkload
 from tests.broker.core.test_conversations import fleet
 from tests.support.builders import service
 from tests.support.playbook import NOTHING, Playbook, like
@@ -61,3 +61,16 @@ def test_a_cordon_sent_again_does_not_undo_what_was_lifted_meanwhile() -> None:
     play >> CordonSite(12, "press-7", lift=True) << like(SiteCordoned, cordoned=False)
     play >> CordonSite(13, "press-7", key="k") << NOTHING
     assert not play.state.sites["press-7"].cordoned
+
+
+def test_a_drain_sent_again_moves_nothing_and_does_not_cordon_what_was_lifted() -> None:
+    play = fleet()
+    play.ask(SubmitWorkload(10, service()))
+    (site,) = play.state.workloads[play.state.names["inspect"]].sites
+    assert play.ask(DrainSite(11, site, key="k")).moves[0].sites != ()
+    assert play.state.answers["k"].about == site
+    play.ask(CordonSite(12, site, lift=True))
+    offset = play.state.offset
+    assert play.ask(DrainSite(13, site, key="k")).moves == ()
+    assert play.state.offset == offset
+    assert not play.state.sites[site].cordoned

@@ -10,7 +10,7 @@ from broker.log.record import Head
 from broker.runtime.bells import Bells
 from broker.runtime.executors import Executors
 from broker.runtime.loop import Loop
-from broker.runtime.sessions import ATTACH_PER_S, OUTGOING, PROBES_AT_ONCE, Sessions
+from broker.runtime.sessions import ATTACH_PER_S, LINE_S, OUTGOING, PROBES_AT_ONCE, Sessions
 from tests.broker.rpc.test_interceptors import Stopped
 from tests.support.builders import model, press, service
 from tidegate.model.errors import NotFound, Unavailable
@@ -85,27 +85,21 @@ async def test_an_agent_that_does_not_read_is_let_go(setting):
     assert session.ended and session.outgoing.qsize() == OUTGOING
 
 
-async def test_too_many_at_once_are_told_when_to_come_back(setting):
+async def test_too_many_at_once_stand_in_line_and_more_are_told_when_to_come_back(setting):
     loop, sessions, clock = setting
-    answers = [await sessions.attach(Hello("press-7", "b", 0), loop) for _ in range(ATTACH_PER_S + 1)]
-    assert isinstance(answers[-1], ComeBack) and answers[-1].after_ms >= 1_000
-    clock.seconds = 1.0
-    assert not isinstance(await sessions.attach(Hello("press-7", "b", 0), loop), ComeBack)
-
-
-async def test_those_sent_away_come_back_one_after_the_other_and_are_not_silent_meanwhile(setting):
-    loop, sessions, clock = setting
-    await sessions.attach(Hello("press-7", "b", 0), loop)
-    for _ in range(ATTACH_PER_S - 1):
-        await sessions.attach(Hello("press-7", "b", 0), loop)
-    clock.seconds = 2.0
     for _ in range(ATTACH_PER_S):
         await sessions.attach(Hello("press-7", "b", 0), loop)
+    in_line = [
+        asyncio.create_task(sessions.attach(Hello("press-7", "b", 0), loop)) for _ in range(int(LINE_S * ATTACH_PER_S))
+    ]
+    assert not isinstance(await in_line[0], ComeBack)
     waits = [(await sessions.attach(Hello("press-7", "b", 0), loop)).after_ms for _ in range(3 * ATTACH_PER_S)]
-    assert waits == sorted(waits) and waits[-1] >= 2_900
-    clock.seconds = 2.0 + waits[-1] / 1_000 + 2.9
+    for task in in_line[1:]:
+        task.cancel()
+    assert waits == sorted(waits) and waits[0] >= LINE_S * 1_000 and waits[-1] >= (LINE_S + 2.9) * 1_000
+    clock.seconds = waits[-1] / 1_000 + 2.9
     await sessions.silence(loop)
-    assert loop.state.sites["press-7"].state == "joined"
+    assert loop.state.sites["press-7"].state == "joined", "who was sent away is not silent before it was to be here"
 
 
 async def test_new_probe_targets_reach_the_many_in_steps(setting):
