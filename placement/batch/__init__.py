@@ -6,6 +6,7 @@
     near.py         the few arcs of each kind that are worth a closer look
     rounding.py     from prices to a whole assignment
     search.py       from a whole assignment to a cheaper one
+    annealing.py    from there on through dearer ones to cheaper ones
     answer.py       all of it in a row; the solvers at the rim (`broker/solver`) bring better prices
     bids.py         prices for work that comes one by one
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from placement.batch.ascent import ascend, bound
 from placement.batch.problem import Assignment, Problem
-from placement.batch.rounding import EXACT, ROUGH, settle
+from placement.batch.rounding import settle
 from placement.columns import Numbers
 
 ASCENT = "ascent"
@@ -36,7 +36,6 @@ class Answer:
 
 def answered(problem: Problem, prices: NDArray[np.float64] | None = None, solver: str = ASCENT) -> Answer:
     """The answer at given prices, or at those of the ascent."""
-    orders = ROUGH if prices is None else EXACT
     if prices is None:
         prices = ascend(problem)
-    return Answer(settle(problem, prices, orders), bound(problem, prices), np.rint(prices).astype(np.int64), solver)
+    return Answer(settle(problem, prices), bound(problem, prices), np.rint(prices).astype(np.int64), solver)

@@ -5,11 +5,13 @@ place of all. A bid price on every room keeps it for whom it is worth most. The 
 work, another one than comes, and learned anew every so often (`learned`) from what room is then left and how much is
 still to come: a place that fills faster than the sample had it becomes dearer, one that fills slower cheaper.
 
-Choosing is arithmetic on one row of numbers, some 10 to 20 us for 100 candidates; learning is the ascent, from the
-prices at hand, and belongs beside the stream. Prices and rooms are whole numbers, and products of two of them are
-compared as floats that are the same on every machine (one multiplication and addition after another).
+Choosing is arithmetic on one row of numbers, some 10 to 20 us for 100 candidates. Learning belongs beside the stream,
+by the ascent from the prices at hand, or by a solver that the caller brings (`Learn`); near the end, when little is
+left, rough prices mislead. Prices and rooms are whole numbers, and products of two of them are compared as floats that
+are the same on every machine (one multiplication and addition after another).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +22,9 @@ from placement.batch.problem import Problem
 from placement.columns import Numbers
 
 NOWHERE = -1
+Reals = NDArray[np.float64]
+Learn = Callable[[Problem, Reals | None], Reals]
+"""From work, the room for it, and prices to begin with (None: none) to prices for the whole room."""
 
 
 @dataclass(slots=True)
@@ -32,25 +37,25 @@ class Bids:
     """The room that the prices are for."""
     left: Numbers
     """What nobody has taken yet."""
-    _each: NDArray[np.float64]
+    _each: Reals
 
     @classmethod
-    def of(cls, prices: NDArray[np.float64], room: Numbers, left: Numbers) -> "Bids":
+    def of(cls, prices: Reals, room: Numbers, left: Numbers) -> "Bids":
         """Bids at these prices for that room, of which so much is left."""
         whole = np.rint(np.maximum(prices, 0.0)).astype(np.int64)
         return cls(whole, room, left.copy(), whole / np.maximum(room, 1))
 
     @classmethod
-    def learn(cls, sample: Problem, room: Numbers, coming: int) -> "Bids":
+    def learn(cls, sample: Problem, room: Numbers, coming: int, by: Learn = ascend) -> "Bids":
         """Bids for `coming` workloads like those of a sample, on so much room."""
-        return cls.of(np.zeros(room.shape), room, room).learned(sample, coming)
+        return cls.of(np.zeros(room.shape), room, room).learned(sample, coming, by)
 
-    def learned(self, sample: Problem, coming: int) -> "Bids":
+    def learned(self, sample: Problem, coming: int, by: Learn = ascend) -> "Bids":
         """Bids for what is left, with so many workloads like those of the sample still to come."""
         of_sample = int(sample.many.sum())
         scaled = (self.left * (of_sample / max(coming, 1))).astype(np.int64)
         begin = self.prices.astype(np.float64) if self.prices.any() else None
-        return Bids.of(ascend(replace(sample, room=scaled), begin), scaled, self.left)
+        return Bids.of(by(replace(sample, room=scaled), begin), scaled, self.left)
 
     def choose(self, demand: Numbers, places: Numbers, cost: Numbers) -> int:
         """Which of these candidates (shapes (candidates,)) the workload takes, or `NOWHERE` where none has room."""

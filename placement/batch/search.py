@@ -37,6 +37,20 @@ def improve(problem: Problem, close: Near, at: Numbers, *, passes: int = PASSES)
     return Assignment(search.at, search.total)
 
 
+def paid(problem: Problem, close: Near, at: Numbers) -> Numbers:
+    """Shape (workloads,): what each pays where it stands, near or not."""
+    kind = np.repeat(np.arange(problem.kinds), problem.many)
+    near = close.place[kind] == at[:, None]
+    pays: Numbers = np.where(near, close.cost[kind], NEVER).min(axis=1, initial=NEVER)
+    out = at == problem.places
+    pays[out] = problem.leave[kind[out]]
+    for workload in np.flatnonzero(pays == NEVER):
+        arcs = slice(problem.start[kind[workload]], problem.start[kind[workload] + 1])
+        here = problem.place[arcs] == at[workload]
+        pays[workload] = problem.cost[arcs][here].min()
+    return pays
+
+
 class _Search:
     def __init__(self, problem: Problem, close: Near, at: Numbers) -> None:
         kind = np.repeat(np.arange(problem.kinds), problem.many)
@@ -47,24 +61,13 @@ class _Search:
         self.at = at.copy()
         self.left = np.concatenate([problem.room, np.full((1, problem.room.shape[1]), NEVER)])
         np.subtract.at(self.left, self.at, self.demand)
-        self.pays = self._pays(problem, kind)
+        self.pays = paid(problem, close, self.at)
         self.everyone = np.arange(len(kind))
 
     @property
     def total(self) -> int:
         """Micros, of everybody."""
         return int(self.pays.sum())
-
-    def _pays(self, problem: Problem, kind: Numbers) -> Numbers:
-        """Shape (workloads,): what each pays where it stands, near or not."""
-        near = self.place == self.at[:, None]
-        pays: Numbers = np.where(near, self.cost, NEVER).min(axis=1, initial=NEVER)
-        pays[self.at == self.places] = self.leave[self.at == self.places]
-        for workload in np.flatnonzero(pays == NEVER):
-            arcs = slice(problem.start[kind[workload]], problem.start[kind[workload] + 1])
-            here = problem.place[arcs] == self.at[workload]
-            pays[workload] = problem.cost[arcs][here].min()
-        return pays
 
     def _move(self, workload: int, place: int, cost: int) -> None:
         self.left[self.at[workload]] += self.demand[workload]
