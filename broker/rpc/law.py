@@ -1,6 +1,7 @@
 """The Law service: a proposed law on trial, and what the law in force costs. Reads only."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from broker.core.rule_costs import rule_costs
@@ -23,11 +24,12 @@ class Law(LawServicer):
         """Progress about once a second, then the impact."""
         policies = tuple(from_message(Policy, message) for message in request.policies)
         window = Window(request.since_ms, request.from_offset, request.to_offset)
-        async for said in self._trials.run(policies, tuple(request.without), window):
-            if isinstance(said, Progress):
-                yield wire.TryPoliciesResponse(done=said.done, of=said.of)
-            else:
-                yield wire.TryPoliciesResponse(impact=to_message(said))
+        async with aclosing(self._trials.run(policies, tuple(request.without), window)) as told:
+            async for said in told:
+                if isinstance(said, Progress):
+                    yield wire.TryPoliciesResponse(done=said.done, of=said.of)
+                else:
+                    yield wire.TryPoliciesResponse(impact=to_message(said))
 
     async def ListRuleCosts(self, request: Any, context: Any) -> Any:
         """The dearest first."""

@@ -1,47 +1,20 @@
-"""What goes to the worker and comes back: frames of plain bytes, so that nothing read from a pipe can be code.
+"""What goes to the worker and comes back, in frames (`broker.workers.frames`).
 
-    frame     8 bytes, big-endian: how many bytes follow; then these
-    request   frame: JSON head; frame: the state, as `broker.core.freeze` writes it; a frame (protobuf) each workload
-    answer    frame: JSON head, `{}` or a refusal's parts; then, without a refusal, a frame: the plan (protobuf)
-
-Limits: 4 GiB a frame, 100,000 frames; whatever does not keep to that is Unavailable, since half an answer is none.
+request   frame: JSON head; frame: the state, as `broker.core.freeze` writes it; a frame (protobuf) each workload
+answer    frame: JSON head, `{}` or a refusal's parts; then, without a refusal, a frame: the plan (protobuf)
 """
 
 import json
-import struct
-from collections.abc import Iterable
 from typing import Any
 
 from broker.core.decide.proposing import Wish
+from broker.workers.frames import joined, parts_of
 from tidegate.model.errors import Conflict, NotFound, Refused, Unavailable
 from tidegate.model.plan import Goal, Plan
 from tidegate.model.workload import Workload
 from tidegate.wire.codec import decode, encode
 
-LENGTH = struct.Struct(">Q")
-MOST_BYTES, MOST_FRAMES = 2**32, 100_000
 _FAMILIES = {family.__name__: family for family in (Refused, NotFound, Conflict)}
-
-
-def framed(parts: Iterable[bytes]) -> bytes:
-    """The parts, each in its frame."""
-    return b"".join(piece for part in parts for piece in (LENGTH.pack(len(part)), part))
-
-
-def parts_of(data: bytes) -> list[bytes]:
-    """What `framed` made the bytes of. Unavailable where they are no whole frames."""
-    parts: list[bytes] = []
-    at = 0
-    while at < len(data):
-        if len(data) - at < LENGTH.size or len(parts) >= MOST_FRAMES:
-            raise Unavailable("frames are cut short, or are too many", field="frames", found=len(parts))
-        (length,) = LENGTH.unpack_from(data, at)
-        at += LENGTH.size
-        if length > MOST_BYTES or at + length > len(data):
-            raise Unavailable("a frame is cut short, or is too long", field="frames", found=length)
-        parts.append(data[at : at + length])
-        at += length
-    return parts
 
 
 def request(wish: Wish, at: int, limit_s: float, state: bytes) -> bytes:
@@ -53,7 +26,7 @@ def request(wish: Wish, at: int, limit_s: float, state: bytes) -> bytes:
         "at": at,
         "limit_s": limit_s,
     }
-    return framed([json.dumps(head).encode(), state, *map(encode, wish.together)])
+    return joined([json.dumps(head).encode(), state, *map(encode, wish.together)])
 
 
 def asked(data: bytes) -> tuple[Wish, int, float, bytes]:
@@ -72,10 +45,10 @@ def asked(data: bytes) -> tuple[Wish, int, float, bytes]:
 def answer(outcome: Plan | Refused) -> bytes:
     """What the worker answers."""
     if isinstance(outcome, Plan):
-        return framed([b"{}", encode(outcome)])
+        return joined([b"{}", encode(outcome)])
     found = None if outcome.found is None else str(outcome.found)
     told = {"message": outcome.message, "field": outcome.field, "found": found, "wanted": outcome.wanted}
-    return framed([json.dumps({"family": type(outcome).__name__, **told}).encode()])
+    return joined([json.dumps({"family": type(outcome).__name__, **told}).encode()])
 
 
 def plan_of(data: bytes) -> Plan:

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from broker.core.demanded import asked_as, name_of, shaped_as
-from broker.solver.frames import LENGTH, framed, parts_of
+from broker.workers.frames import LENGTH, joined, parts_of
 from placement.pool.nouns import mix_of
 from tidegate.model.errors import Unavailable
 
@@ -20,7 +20,7 @@ MOST_CLASSES = 128
 
 def question(mix: dict[str, int], units: dict[str, int]) -> bytes:
     """What the worker is asked."""
-    return framed([json.dumps({"mix": mix, "units": units}).encode()])
+    return joined([json.dumps({"mix": mix, "units": units}).encode()])
 
 
 def is_question(data: bytes) -> bool:
@@ -36,7 +36,7 @@ def priced(data: bytes) -> bytes:
     mix = mix_of({asked_as(name): count for name, count in asked["mix"].items()})
     fleet = {shaped_as(name): count for name, count in asked["units"].items()}
     worths = bid_prices(mix[:MOST_CLASSES], fleet).worths
-    return framed([json.dumps({name_of(ask): worth for ask, worth in worths.items()}).encode()])
+    return joined([json.dumps({name_of(ask): worth for ask, worth in worths.items()}).encode()])
 
 
 def worths_in(data: bytes) -> dict[str, int]:

@@ -2,5 +2,6 @@
 
 frames.py     what goes through the pipes
 process.py    as the broker sees it: start, feed, listen, end
-worker.py     the process: bounds itself, judges, tells how far it is
+worker.py     the process
+judging.py    what it does: judges, tells how far it is
 """

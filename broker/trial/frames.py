@@ -1,34 +1,22 @@
-"""What goes through the pipes of a trial: frames of plain bytes, so that nothing read from a pipe can be code.
+"""What goes through the pipes of a trial, in frames (`broker.workers.frames`).
 
-    frame      8 bytes, big-endian: how many bytes follow; then these
-    question   frame: JSON head; a frame (protobuf) each policy; frame: the state, as `broker.core.freeze` writes it;
-               then, where the head gives a window, a frame each row of the log, from the first one on; then the end
-    answer     any number of frames `p` and how many steps are done; last a frame `i` and the impact (protobuf)
-
-Limits: 4 GiB a frame.
+question   frame: JSON head; a frame (protobuf) each policy; frame: the state, as `broker.core.freeze` writes it;
+           then, where the head gives a window, a frame each row of the log, from the first one on; then the end
+answer     any number of frames `p` and how many steps are done; last a frame `i` and the impact (protobuf)
 """
 
 import json
 import struct
 from dataclasses import asdict, dataclass
-from typing import Protocol
 
 from broker.log.record import Row
 from tidegate.model.errors import Unavailable
 from tidegate.model.impact import Impact
 from tidegate.wire.codec import decode, encode
 
-LENGTH = struct.Struct(">Q")
-MOST_BYTES = 2**32
+_COUNT = struct.Struct(">Q")
 _ROW = struct.Struct(">QIH")
 PROGRESS, IMPACT = b"p", b"i"
-
-
-class Readable(Protocol):
-    """A blocking stream."""
-
-    def read(self, size: int, /) -> bytes:
-        """So many bytes; fewer at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +32,6 @@ class Head:
     to_offset: int = 0
     """Of the window, where `rows`; the last offset is never 0 there."""
     rows: bool = False
-
-
-def framed(data: bytes) -> bytes:
-    """The bytes in their frame."""
-    return LENGTH.pack(len(data)) + data
-
-
-def frame_from(stream: Readable) -> bytes | None:
-    """The next frame, None at the end. Unavailable where it is cut short or too long."""
-    head = stream.read(LENGTH.size)
-    if not head:
-        return None
-    length = length_of(head)
-    data = stream.read(length)
-    if len(data) != length:
-        raise Unavailable("a frame is cut short", field="frame", found=len(data), wanted=str(length))
-    return data
-
-
-def length_of(head: bytes) -> int:
-    """How many bytes follow."""
-    if len(head) != LENGTH.size or (length := int(LENGTH.unpack(head)[0])) > MOST_BYTES:
-        raise Unavailable("no frame begins like that", field="frame", found=head.hex())
-    return length
 
 
 def head_bytes(head: Head) -> bytes:
@@ -96,7 +60,7 @@ def row_of(data: bytes) -> tuple[int, str, int, bytes]:
 
 def progress_bytes(done: int) -> bytes:
     """So many steps are done."""
-    return PROGRESS + LENGTH.pack(done)
+    return PROGRESS + _COUNT.pack(done)
 
 
 def impact_bytes(impact: Impact) -> bytes:
@@ -107,7 +71,7 @@ def impact_bytes(impact: Impact) -> bytes:
 def answer_of(data: bytes) -> int | Impact:
     """How many steps are done, or the impact."""
     if data[:1] == PROGRESS:
-        return int(LENGTH.unpack(data[1:])[0])
+        return int(_COUNT.unpack(data[1:])[0])
     if data[:1] != IMPACT:
         raise Unavailable("no answer begins like that", field="frame", found=data[:1].hex())
     return decode(Impact, data[1:])

@@ -7,9 +7,8 @@ Limits: one at work at a time, others are Unavailable; `MEMORY_BYTES` and `CPU_S
 """
 
 import asyncio
-import logging
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from broker.core.decide.impact import Trial
@@ -19,6 +18,8 @@ from broker.log.interface import Log
 from broker.runtime.history import rows_after
 from broker.runtime.loop import Loop
 from broker.trial import frames
+from broker.workers.frames import joined
+from broker.workers.process import Bounds, Worker, started
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.impact import Impact
 from tidegate.model.policy import Policy
@@ -28,10 +29,8 @@ MEMORY_BYTES = 4 * 2**30
 CPU_S = 3_600
 POLICIES = 1_000
 RETRY_AFTER_MS = 5_000
-TAIL = 2_000
-"""Characters of its last words that are logged."""
-
-logger = logging.getLogger(__name__)
+ROWS = 512
+"""So many rows go through the pipe at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +61,12 @@ class Trials:
     def __init__(self, loop: Loop, log: Log, *, memory_bytes: int = MEMORY_BYTES, cpu_s: int = CPU_S) -> None:
         self._loop = loop
         self._log = log
-        self._bounds = (str(memory_bytes), str(cpu_s))
+        self._bounds = Bounds(memory_bytes, cpu_s)
         self._at_work = False
 
     async def run(
         self, policies: tuple[Policy, ...], without: tuple[str, ...], window: Window
-    ) -> AsyncIterator[Progress | Impact]:
+    ) -> AsyncGenerator[Progress | Impact]:
         """Progress now and then, the impact last. Refused where the policies make no sense; Unavailable otherwise."""
         if len(policies) > POLICIES:
             raise Refused("are too many", field="policies", found=len(policies), wanted=f"at most {POLICIES}")
@@ -98,53 +97,36 @@ class Trials:
         self._at_work = True
         try:
             state = await asyncio.to_thread(lambda: b"".join(written(kept)))
-            async for answer in self._judged([*question, state], last):
-                yield answer if isinstance(answer, Impact) else Progress(min(answer, steps), steps)
+            async with aclosing(self._judged([*question, state], last)) as answers:
+                async for answer in answers:
+                    yield answer if isinstance(answer, Impact) else Progress(min(answer, steps), steps)
         finally:
             self._at_work = False
 
-    async def _judged(self, question: list[bytes], last: int) -> AsyncIterator[int | Impact]:
-        pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-m", "broker.trial.worker", *self._bounds)
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-        assert process.stdin and process.stdout and process.stderr
-        feeding = asyncio.create_task(self._feed(process.stdin, question, last))
-        listening = asyncio.create_task(process.stderr.read())
-        try:
-            while (answer := await _next(process.stdout)) is not None:
-                yield answer
-                if isinstance(answer, Impact):
-                    return
-            await process.wait()
-            words = (await listening)[-TAIL:].decode(errors="replace")
-            logger.warning("a trial ended code=%s words=%s", process.returncode, words)
-            raise Unavailable("the trial fell over", field="exit code", found=process.returncode)
-        finally:
-            feeding.cancel()
-            if process.returncode is None:
-                process.kill()
-            await asyncio.shield(process.wait())
-            await asyncio.gather(feeding, listening, return_exceptions=True)
+    async def _judged(self, question: list[bytes], last: int) -> AsyncGenerator[int | Impact]:
+        async with started("broker.trial.worker", self._bounds) as worker:
+            feeding = asyncio.create_task(self._feed(worker, question, last))
+            try:
+                while (frame := await worker.hear()) is not None:
+                    answer = frames.answer_of(frame)
+                    yield answer
+                    if isinstance(answer, Impact):
+                        return
+                await worker.ended("the trial")
+                raise Unavailable("the trial ended without an answer", retry_after_ms=RETRY_AFTER_MS)
+            finally:
+                feeding.cancel()
+                await asyncio.gather(feeding, return_exceptions=True)
 
-    async def _feed(self, pipe: asyncio.StreamWriter, question: list[bytes], last: int) -> None:
-        """The question, then the rows up to `last`, as fast as they are read."""
-        try:
-            for one in question:
-                pipe.write(frames.framed(one))
-                await pipe.drain()
-            if last:
-                async for row in rows_after(self._log, 0, last):
-                    pipe.write(frames.framed(frames.row_bytes(row)))
-                    await pipe.drain()
-            pipe.close()
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has ended; its exit code says why
-
-
-async def _next(stream: asyncio.StreamReader) -> int | Impact | None:
-    """The next answer, None where the stream ends without a whole one."""
-    try:
-        head = await stream.readexactly(frames.LENGTH.size)
-        return frames.answer_of(await stream.readexactly(frames.length_of(head)))
-    except asyncio.IncompleteReadError:
-        return None
+    async def _feed(self, worker: Worker, question: list[bytes], last: int) -> None:
+        """The question, then the rows up to `last`, some at a time, as fast as they are read."""
+        await worker.say(joined(question))
+        if last:
+            some: list[bytes] = []
+            async for row in rows_after(self._log, 0, last):
+                some.append(frames.row_bytes(row))
+                if len(some) == ROWS:
+                    await worker.say(joined(some))
+                    some.clear()
+            await worker.say(joined(some))
+        await worker.finish()

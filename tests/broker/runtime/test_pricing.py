@@ -1,8 +1,6 @@
 """Keeping prices up, with a real worker: one question at a time and not often; one that fails leaves the old prices."""
 
 import asyncio
-import os
-import signal
 
 import pytest
 
@@ -11,9 +9,9 @@ from broker.runtime.clock import SystemClock
 from broker.runtime.loop import Loop
 from broker.runtime.pricing import EVERY_S, LOOK_S, Pricing
 from broker.solver.process import NoSolver, SolverProcess
+from broker.workers.process import Worker
 from tests.broker.core.test_pricing import CLASS, UNITS, asked_often, pool
 from tests.broker.runtime.test_loop import SlowLog
-from tests.support.until import until_async
 
 
 class Clock(SystemClock):
@@ -62,13 +60,23 @@ async def test_a_real_worker_answers_and_nothing_is_asked_again_before_its_time(
     assert pricing.under_way is first, "nothing has changed"
 
 
+class Deadly(SolverProcess):
+    """Its workers are killed as soon as they are started."""
+
+    kills = True
+
+    def _begun(self, worker: Worker) -> None:
+        super()._begun(worker)
+        if self.kills:
+            worker.process.kill()
+
+
 async def test_a_worker_that_is_killed_leaves_the_old_prices_and_the_next_one_answers(loop):
-    clock, solver = Clock(), SolverProcess()
+    clock, solver = Clock(), Deadly()
     pricing = Pricing(loop, solver, clock)
     await pricing.look()
-    await until_async(lambda: solver.process is not None, 10, "the worker")
-    os.kill(solver.process.pid, signal.SIGKILL)
     await pricing.under_way
+    solver.kills = False
     assert worths(loop) == {CLASS: 7}
     failed = pricing.under_way
     await pricing.look()

@@ -1,28 +1,14 @@
-"""Frames: what is asked and answered comes back equal, and rubbish is half an answer, not an exception."""
+"""What is asked and answered comes back equal, and rubbish is half an answer, not an exception."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from broker.core.decide.proposing import Wish
-from broker.solver.frames import answer, asked, framed, parts_of, plan_of, request
+from broker.solver.frames import answer, asked, plan_of, request
+from broker.workers.frames import joined
 from tests.support.builders import job, service
 from tidegate.model.decision import Slot
 from tidegate.model.errors import Conflict, NotFound, Refused, Unavailable
 from tidegate.model.plan import Goal, Plan, PlannedMove
-
-
-@given(st.lists(st.binary(max_size=40), max_size=6))
-def test_frames_come_back_equal(parts):
-    assert parts_of(framed(parts)) == parts
-
-
-@given(st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4), st.data())
-def test_what_is_cut_short_is_no_frame(parts, data):
-    whole = framed(parts)
-    cut = data.draw(st.integers(1, len(parts[-1]) + 7))
-    with pytest.raises(Unavailable):
-        parts_of(whole[:-cut])
 
 
 def test_a_question_comes_back_equal():
@@ -39,7 +25,7 @@ def test_an_answer_comes_back_equal_and_a_refusal_is_raised():
         assert (raised.value.field, raised.value.found, raised.value.wanted) == ("together[0]", "7", "less")
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"\x00" * 3, framed([b"{}"]), framed([b"{}", b"", b""])])
+@pytest.mark.parametrize("rubbish", [b"", b"\x00" * 3, joined([b"{}"]), joined([b"{}", b"", b""])])
 def test_half_an_answer_is_none(rubbish):
     with pytest.raises(Unavailable):
         plan_of(rubbish)

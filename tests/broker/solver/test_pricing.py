@@ -5,9 +5,10 @@ import json
 import pytest
 
 from broker.core.decide.proposing import Wish
-from broker.solver.frames import framed, request
+from broker.solver.frames import request
 from broker.solver.pricing import MOST_CLASSES, is_question, priced, question, worths_in
 from broker.solver.work import work
+from broker.workers.frames import joined
 from tidegate.model.errors import Unavailable
 
 MIX = {"1000/1073741824/1/0/": 60, "1000/1073741824/1/0/V100": 40}
@@ -36,11 +37,11 @@ def test_only_the_most_frequent_classes_are_priced():
     [
         b"",
         b"rubbish",
-        framed([b"{"]),
-        framed([b"\xff"]),
-        framed([b"[]"]),
-        framed([b"{}", b"{}"]),
-        *(framed([json.dumps({"a": worth}).encode()]) for worth in (1.5, "1", None, True)),
+        joined([b"{"]),
+        joined([b"\xff"]),
+        joined([b"[]"]),
+        joined([b"{}", b"{}"]),
+        *(joined([json.dumps({"a": worth}).encode()]) for worth in (1.5, "1", None, True)),
     ],
 )
 def test_rubbish_is_no_answer(data):

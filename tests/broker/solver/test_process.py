@@ -12,6 +12,7 @@ from broker.core.decide.proposing import Wish
 from broker.core.part import part, written
 from broker.solver.frames import plan_of, request
 from broker.solver.process import SolverProcess
+from broker.workers.process import Worker
 from tests.broker.core.test_proposing import anywhere, clouds
 from tests.support.until import until_async
 from tidegate.model.errors import Refused, Unavailable
@@ -27,12 +28,9 @@ def question(*together) -> bytes:
 async def stopped(solver: SolverProcess) -> int:
     """The id of the worker at work, stopped so that it cannot answer."""
 
-    async def started() -> bool:
-        return solver.process is not None
-
-    await until_async(started, 10, "the worker")
-    os.kill(solver.process.pid, signal.SIGSTOP)
-    return solver.process.pid
+    await until_async(lambda: solver.worker, 10, "the worker")
+    os.kill(solver.worker.process.pid, signal.SIGSTOP)
+    return solver.worker.process.pid
 
 
 async def test_a_question_is_answered_by_a_process_that_then_ends():
@@ -40,7 +38,7 @@ async def test_a_question_is_answered_by_a_process_that_then_ends():
     plan = plan_of(await solver.ask(question(anywhere("one"), anywhere("two"))))
     assert isinstance(plan, Plan) and [move.after[0].site for move in plan.moves] == ["rack-de", "rack-de"]
     assert plan.solver in ("flow", "highs") and plan.bound_micros_per_hour == 0
-    assert solver.process is None
+    assert solver.worker is None
 
 
 async def test_a_refusal_in_there_is_a_refusal_here():
@@ -52,11 +50,13 @@ async def test_a_refusal_in_there_is_a_refusal_here():
 
 async def test_killed_in_the_middle_it_is_unavailable_and_the_next_question_is_answered():
     solver = SolverProcess()
-    asking = asyncio.create_task(solver.ask(question()))
-    pid = await stopped(solver)
-    os.kill(pid, signal.SIGKILL)
-    with pytest.raises(Unavailable, match="fell over") as raised:
-        await asking
+
+    async def kill(worker: Worker) -> None:
+        worker.process.kill()  # it has said its first word and waits for the end of the question
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(Unavailable, match="fell over") as raised:
+        patched.setattr(Worker, "finish", kill)
+        await solver.ask(question())
     assert raised.value.found == -signal.SIGKILL and raised.value.retry_after_ms > 0
     assert plan_of(await solver.ask(question())).considered == 0
 

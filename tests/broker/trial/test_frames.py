@@ -1,7 +1,5 @@
 """The frames of a trial: what is written is read back, and what is cut short is no answer."""
 
-import io
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,21 +14,6 @@ from tidegate.model.impact import Impact
 def test_a_row_comes_back(offset: int, kind: str, version: int, payload: bytes) -> None:
     row = Row(offset, kind, version, 5, payload, 0, b"")
     assert frames.row_of(frames.row_bytes(row)) == (offset, kind, version, payload)
-
-
-@given(st.lists(st.binary(max_size=50), max_size=5))
-def test_frames_come_back_one_by_one_and_then_nothing(parts: list[bytes]) -> None:
-    stream = io.BytesIO(b"".join(map(frames.framed, parts)))
-    assert [frames.frame_from(stream) for _ in parts] == parts
-    assert frames.frame_from(stream) is None
-
-
-@given(st.binary(min_size=1, max_size=40), st.data())
-def test_a_frame_that_is_cut_short_is_none(data: bytes, draw: st.DataObject) -> None:
-    whole = frames.framed(data)
-    cut = whole[: draw.draw(st.integers(1, len(whole) - 1))]
-    with pytest.raises(Unavailable):
-        frames.frame_from(io.BytesIO(cut))
 
 
 def test_answers_are_progress_or_the_impact() -> None:
