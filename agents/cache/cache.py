@@ -19,12 +19,11 @@ Errors: `Refused` for what can never come right; what the file system raises is 
 
 import hashlib
 import json
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agents.cache.archive import unpack
+from agents.cache.archive import UNREADABLE, unpack
 from tidegate.files import UNFINISHED, FileSystem, RealFiles, put
 from tidegate.model.errors import Refused, Unavailable
 
@@ -133,7 +132,11 @@ class ContentCache:
             self._files.remove_tree(unfinished)
             try:
                 unpack(self._files, self._files.pieces(str(self.path(digest))), unfinished)
-            except (tarfile.TarError, EOFError) as error:
+            except Refused:
+                self._files.remove_tree(unfinished)
+                raise
+            except UNREADABLE as error:
+                self._files.remove_tree(unfinished)
                 raise Refused(f"cannot be unpacked: {error}", field="code", found=digest, wanted="a .tar.gz") from error
             self._files.rename(unfinished, folder)
             self._files.sync_directory(str(self._root))
