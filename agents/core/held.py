@@ -5,11 +5,19 @@ from an old copy can not wind a site back. A difference names the generation it 
 is refused as a `Conflict`, and the session then asks for the whole.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 
 from tidegate.model.assignment import Assignment, Desired, Status
 from tidegate.model.errors import Conflict, Refused
 from tidegate.model.session import Difference
+
+_ID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_]{0,62}")
+
+
+def is_id(text: str) -> bool:
+    """Whether a workload may be called so here: its folder, and what a driver keeps of it, are called by its id."""
+    return _ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,10 @@ class Held:
             raise Refused("goes back", field="generation", found=difference.generation, wanted=f">= {self.generation}")
         if not difference.whole and difference.base != self.generation:
             raise Conflict("applies to another state", field="base", found=difference.base, wanted=str(self.generation))
+        for index, each in enumerate(difference.upserts):
+            if not is_id(each.workload_id):
+                wanted = "a plain word, since a folder is called so"
+                raise Refused("is no id", field=f"upserts[{index}].workload_id", found=each.workload_id, wanted=wanted)
         kept = {} if difference.whole else dict(self.assignments)
         for gone in difference.removals:
             kept.pop(gone, None)

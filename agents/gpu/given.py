@@ -25,6 +25,9 @@ def visible(assignment: Assignment, gpus: tuple[Gpu, ...]) -> dict[str, str]:
     if not assignment.seats or not gpus:
         return {}
     by_offer = devices(gpus)
+    counts = [slot.count for slot in assignment.slots]
+    if sum(counts) != len(assignment.seats) or min(counts, default=0) < 0:
+        raise Refused("is not one for each copy", field="seats", found=len(assignment.seats), wanted="as the slots say")
     stands = [slot.offer for slot in assignment.slots for _ in range(slot.count)]
     uuids: dict[str, None] = {}
     for offer, seat in zip(stands, assignment.seats, strict=True):
@@ -50,7 +53,7 @@ def _alike(offer: str, by_offer: dict[str, tuple[Gpu, ...]]) -> tuple[Gpu, ...]:
 
 def _uuids(assignment: Assignment, seat: Seat, gpus: tuple[Gpu, ...]) -> list[str]:
     for number in seat.gpus:
-        if number >= len(gpus):
+        if not 0 <= number < len(gpus):
             raise Refused("no such GPU on this host", field="seats.gpus", found=number, wanted=f"below {len(gpus)}")
     profile = assignment.workload.demand.mig_profile
     if not profile:

@@ -71,3 +71,9 @@ def test_a_damaged_or_foreign_file_is_never_half_believed(tmp_path: Path) -> Non
     path.write_bytes(path.read_bytes().replace(b'"generation": 4', b'"generation": 5'))
     with pytest.raises(Broken):
         store.read()
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".", "..", "x" * 64, "w1\n", "-w"])
+def test_an_id_that_is_no_plain_word_is_refused_since_a_folder_is_called_so(name: str) -> None:
+    with pytest.raises(Refused, match="no id"):
+        HELD.told(Difference(4, 5, False, (assigned(name, 5),)))

@@ -168,3 +168,18 @@ def test_devices_that_are_alike_make_one_offer() -> None:
 
 def test_this_machine_answers_whatever_it_has() -> None:
     assert isinstance(discover(), tuple)
+
+
+@pytest.mark.parametrize("seats", [(Seat(0, (-1,)),), (Seat(0, (2,)),)])
+def test_a_gpu_that_is_not_there_is_refused(seats: tuple[Seat, ...]) -> None:
+    """-1 used to be the last one: somebody else's."""
+    with pytest.raises(Refused, match="no such GPU"):
+        told(L4S, Demand(Resources(gpus=1)), *seats)
+
+
+@pytest.mark.parametrize("count", [2**40, -1, 0])
+def test_seats_that_are_not_one_for_each_copy_are_refused(count: int) -> None:
+    work = replace(service(), demand=Demand(Resources(gpus=1)))
+    slot = Slot("hall", "host", count)
+    with pytest.raises(Refused, match="one for each copy"):
+        visible(Assignment("w", work, "hall", 1, "host", 1, slots=(slot,), seats=(Seat(0, (0,)),)), L4S)
