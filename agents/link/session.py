@@ -39,6 +39,9 @@ from tidegate.wire.codec import union_from_message, union_to_message
 log = logging.getLogger(__name__)
 
 MISSED_BEATS = 3
+LONGEST_TOLD_MS = 600_000
+"""Of a heartbeat, or of a wait that the broker asks for: whatever it says, an agent is heard of again within that."""
+MOST_TARGETS = 1_000
 FIRST_WORD_SECONDS = 30.0
 """A broker to which a whole fleet returns lets agents stand in line for some of it."""
 PROBE_SECONDS = 15.0
@@ -134,7 +137,7 @@ class Link:
                 await self._say(call, self._hello())
                 first = await self._hear(call, FIRST_WORD_SECONDS)
                 if isinstance(first, says.ComeBack):
-                    return first.after_ms
+                    return _bounded(first.after_ms)
                 if not isinstance(first, says.Welcome):
                     raise Unavailable("the broker did not welcome", found=type(first).__name__)
                 self._site.greeted(first.epoch)
@@ -157,7 +160,7 @@ class Link:
             async with saying:
                 await self._say(call, what)
 
-        beat = max(0.1, welcome.heartbeat_ms / 1000)
+        beat = max(0.1, _bounded(welcome.heartbeat_ms) / 1000)
         parts: list[Coroutine[Any, Any, int | None]] = [
             self._listen(call, say, beat * MISSED_BEATS + 1),
             self._beat(say, beat),
@@ -191,13 +194,13 @@ class Link:
                     case says.Reported():
                         self._site.reported(heard.sequence)
                     case says.Probes():
-                        self._targets = heard.targets
+                        self._targets = heard.targets[:MOST_TARGETS]
                     case says.LogRequest():
                         if len(reading) < MOST_LOG_REQUESTS:
                             reading.add(task := asyncio.create_task(self._log(say, heard)))
                             task.add_done_callback(reading.discard)
                     case says.ComeBack():
-                        return heard.after_ms
+                        return _bounded(heard.after_ms)
                     case _:
                         continue
         finally:
@@ -276,3 +279,7 @@ class Link:
             raise Unavailable("the broker closed the session")
         heard: says.BrokerSays = union_from_message(says.BrokerSays, answer.says)
         return heard
+
+
+def _bounded(told_ms: int) -> int:
+    return min(max(told_ms, 0), LONGEST_TOLD_MS)
