@@ -9,11 +9,12 @@ it could stop work that nobody asked to stop.
 import base64
 import hashlib
 import json
+from typing import Any
 
 from agents.core.held import Held
 from tidegate.files import FileSystem, fault, put
 from tidegate.model.assignment import Desired, Status
-from tidegate.model.errors import Broken, Unavailable
+from tidegate.model.errors import Broken, Refused, Unavailable
 from tidegate.wire.codec import decode, encode
 
 FORMAT = 1
@@ -39,11 +40,20 @@ class HeldStore:
             return Held(self._site)
         except OSError as error:
             raise fault("reading what is held", self._path, error) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Broken(f"what is held is damaged: {error}", field=self._path) from error
         body = whole.get("body", {}) if isinstance(whole, dict) else {}
         if not body or whole.get("format") != FORMAT or whole.get("sum") != _sum(body):
             raise Broken("what is held does not check out", field=self._path)
+        try:
+            return self._held(body)
+        except (LookupError, TypeError, AttributeError, ValueError, Refused) as error:
+            raise Broken(f"what is held cannot be read: {error!r}", field=self._path) from error
+
+    def _held(self, body: dict[str, Any]) -> Held:
+        numbers = body["epoch"], body["generation"], body["away_since"]
+        if not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
+            raise ValueError(f"epoch, generation and away_since are {numbers}")
         if body["site"] != self._site:
             raise Broken(f"{self._path} belongs to another site", found=body["site"], wanted=self._site)
         desired = decode(Desired, base64.b64decode(body["desired"]))

@@ -27,6 +27,9 @@ from enum import IntEnum
 MAGIC = 0x50534754  # "TGSP"
 MAGIC_BYTES = struct.pack("<I", MAGIC)
 LARGEST_PAYLOAD = 64 * 2**20
+LARGEST_SEQ = 2**62
+"""No stream comes near it; a number above is damage, whatever its check says."""
+_MOST_COUNTED = 2**61
 
 _HEADER = struct.Struct("<IIQqIBBHI")
 _CHECK = struct.Struct("<I")
@@ -132,8 +135,8 @@ class Gap:
             to_seq=later.to_seq,
             oldest_ms=min((gap.oldest_ms for gap in known), default=UNKNOWN_MS),
             newest_ms=max((gap.newest_ms for gap in known), default=UNKNOWN_MS),
-            records=_four([a + b for a, b in zip(self.records, later.records, strict=True)]),
-            items=_four([a + b for a, b in zip(self.items, later.items, strict=True)]),
+            records=_four([min(a + b, _MOST_COUNTED) for a, b in zip(self.records, later.records, strict=True)]),
+            items=_four([min(a + b, _MOST_COUNTED) for a, b in zip(self.items, later.items, strict=True)]),
         )
 
     def record(self) -> Record:
@@ -148,6 +151,8 @@ class Gap:
         if len(payload) != _GAP.size:
             raise ValueError(f"a gap is {_GAP.size} bytes, not {len(payload)}")
         from_seq, to_seq, oldest, newest, *numbers = _GAP.unpack(payload)
+        if not 0 < from_seq <= to_seq <= LARGEST_SEQ or max(numbers) > _MOST_COUNTED:
+            raise ValueError(f"a gap cannot reach from {from_seq} to {to_seq}")
         return Gap(from_seq, to_seq, oldest, newest, _four(numbers[:4]), _four(numbers[4:]))
 
 
@@ -203,6 +208,8 @@ def header_at(data: bytes | memoryview, offset: int) -> Header | None:
         return None
     magic, length, seq, at_ms, count, kind, shed_class, zero, payload_crc = _HEADER.unpack_from(data, offset)
     if magic != MAGIC or zero or length > LARGEST_PAYLOAD or kind not in _KINDS or shed_class not in _CLASSES:
+        return None
+    if not 0 < seq <= LARGEST_SEQ:
         return None
     return Header(length, seq, at_ms, count, _KINDS[kind], _CLASSES[shed_class], payload_crc)
 

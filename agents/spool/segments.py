@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from agents.spool.records import (
     GAP_FRAME_BYTES,
     HEADER_BYTES,
+    LARGEST_SEQ,
     MAGIC_BYTES,
     SHEDDABLE,
     Gap,
@@ -84,7 +85,7 @@ def read_mark(files: FileSystem, path: str) -> int | None:
     if len(data) != MARK_BYTES:
         return None
     seq, check = _MARK.unpack(data)
-    return int(seq) if check == zlib.crc32(data[:8]) else None
+    return int(seq) if check == zlib.crc32(data[:8]) and seq <= LARGEST_SEQ else None
 
 
 def mark(seq: int) -> bytes:
@@ -116,13 +117,21 @@ def records(data: bytes, offset: int = 0) -> Iterator[Record]:
         payload = data[start : start + header.length]
         intact = zlib.crc32(payload) == header.payload_crc
         if header.kind is Kind.GAP:
-            if not intact or len(payload) != GAP_FRAME_BYTES - HEADER_BYTES:
+            gap = _gap(payload) if intact else None
+            if gap is None or gap.to_seq != header.seq:
                 continue  # its range is known to no one: `tile` makes it good from the neighbours
-            from_seq = Gap.decode(payload).from_seq
+            from_seq = gap.from_seq
         else:
             from_seq = header.seq
         record = Record(header.seq, header.kind, header.shed_class, header.at_ms, header.count, payload, from_seq)
         yield record if intact else Gap.of(record).record()
+
+
+def _gap(payload: bytes) -> Gap | None:
+    try:
+        return Gap.decode(payload)
+    except ValueError:
+        return None
 
 
 def tile(data: bytes, expected: int, through: int, offset: int = 0) -> Iterator[Record]:
