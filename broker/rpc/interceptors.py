@@ -20,7 +20,7 @@ import grpc.aio
 from broker.runtime.clock import Clock
 from broker.runtime.rates import Buckets
 from tidegate.model.errors import Broken, TidegateError, Unavailable
-from tidegate.wire.status import code_of, trailers_of
+from tidegate.wire.status import MOST_MESSAGE, code_of, trailers_of
 
 CALLS_PER_S = 5_000
 CALLS_AT_ONCE = 10_000
@@ -132,4 +132,4 @@ class Doorway(grpc.aio.ServerInterceptor):
 async def _refuse(method: str, context: Any, error: TidegateError) -> None:
     if isinstance(error, Broken):
         logger.error("broken method=%s error=%s", method, error)
-    await context.abort(code_of(error), error.message, trailers_of(error))
+    await context.abort(code_of(error), error.message[:MOST_MESSAGE], trailers_of(error))

@@ -12,7 +12,7 @@ import grpc
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from tidegate.model.errors import Refused, TidegateError
-from tidegate.wire.status import code_of, trailers_of
+from tidegate.wire.status import MOST_MESSAGE, code_of, trailers_of
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 MOST_BYTES = 4 * 2**20
@@ -34,7 +34,7 @@ def trace_service(recorder: Recorder) -> grpc.GenericRpcHandler:
                 raise Refused("the export is too large", found=len(request), wanted=f"at most {MOST_BYTES} bytes")
             await recorder.record(request)
         except TidegateError as error:
-            await context.abort(code_of(error), error.message, trailers_of(error))
+            await context.abort(code_of(error), error.message[:MOST_MESSAGE], trailers_of(error))
         return ExportTraceServiceResponse()
 
     handler: grpc.RpcMethodHandler[bytes, ExportTraceServiceResponse] = grpc.unary_unary_rpc_method_handler(

@@ -13,7 +13,7 @@ import grpc
 import grpc.aio
 
 from edge.serving.messages import message_of, request_of
-from edge.serving.rest import EXTENSIONS, LONGEST_MESSAGE
+from edge.serving.rest import EXTENSIONS
 from edge.serving.service import Service
 from edge.serving.signature import TensorSpec
 from tidegate.model.errors import Broken, NotFound, TidegateError
@@ -22,7 +22,7 @@ from tidegate.oip.open_inference_pb2_grpc import (
     GRPCInferenceServiceServicer,
     add_GRPCInferenceServiceServicer_to_server,
 )
-from tidegate.wire.status import code_of, trailers_of
+from tidegate.wire.status import MOST_MESSAGE, code_of, trailers_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -114,7 +114,7 @@ async def _told(context: Context) -> AsyncIterator[None]:
 async def _abort(context: Context, error: TidegateError) -> NoReturn:
     if isinstance(error, Broken):
         log.error("a request met a broken promise: %s", error)
-    await context.abort(code_of(error), str(error)[:LONGEST_MESSAGE], trailers_of(error))
+    await context.abort(code_of(error), str(error)[:MOST_MESSAGE], trailers_of(error))
 
 
 def _declared(spec: TensorSpec) -> oip.ModelMetadataResponse.TensorMetadata:

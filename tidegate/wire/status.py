@@ -1,7 +1,9 @@
 """The one table from error family to gRPC status, and back.
 
 The status' text is the message. What else an error knows (its field, what was found, what was wanted, how long to wait)
-travels in trailing metadata under `tidegate-*` keys, percent-encoded since metadata is ASCII.
+travels in trailing metadata under `tidegate-*` keys, percent-encoded since metadata is ASCII. A peer takes 8 KiB of
+metadata and drops the whole answer beyond that, so each of them is cut at `MOST_ENCODED` characters as encoded, and the
+message at `MOST_MESSAGE`, which gRPC encodes likewise.
 """
 
 from collections.abc import Iterable
@@ -35,6 +37,9 @@ _UNANSWERED = frozenset(
 _TOO_LARGE = "larger than max"
 """How gRPC itself says, on either side, that a message will never pass. It has no status of its own for that."""
 _FIELDS = ("field", "found", "wanted")
+MOST_ENCODED = 1_024
+MOST_MESSAGE = 512
+"""Characters; as encoded at most nine times that."""
 Metadata = tuple[tuple[str, str], ...]
 
 
@@ -49,10 +54,19 @@ def trailers_of(error: TidegateError) -> Metadata:
     for name in _FIELDS:
         value = getattr(error, name)
         if value not in (None, ""):
-            trailers.append((f"tidegate-{name}", quote(str(value)[:1024], safe=" /.,:@[]")))
+            trailers.append((f"tidegate-{name}", _encoded(str(value)[:MOST_ENCODED])))
     if isinstance(error, Unavailable) and error.retry_after_ms:
         trailers.append(("tidegate-retry-after-ms", str(error.retry_after_ms)))
     return tuple(trailers)
+
+
+def _encoded(text: str) -> str:
+    """The text as metadata, cut between two characters where it would be too long."""
+    encoded = quote(text, safe=" /.,:@[]")
+    while len(encoded) > MOST_ENCODED:
+        text = text[: len(text) * MOST_ENCODED // len(encoded)]
+        encoded = quote(text, safe=" /.,:@[]")
+    return encoded
 
 
 def error_of(error: Any) -> TidegateError:
@@ -60,7 +74,8 @@ def error_of(error: Any) -> TidegateError:
     code: grpc.StatusCode = error.code()
     details: str = error.details() or code.name.lower()
     known = _read(error.trailing_metadata() or ())
-    retry_after_ms = int(known.pop("retry-after-ms", "0"))
+    wait = known.pop("retry-after-ms", "0")
+    retry_after_ms = int(wait) if wait.isascii() and wait.isdecimal() and len(wait) < 16 else 0
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in details:
         return Refused("too large a message", found=details, wanted=f"at most {MAX_MESSAGE_BYTES} bytes")
     if code in _UNANSWERED:
@@ -72,7 +87,7 @@ def error_of(error: Any) -> TidegateError:
 def _read(trailers: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
     prefix = "tidegate-"
     return {
-        key.removeprefix(prefix): unquote(value if isinstance(value, str) else value.decode())
+        key.removeprefix(prefix): unquote(value if isinstance(value, str) else value.decode(errors="replace"))
         for key, value in trailers
         if key.removeprefix(prefix) in (*_FIELDS, "retry-after-ms") and key.startswith(prefix)
     }

@@ -61,3 +61,18 @@ def test_a_message_that_will_never_pass_is_not_worth_another_try(details):
     back = status.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, details))
     assert isinstance(back, Refused)
     assert isinstance(status.error_of(Failed(grpc.StatusCode.RESOURCE_EXHAUSTED, "slow down")), Unavailable)
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, "\U0001f600" * 10_000, "é%25\n" * 500])
+def test_whatever_was_found_fits_into_what_a_peer_takes(text):
+    error = Refused("no", field=text, found=text, wanted=text)
+    trailers = status.trailers_of(error)
+    assert sum(len(key) + len(value) for key, value in trailers) < 4_000
+    back = status.error_of(Failed(grpc.StatusCode.INVALID_ARGUMENT, "no", trailers))
+    assert back.found and text.startswith(back.found)
+
+
+@pytest.mark.parametrize("wait", ["soon", "", "-5", "9" * 5_000, "1e9"])
+def test_a_hint_that_is_no_number_is_no_hint(wait):
+    back = status.error_of(Failed(grpc.StatusCode.UNAVAILABLE, "no", (("tidegate-retry-after-ms", wait),)))
+    assert isinstance(back, Unavailable) and back.retry_after_ms == 0
