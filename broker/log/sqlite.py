@@ -14,7 +14,8 @@ Failure, decided once:
   *write* that found no room; a *sync* that found none is an I/O error and Broken. `room` lets the loop stop taking on
   work long before.
 
-Limits: 10,000 records and 64 MiB of payload an append; the WAL is checkpointed above `Settings.wal_bytes` (16 MiB) by
+Limits: 200,000 records and 256 MiB of payload an append, which is what one command leads to and a bounded run of others
+beside it (`broker.runtime.loop`); the WAL is checkpointed above `Settings.wal_bytes` (16 MiB) by
 `tidy`, and by the next append itself above four times that.
 """
 
@@ -30,8 +31,8 @@ from broker.log.ownership import Ownership
 from broker.log.record import GENESIS, Damage, Head, Record, Row, admit, chained, first_damage, stands_alone
 from tidegate.model.errors import Broken, Refused, Unavailable
 
-MOST_RECORDS = 10_000
-MOST_BYTES = 64 * 2**20
+MOST_RECORDS = 200_000
+MOST_BYTES = 256 * 2**20
 TAIL_ROWS = 1_000
 """Rows checked at each start; the whole log on request (`verify`)."""
 RESERVE_BYTES = 256 * 2**20
@@ -59,6 +60,9 @@ FORMAT = Format(
 
 _INSERT = "insert into log (offset, kind, version, at, payload, crc, chain) values (?, ?, ?, ?, ?, ?, ?)"
 _SELECT = "select offset, kind, version, at, payload, crc, chain from log"
+
+_TYPES = (str, int, int, bytes, int, bytes)
+"""Of kind, version, at, payload, crc and chain: SQLite itself would take anything anywhere."""
 
 logger = logging.getLogger(__name__)
 
@@ -166,6 +170,8 @@ class SqliteLog:
             found = self._connection.execute("select chain from log where offset = ?", (offset,)).fetchone()
         except apsw.Error as error:
             raise self._break(f"row {offset} cannot be read: {error}") from error
+        if found is not None and not isinstance(found[0], bytes):
+            raise self._break(f"row {offset} is damaged: its chain hash is none")
         return None if found is None else bytes(found[0])
 
     def verify(self, start: int = 1, end: int = 0) -> Damage | None:
@@ -236,15 +242,21 @@ class SqliteLog:
     def _select(self, after: int, limit: int) -> list[Row]:
         try:
             found = self._connection.execute(f"{_SELECT} where offset > ? order by offset limit ?", (after, limit))
-            return [Row(*fields) for fields in found]
+            rows = [Row(*fields) for fields in found]
         except (apsw.Error, UnicodeDecodeError) as error:
             raise self._break(f"the rows after {after} cannot be read: {error}") from error
+        for row in rows:
+            if tuple(map(type, (row.kind, row.version, row.at, row.payload, row.crc, row.chain))) != _TYPES:
+                raise self._break(f"row {row.offset} is damaged: its columns hold what nobody wrote")
+        return rows
 
     def _read_head(self) -> Head:
         try:
             found = self._connection.execute("select offset, chain from log order by offset desc limit 1").fetchone()
         except apsw.Error as error:
             raise self._break(f"the last row cannot be read: {error}") from error
+        if found is not None and not (isinstance(found[0], int) and isinstance(found[1], bytes)):
+            raise self._break("the last row is damaged: it has no place or no chain hash")
         return Head() if found is None else Head(*found)
 
     def _undo(self) -> None:

@@ -9,7 +9,8 @@ A request that breaks before its first event is answered so, and an alarm is rai
 breaks after it, or an append that fails, ends the process. If the append fails, the state in memory is ahead of the
 disk: the process ends, nobody having heard anything. What was promised is in the log.
 
-Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms), 1,000 in a run or 20 ms of deciding.
+Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms); 1,000 in a run, 20 ms of deciding, or `RUN_BYTES` of
+events, since all of a run are one append.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ from broker.core.react import react, standing
 from broker.core.state import State
 from broker.core.story import about, line
 from broker.log.interface import Log
+from broker.log.record import Record
 from broker.runtime.clock import Clock
 from broker.runtime.history import to_record
 from tidegate.model.errors import Broken, TidegateError, Unavailable
@@ -35,6 +37,9 @@ WAITING = 10_000
 RUN = 1_000
 RUN_S = 0.02
 """No command joins a run that has been deciding for this long: heartbeats and other calls want their turn."""
+RUN_BYTES = 8 * 2**20
+"""Nor one whose events are so large, or are `RUN_EVENTS`: what one append takes is bounded."""
+RUN_EVENTS = 5_000
 RETRY_AFTER_MS = 100
 RETRY_FULL_MS = 10_000
 
@@ -122,17 +127,21 @@ class Loop:
         """A run of commands, start to finish; False where it was the last."""
         at, since = self._clock.now(), self._clock.elapsed()
         pending: list[Recorded] = []
+        records: list[Record] = []
         effects: dict[Effect, None] = {}
         outcomes = [self._one(first, at, pending, effects)]
-        going_on = True
+        size, going_on = _encoded(pending, records), True
         while len(outcomes) < RUN and self._clock.elapsed() - since < RUN_S and not self._queue.empty():
+            if size > RUN_BYTES or len(records) > RUN_EVENTS:
+                break
             following = self._queue.get_nowait()
             if following is None:
                 going_on = False
                 break
             outcomes.append(self._one(following, at, pending, effects))
+            size += _encoded(pending, records)
         if pending:
-            await self._log.append([to_record(recorded.event) for recorded in pending])
+            await self._log.append(records)
             for outcome in outcomes:
                 outcome.waiting.watch("write", {"events": len(pending), "commands": len(outcomes)})
             self._spoken(self.state.offset)
@@ -182,6 +191,13 @@ class Loop:
             logger.exception("a request broke before its first event request=%s", name)
             effects[RaiseAlarm(name, repr(error))] = None
             return _Outcome(waiting, error=Broken(f"{name} broke: {error!r}"))
+
+
+def _encoded(pending: list[Recorded], records: list[Record]) -> int:
+    """What is pending and not among the records yet, as records; how many bytes that is."""
+    made = [to_record(recorded.event) for recorded in pending[len(records) :]]
+    records += made
+    return sum(len(record.payload) for record in made)
 
 
 def _speak(outcome: _Outcome) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -123,3 +124,17 @@ async def test_a_full_disk_refuses_what_adds_and_nothing_else(setting):
 
 def _not_found(state: State, at: int) -> None:
     raise NotFound("no such workload")
+
+
+async def test_large_events_do_not_all_go_into_one_append(setting, monkeypatch):
+    """A run of them used to be more than the log takes at once, and that ended the broker."""
+    monkeypatch.setattr("broker.runtime.loop.RUN_BYTES", 1_000)
+    loop, log, _ = setting
+    declared = [replace(cloud(f"c{n}"), labels={"note": "x" * 900}) for n in range(4)]
+    asked = [asyncio.create_task(loop.ask(ApplyDeclarations(0, (one,)))) for one in declared]
+    await asyncio.sleep(0)
+    running = asyncio.create_task(loop.run())
+    await asyncio.gather(*asked)
+    assert sum(len(run) for run in log.runs) == 4 and max(len(run) for run in log.runs) < 4
+    loop.stop()
+    await running
