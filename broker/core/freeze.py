@@ -26,6 +26,7 @@ from broker.core.cold import Cold
 from broker.core.records import Answer, WorkloadRecord
 from broker.core.state import State
 from placement.facts import Holding
+from tidegate.model.errors import TidegateError
 
 FORMAT = 12
 
@@ -84,13 +85,20 @@ def _json(value: Any) -> str:
 
 
 def thaw(data: bytes) -> State:
-    """The inverse of `freeze`."""
+    """The inverse of `freeze`. ValueError where the bytes are no state of this format."""
+    try:
+        return _thawed(data)
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, TidegateError) as error:
+        raise ValueError(f"is no state: {error!r}") from error
+
+
+def _thawed(data: bytes) -> State:
     head, *lines = data.split(b"\n")
     kept = json.loads(head)
     hints = typing.get_type_hints(State)
     holdings = _reader(tuple[Holding, ...])(kept.pop("holdings"))
     workloads, answers = kept.pop("workloads"), kept.pop("answers")
-    state = State(**{name: _reader(hints[name])(value) for name, value in kept.items()})
+    state = State(**{name: _reader(hints[name])(kept[name]) for name in _kept() if name not in _LINES})
     state.workloads.keep_all(zip(workloads, lines[: len(workloads)], strict=True), _workload)
     for key in workloads:
         if key not in state.ended:

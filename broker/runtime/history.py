@@ -63,10 +63,15 @@ async def restore(log: Log, snapshots: Snapshots) -> tuple[State, int]:
     """The state at the log's head, and where the newest usable snapshot stood: the events after it were folded."""
     chains = {offset: await log.chain_at(offset) for offset in await asyncio.to_thread(snapshots.offsets)}
     snapshot = await asyncio.to_thread(snapshots.newest, chains.get)
-    state = freeze.thaw(snapshot.state) if snapshot else State()
-    if snapshot and state.offset != snapshot.head.offset:
-        logger.warning("snapshot passed over because=its state stands elsewhere offset=%d", state.offset)
-        state = State()
+    state = State()
+    if snapshot:
+        try:
+            state = freeze.thaw(snapshot.state)
+        except ValueError as error:  # written whole, by code that took its format for this one
+            logger.warning("snapshot passed over because=%s", error)
+        if state.offset not in (0, snapshot.head.offset):
+            logger.warning("snapshot passed over because=its state stands elsewhere offset=%d", state.offset)
+            state = State()
     since = state.offset
     async for row in rows_after(log, state.offset):
         state.apply(to_recorded(row))
