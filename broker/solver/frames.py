@@ -54,10 +54,16 @@ def answer(outcome: Plan | Refused) -> bytes:
 def plan_of(data: bytes) -> Plan:
     """What `answer` wrote. Raises the refusal that it holds, or Unavailable where it is none."""
     parts = parts_of(data)
-    head: dict[str, Any] = json.loads(parts[0]) if parts else {}
+    try:
+        head: Any = json.loads(parts[0]) if parts else {}
+    except (ValueError, RecursionError) as error:
+        raise Unavailable("the solver's answer is not JSON", field="head", found=str(error)[:80]) from error
+    if not isinstance(head, dict):
+        raise Unavailable("the solver's answer has no head", field="head", found=type(head).__name__)
     if "family" in head:
-        family = _FAMILIES.get(head["family"], Refused)
-        raise family(head["message"], field=head["field"], found=head["found"], wanted=head["wanted"])
+        family = _FAMILIES.get(str(head["family"]), Refused)
+        told = {name: str(head.get(name) or "") for name in ("message", "field", "found", "wanted")}
+        raise family(told["message"], field=told["field"], found=told["found"] or None, wanted=told["wanted"])
     if len(parts) != 2:
         raise Unavailable("the solver's answer is not whole", field="frames", found=len(parts))
     return decode(Plan, parts[1])

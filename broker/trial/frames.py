@@ -40,9 +40,12 @@ def head_bytes(head: Head) -> bytes:
 
 
 def head_of(data: bytes) -> Head:
-    """What `head_bytes` wrote."""
-    read = json.loads(data)
-    return Head(**{**read, "without": tuple(read["without"])})
+    """What `head_bytes` wrote. Unavailable where it is no head."""
+    try:
+        read = json.loads(data)
+        return Head(**{**read, "without": tuple(read["without"])})
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise Unavailable("no question begins like that", field="head", found=repr(error)[:80]) from error
 
 
 def row_bytes(row: Row) -> bytes:
@@ -52,10 +55,13 @@ def row_bytes(row: Row) -> bytes:
 
 
 def row_of(data: bytes) -> tuple[int, str, int, bytes]:
-    """Offset, kind, version and payload."""
-    offset, version, length = _ROW.unpack_from(data)
-    start = _ROW.size
-    return offset, data[start : start + length].decode(), version, data[start + length :]
+    """Offset, kind, version and payload. Unavailable where it is no row."""
+    try:
+        offset, version, length = _ROW.unpack_from(data)
+        kind = data[_ROW.size : _ROW.size + length].decode()
+    except (struct.error, ValueError) as error:
+        raise Unavailable("no row is like that", field="row", found=str(error)[:80]) from error
+    return offset, kind, version, data[_ROW.size + length :]
 
 
 def progress_bytes(done: int) -> bytes:
@@ -70,7 +76,7 @@ def impact_bytes(impact: Impact) -> bytes:
 
 def answer_of(data: bytes) -> int | Impact:
     """How many steps are done, or the impact."""
-    if data[:1] == PROGRESS:
+    if data[:1] == PROGRESS and len(data) == 1 + _COUNT.size:
         return int(_COUNT.unpack(data[1:])[0])
     if data[:1] != IMPACT:
         raise Unavailable("no answer begins like that", field="frame", found=data[:1].hex())
