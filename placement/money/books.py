@@ -32,6 +32,8 @@ MOST_MICROS_PER_HOUR = 10**11
 MOST_MICROS_PER_GB = 10**9
 MOST_MICROS_PER_THOUSAND = 10**12
 MOST_MS = 30 * 24 * 3_600_000
+END_OF_DATES_MS = 253_402_300_800_000
+"""The year 10,000: a later moment cannot be written as a date."""
 WHOLE = 1_000_000
 
 
@@ -103,7 +105,7 @@ def check_book(book: PriceBook) -> None:
         raise Refused("counts from 1", field="version", found=book.version)
     if book.currency != "USD":
         raise Refused("is not a currency that amounts are kept in", field="currency", found=book.currency, wanted="USD")
-    if not 0 <= book.effective_from < 2**62:
+    if not 0 <= book.effective_from < END_OF_DATES_MS:
         raise Refused("is not a moment", field="effective_from", found=book.effective_from, wanted="ms since the epoch")
     for field, numbers in _bounded(book):
         for number, most in numbers:

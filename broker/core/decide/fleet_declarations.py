@@ -9,7 +9,7 @@ A new law is held against all standing work in the same turn. What it forbids is
 """
 
 from broker.core.commands import DECLARATIONS, ApplyDeclarations, Declaration
-from broker.core.decide.bounds import check_numbers
+from broker.core.decide.bounds import check_bounds
 from broker.core.decide.keys import check_name, check_offers, earlier, reused
 from broker.core.decide.placing import Deciding, Watch, outlaws
 from broker.core.replies import Application, Declared
@@ -119,7 +119,7 @@ def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
     """Refused, naming the field, where it could not be lived with."""
     match noun:
         case Policy():
-            check_numbers(noun, field)
+            check_bounds(noun, field)
             try:
                 check_policy(noun)
             except Refused as wrong:
@@ -138,7 +138,7 @@ def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
             if isinstance(standing, PriceBook):
                 _check_version(noun, standing, field)
         case Team():
-            check_numbers(noun, field)
+            check_bounds(noun, field)
 
 
 def _check_version(noun: Policy | PriceBook, standing: Policy | PriceBook, field: str) -> None:
@@ -158,7 +158,7 @@ def _check_site(site: Site, field: str) -> None:
             raise Refused("is empty", field=f"{field}.{name}", wanted="who runs the place, and whose law binds it")
     check_site(site, field)
     check_offers(site.offers, f"{field}.offers")
-    check_numbers(site, field)
+    check_bounds(site, field)
 
 
 def _event(command: ApplyDeclarations, noun: Declaration) -> Event:

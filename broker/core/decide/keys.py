@@ -10,6 +10,7 @@ from broker.core.state import State
 from tidegate.model.errors import Conflict, Refused
 from tidegate.model.site import Offer
 
+BECAUSE_CHARACTERS = 4_096
 MOST_UNITS = 1_000_000
 MOST_OFFERS = 10_000
 MOST_GPUS = 1_024
@@ -46,6 +47,13 @@ def check_name(name: str, field: str) -> None:
     if not 0 < len(name) <= NAME_CHARACTERS or not name.isprintable():
         wanted = f"1 to {NAME_CHARACTERS} printable characters"
         raise Refused("is not a name", field=field, found=name[:64], wanted=wanted)
+
+
+def check_because(because: str) -> None:
+    """Refused where a reason is no sentence any more: it stands in the log for good."""
+    if len(because) > BECAUSE_CHARACTERS:
+        wanted = f"at most {BECAUSE_CHARACTERS} characters"
+        raise Refused("is too long", field="because", found=len(because), wanted=wanted)
 
 
 def check_offers(offers: tuple[Offer, ...], field: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from broker.core import lifecycle
 from broker.core.commands import (
+    KEY_CHARACTERS,
     NAME_CHARACTERS,
     CordonSite,
     DrainSite,
@@ -23,8 +24,8 @@ from broker.core.commands import (
     SiteSilent,
     Tick,
 )
-from broker.core.decide.bounds import check_numbers
-from broker.core.decide.keys import check_offers, earlier, reused
+from broker.core.decide.bounds import check_bounds
+from broker.core.decide.keys import check_because, check_offers, earlier, reused
 from broker.core.decide.models import made_by
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place
 from broker.core.decide.waiting import give_up
@@ -33,7 +34,7 @@ from broker.core.replies import Done, Move, Moves
 from broker.core.state import LINKS_KEPT, State
 from tidegate.model.assignment import Phase, Status
 from tidegate.model.decision import Outcome
-from tidegate.model.errors import NotFound
+from tidegate.model.errors import NotFound, Refused
 from tidegate.model.event import (
     LinkMeasured,
     ModelRegistered,
@@ -57,6 +58,10 @@ STALE_MS = 600_000
 LEAST_MS = 10_000
 """Nothing is news so soon after the last record of the same."""
 
+DETAIL_CHARACTERS = 4_096
+METRICS = 64
+ENDPOINTS = 64
+
 DIGITS = 12
 """Of a measured time in microseconds; more is no measurement."""
 SLOWEST_US = LONGEST_US
@@ -74,9 +79,12 @@ def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done
     """An agent is here. What it no longer runs, and was told to stop, has let go."""
     hello = command.hello
     record = known(state, hello.site)
+    if len(hello.address) > NAME_CHARACTERS or len(hello.boot) > KEY_CHARACTERS:
+        wanted = f"an address of {NAME_CHARACTERS} characters at most, a boot of {KEY_CHARACTERS}"
+        raise Refused("is too long", field="hello", found=len(hello.address) + len(hello.boot), wanted=wanted)
     check_offers(hello.offers, "offers")
     for index, offer in enumerate(hello.offers):
-        check_numbers(replace(offer, mig_layout=()), f"offers[{index}]")  # what cannot lie there is passed over later
+        check_bounds(replace(offer, mig_layout=()), f"offers[{index}]")  # what cannot lie there is passed over later
     was_unknown = record.state == UNKNOWN
     yield SiteJoined(command.at, hello.site, hello.boot, hello.held_generation, hello.address, hello.offers)
     for workload_id, left_out_at in record.removed.items():
@@ -104,13 +112,26 @@ def silent(state: State, command: SiteSilent, watch: Watch) -> Deciding[Done]:
 def report(state: State, command: ReportStatuses, watch: Watch) -> Deciding[Done]:
     """What an agent observed. Reports about what is not there, or has ended, or say nothing new, change nothing."""
     known(state, command.site)
-    for status in command.statuses:
-        record = state.workloads.get(status.workload_id)
+    for told in command.statuses:
+        record = state.workloads.get(told.workload_id)
+        status = _cut(told)
         if record is None or not _news(record, command.site, status):
             continue
         yield WorkloadProgressed(command.at, command.site, status)
         yield from _consequences(state, record, command.site, status, command.at)
     return Done()
+
+
+def _cut(status: Status) -> Status:
+    """What is kept of a report: it is told again and again, and is in every snapshot."""
+    metrics = list(status.metrics.items())[:METRICS]
+    return replace(
+        status,
+        detail=status.detail[:DETAIL_CHARACTERS],
+        endpoints=status.endpoints[:ENDPOINTS],
+        outputs=status.outputs[:ENDPOINTS],
+        metrics={key[:NAME_CHARACTERS]: text[:NAME_CHARACTERS] for key, text in metrics},
+    )
 
 
 def _news(record: WorkloadRecord, site: str, status: Status) -> bool:
@@ -228,6 +249,7 @@ def _moved(before: int, before_at: int, now: int, now_at: int) -> bool:
 def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:
     """No new work there, or new work again. What is so already needs no event but to keep a key's answer."""
     record = known(state, command.site)
+    check_because(command.because)
     if answer := earlier(state, command.key, "lift" if command.lift else "cordon"):
         if answer.about != command.site:
             raise reused(command.key, answer)
@@ -243,6 +265,7 @@ def drain(state: State, command: DrainSite, watch: Watch) -> Deciding[Moves]:
     Sent again under its key it moves nothing: what it led to stood in the same run of events as its answer.
     """
     record = known(state, command.site)
+    check_because(command.because)
     answer = earlier(state, command.key, "cordon")
     if answer and answer.about != command.site:
         raise reused(command.key, answer)

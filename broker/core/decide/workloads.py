@@ -12,8 +12,8 @@ What a name that is taken means:
 from dataclasses import replace
 
 from broker.core.commands import CancelWorkload, SubmitWorkload
-from broker.core.decide.bounds import GANG, check_numbers
-from broker.core.decide.keys import MOST_OF_ANYTHING, check_name, earlier, reused
+from broker.core.decide.bounds import GANG, check_bounds
+from broker.core.decide.keys import MOST_OF_ANYTHING, check_because, check_name, earlier, reused
 from broker.core.decide.making_room import Found
 from broker.core.decide.models import resolve
 from broker.core.decide.placing import Deciding, Watch, place, unwatched
@@ -86,6 +86,7 @@ def cancel(state: State, command: CancelWorkload, watch: Watch) -> Deciding[Canc
     named = state.find(command.workload)
     if named is None:
         raise NotFound("no such workload", field="workload", found=command.workload, wanted="an id or a name")
+    check_because(command.because)
     if named.live or command.key:
         yield WorkloadCancelled(command.at, named.id, command.because, command.key)
     return Cancellation(named.id)
@@ -113,7 +114,7 @@ def check(workload: Workload) -> None:
         check_name(workload.training.output_model, "training.output_model")
     if workload.latency is not None and workload.latency.p99_us <= 0:
         raise Refused("is not a time", field="latency.p99_us", found=workload.latency.p99_us, wanted="above 0")
-    check_numbers(workload)
+    check_bounds(workload)
 
 
 def _check_words(state: State, workload: Workload) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from broker.core.commands import ApplyDeclarations, RecordLinks, RegisterModel, SiteAttached, SubmitWorkload
-from broker.core.decide.bounds import check_numbers
+from broker.core.commands import ApplyDeclarations, CordonSite, RecordLinks, RegisterModel, SiteAttached, SubmitWorkload
+from broker.core.decide.bounds import check_bounds
 from broker.core.decide.workloads import plan
 from tests.placement.oracle.chance import NOW, case
-from tests.support.builders import job, model, press, service
+from tests.support.builders import book, job, model, press, service
 from tests.support.playbook import Playbook
 from tidegate.model.errors import Refused
 from tidegate.model.money import Team
@@ -42,7 +42,7 @@ WORDS = ("", "ü" * 50, "\u202e\N{SNOWMAN}", "a b/c", "x" * 253, "x" * 254, "0",
 )
 def test_what_nobody_can_mean_is_refused_by_field(noun: Any, field: str) -> None:
     with pytest.raises(Refused) as refused:
-        check_numbers(noun)
+        check_bounds(noun)
     assert refused.value.field == field
 
 
@@ -89,3 +89,34 @@ def test_whatever_is_asked_is_refused_by_field_or_decided_soundly(seed: int) -> 
             encode(plan(play.state, work, NOW))
         ask(SubmitWorkload(NOW + number, work))
     assert play
+
+
+@pytest.mark.parametrize(
+    ("noun", "field"),
+    [
+        (service(labels={"line": "x" * 20_000}), "labels.line"),
+        (service(labels={"x" * 20_000: "1"}), f"labels.{'x' * 64}"),
+        (service(data=Data(classes=("phi",) * 20_000)), "data.classes"),
+    ],
+)
+def test_what_is_too_long_to_be_kept_is_refused_by_field(noun: Any, field: str) -> None:
+    with pytest.raises(Refused, match="too long") as refused:
+        check_bounds(noun)
+    assert refused.value.field == field
+
+
+def test_reasons_and_addresses_have_a_length() -> None:
+    play = Playbook()
+    play.ask(ApplyDeclarations(1, (press(),)))
+    for command in (
+        CordonSite(2, "press-7", because="x" * 5_000),
+        SiteAttached(2, Hello("press-7", "b", 0, "x" * 300)),
+    ):
+        with pytest.raises(Refused, match="too long"):
+            play.ask(command)
+
+
+def test_a_book_from_after_the_last_date_is_refused() -> None:
+    """It could be kept, but `tidegate prices list` could not say from when it holds."""
+    with pytest.raises(Refused, match="not a moment"):
+        Playbook().ask(ApplyDeclarations(1, (book(effective_from=2**53),)))
