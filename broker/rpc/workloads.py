@@ -30,6 +30,7 @@ from tidegate.wire.codec import from_message, to_message
 
 PAGE = 100
 LARGEST_PAGE = 1_000
+TOKEN_DIGITS = 19
 SUBMISSIONS = 1_000
 """The most in one message of a stream."""
 LOG_POLL_S = 0.3
@@ -233,8 +234,9 @@ def _workload(request: Any) -> Workload:
 
 
 def _page(state: State, request: Any) -> tuple[list[WorkloadView], str]:
-    size = min(request.page_size or PAGE, LARGEST_PAGE)
-    after = int(request.page_token[1:]) if request.page_token[1:].isdecimal() else 0
+    size = min(request.page_size, LARGEST_PAGE) if request.page_size > 0 else PAGE
+    last = request.page_token[1:]
+    after = int(last) if last.isdecimal() and len(last) <= TOKEN_DIGITS else 0
     views: list[WorkloadView] = []
     live_alone = bool(request.phases) and not set(request.phases) & {phase for phase in Phase if phase.ended}
     for workload_id in state.workloads:

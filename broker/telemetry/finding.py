@@ -87,8 +87,8 @@ class TelemetryReader:
         since, until = since_ms, until_ms or _FOREVER_MS
         spans = self._number(
             "select count(*) from spans where start_ns >= ? and start_ns < ? and (?3 = '' or site = ?3)",
-            since * 1_000_000,
-            until * 1_000_000,
+            _ns(since),
+            _ns(until),
             site,
         )
         predictions = self._number(
@@ -192,7 +192,7 @@ class TelemetryReader:
 def _conditions(wanted: Wanted) -> tuple[str, list[str | int]]:
     """The where clause of a search. What starts with a time or a workload has an index."""
     parts: list[str] = ["start_ns >= ?", "start_ns < ?"]
-    values: list[str | int] = [wanted.since_ms * 1_000_000, (wanted.until_ms or _FOREVER_MS) * 1_000_000]
+    values: list[str | int] = [_ns(wanted.since_ms), _ns(wanted.until_ms or _FOREVER_MS)]
     for column in ("service", "site", "workload", "name"):
         if found := getattr(wanted, column):
             parts.append(f"{column} = ?")
@@ -202,10 +202,15 @@ def _conditions(wanted: Wanted) -> tuple[str, list[str | int]]:
         values.append(wanted.arrived_since_ms)
     if wanted.min_duration_us:
         parts.append("end_ns - start_ns >= ?")
-        values.append(wanted.min_duration_us * 1_000)
+        values.append(min(max(wanted.min_duration_us, 0), _FOREVER_MS) * 1_000)
     if wanted.errors_only:
         parts.append(f"status = {_ERROR}")
     return " and ".join(parts), values
+
+
+def _ns(ms: int) -> int:
+    """A moment in ns; one that no span can have is the nearest that it can."""
+    return min(max(ms, 0), _FOREVER_MS) * 1_000_000
 
 
 def _bounded(limit: int, most: int) -> int:

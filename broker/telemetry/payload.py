@@ -34,6 +34,8 @@ STATUSES = ("unset", "ok", "error")
 _GAP = struct.Struct("<QQqq8Q")
 _UNKNOWN_MS = -(2**63)
 _LARGEST = 2**63 - 1
+LARGEST_SEQ = 2**53
+"""No stream comes near it, and what is added up over streams stays below 2**63."""
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 
 
@@ -145,7 +147,7 @@ def gap(payload: bytes) -> Gap:
     if len(payload) != _GAP.size:
         raise ValueError(f"a gap is {_GAP.size} bytes, not {len(payload)}")
     from_seq, to_seq, oldest, newest, *counts = _GAP.unpack(payload)
-    if not 0 < from_seq <= to_seq <= _LARGEST or max(counts) > _LARGEST // 4:
+    if not 0 < from_seq <= to_seq <= LARGEST_SEQ or max(counts) > LARGEST_SEQ:
         raise ValueError(f"a gap cannot reach from {from_seq} to {to_seq}")
     known = sum(counts[:4])
     return Gap(

@@ -295,5 +295,6 @@ def _admit(site: str, stream: str, chunks: Sequence[Chunk]) -> None:
     if len(chunks) > MOST_CHUNKS or sum(len(chunk.payload) for chunk in chunks) > MOST_BYTES:
         raise Refused("too much at once", field="chunks", wanted=f"{MOST_CHUNKS} chunks, {MOST_BYTES} bytes at most")
     for index, chunk in enumerate(chunks):
-        if not 0 < chunk.seq < 2**63:
-            raise Refused("a sequence number counts from 1", field=f"chunks[{index}].seq", found=chunk.seq)
+        if not 0 < chunk.seq <= payload.LARGEST_SEQ:
+            wanted = f"1 to {payload.LARGEST_SEQ}"
+            raise Refused("is no sequence number", field=f"chunks[{index}].seq", found=chunk.seq, wanted=wanted)
