@@ -90,7 +90,7 @@ def read(path: Path) -> dict[str, Any]:
     """The configuration file as plain data. Refused when it is no JSON object."""
     try:
         found = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Refused("cannot be read", field=str(path), found=str(error), wanted="a JSON file") from error
     if not isinstance(found, dict):
         raise Refused("not an object", field=str(path), found=type(found).__name__, wanted="a JSON object")

@@ -12,6 +12,7 @@ cannot run on those is refused: better now than at the first customer.
 
 import hashlib
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,11 @@ from edge.serving.prediction import ModelIdentity
 from edge.serving.signature import ANY, Signature, TensorSpec
 from edge.serving.trace import parse
 from tidegate.model.errors import Refused, Unavailable
-from tidegate.wire.tensors import NUMPY, Array, Tensor
+from tidegate.wire.tensors import MAX_DIMENSIONS, NUMPY, Array, Tensor
 
 LARGEST_MODEL = 2 * 2**30
+LARGEST_INPUT = 2**30
+"""Of the least that a model takes; the most that a request may be set to carry."""
 INLINE_BELOW_NS = 1_000_000
 """A model this fast runs on the event loop: handing it to a thread would cost more than it takes."""
 
@@ -200,8 +203,16 @@ def _specs(declared: Sequence[Any], path: str, *, needed: bool) -> tuple[TensorS
 
 
 def _made_up(spec: TensorSpec) -> Array:
+    """Refused where the least that the model takes is more than a request may carry."""
     shape = tuple(1 if size == ANY else size for size in spec.shape)
     dtype = NUMPY[spec.datatype]
+    if len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize > LARGEST_INPUT:
+        raise Refused(
+            "takes more than a request can carry",
+            field=f"inputs.{spec.name}"[:200],
+            found=list(shape[:MAX_DIMENSIONS]),
+            wanted=f"at most {MAX_DIMENSIONS} dimensions and {LARGEST_INPUT} bytes",
+        )
     if dtype.kind == "O":
         return np.full(shape, b"", object)
     if dtype.kind == "f":

@@ -30,6 +30,7 @@ from tidegate.wire.inference import Body, decode_request, encode_reply, header_l
 
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
 LONGEST_MESSAGE = 2000
+MOST_DIGITS = 20
 _CONTROL = ("load", "rollback")
 
 Scope = MutableMapping[str, Any]
@@ -126,8 +127,14 @@ class RestApp:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         for key, value in scope["headers"]:
-            if key == b"content-length" and int(value) > self._max_request_bytes:
-                raise self._too_large(int(value))
+            if key != b"content-length":
+                continue
+            if not value.isdigit():
+                raise Refused(
+                    "not a length", field="Content-Length", found=value[:40].decode("latin-1"), wanted="bytes"
+                )
+            if len(value) > MOST_DIGITS or int(value) > self._max_request_bytes:
+                raise self._too_large(value[:MOST_DIGITS].decode())
         pieces: list[bytes] = []
         size = 0
         while True:
@@ -161,7 +168,7 @@ class RestApp:
             raise Refused("cut short", field="body", wanted=f"a whole {encoding} stream")
         return unpacked
 
-    def _too_large(self, size: int) -> TooLarge:
+    def _too_large(self, size: int | str) -> TooLarge:
         return TooLarge("too large", field="body", found=f"{size} bytes", wanted=f"at most {self._max_request_bytes}")
 
     def _metadata(self, name: str, version: str) -> Body:
@@ -205,7 +212,7 @@ class RestApp:
         else:
             try:
                 given = json.loads(data)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise Refused("not JSON", field="body", found=str(error)[:120], wanted="a JSON object") from error
             parameters = given.get("parameters") if isinstance(given, dict) else None
             if not isinstance(parameters, dict):
