@@ -8,7 +8,12 @@ from tidegate.cli import explanation, options, prospects, render
 @click.command("explain")
 @click.argument("workload")
 @click.option(
-    "--at", "at_offset", default=0, metavar="OFFSET", help="The decision that stood at this offset of the log."
+    "--at",
+    "at_offset",
+    default=0,
+    type=options.OFFSET,
+    metavar="OFFSET",
+    help="The decision that stood at this offset of the log.",
 )
 @click.option("--matrix", is_flag=True, help="Every rule by every candidate, not only the refusals.")
 @options.output

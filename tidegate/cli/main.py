@@ -89,6 +89,7 @@ def cli(ctx: click.Context, broker: str) -> None:
 def main() -> int:
     """Runs one verb and turns its outcome into an exit code."""
     try:
+        _check_text(sys.argv[1:])
         outcome = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         return INTERRUPTED
@@ -104,6 +105,13 @@ def main() -> int:
         sys.stderr.close()
         return 0
     return outcome if isinstance(outcome, int) else 0
+
+
+def _check_text(arguments: list[str]) -> None:
+    """Raise UsageError at an argument that is no text: what is sent is UTF-8."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise click.UsageError(f"an argument is not UTF-8: {argument!r}")
 
 
 def exit_code(error: TidegateError) -> int:

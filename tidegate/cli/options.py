@@ -18,6 +18,11 @@ output = click.option(
 )
 
 
+OFFSET = click.IntRange(0, 2**63 - 1)
+"""Places in the log, counts of bytes: what a message carries."""
+COUNT = click.IntRange(0, 2**31 - 1)
+
+
 def connect(ctx: click.Context) -> Client:
     """The client for this invocation; closed when the verb is done."""
     client = Client(ctx.obj or "", retry_budget_s=5.0)

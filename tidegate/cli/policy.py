@@ -63,8 +63,8 @@ def test(files: tuple[str, ...], output: str) -> int:
 @click.argument("files", nargs=-1, type=click.Path(allow_dash=True), metavar="FILE...")
 @click.option("--without", multiple=True, metavar="NAME", help="A policy that would no longer be in force; repeatable.")
 @click.option("--since", default="", metavar="DURATION", help="Judge the decisions of the last 7d, 12h, ... as well.")
-@click.option("--from", "from_offset", default=0, type=click.IntRange(0), metavar="OFFSET", help="Or from this offset.")
-@click.option("--to", "to_offset", default=0, type=click.IntRange(0), metavar="OFFSET", help="To this; 0: the newest.")
+@click.option("--from", "from_offset", default=0, type=options.OFFSET, metavar="OFFSET", help="Or from this offset.")
+@click.option("--to", "to_offset", default=0, type=options.OFFSET, metavar="OFFSET", help="To this; 0: the newest.")
 @options.output
 @click.pass_context
 def impact(

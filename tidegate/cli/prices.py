@@ -54,7 +54,7 @@ def list_(ctx: click.Context, output: str) -> int:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="TABLE.csv...")
 @click.option("--name", required=True, help="The book's name.")
 @click.option(
-    "--version", default=1, show_default=True, type=click.IntRange(1), help="A higher one replaces a lower one."
+    "--version", default=1, show_default=True, type=click.IntRange(1, 2**53), help="A higher one replaces a lower one."
 )
 @click.option("--effective-from", default="1970-01-01", show_default=True, help="The date from which the prices hold.")
 @click.option(

@@ -33,7 +33,7 @@ def hours(ctx: click.Context, parameter: click.Parameter, text: str) -> int:
 @click.option(
     "--horizon", default="24h", callback=hours, show_default=True, help="A move must gain more than it costs within it."
 )
-@click.option("--most", default=0, metavar="N", help="At most N moves, the most useful first.")
+@click.option("--most", default=0, type=options.COUNT, metavar="N", help="At most N moves, the most useful first.")
 @options.output
 @click.pass_context
 def command(ctx: click.Context, adopt: bool, goals: tuple[str, ...], horizon: int, most: int, output: str) -> int:

@@ -7,12 +7,12 @@ from tidegate.cli.main import REFUSED_DECISION
 
 
 @click.command("replay")
-@click.option("--from", "from_offset", default=0, type=click.IntRange(0), metavar="OFFSET", help="First offset.")
+@click.option("--from", "from_offset", default=0, type=options.OFFSET, metavar="OFFSET", help="First offset.")
 @click.option(
     "--to",
     "to_offset",
     default=0,
-    type=click.IntRange(0),
+    type=options.OFFSET,
     metavar="OFFSET",
     help="Last offset; 0 means the newest.",
 )

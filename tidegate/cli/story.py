@@ -14,7 +14,9 @@ from tidegate.model.errors import NotFound
 @click.command("story")
 @click.argument("about", default="")
 @click.option("-f", "--follow", is_flag=True, help="Stay and show what happens next.")
-@click.option("--after", default=0, metavar="OFFSET", help="Only events after this offset of the log.")
+@click.option(
+    "--after", default=0, type=options.OFFSET, metavar="OFFSET", help="Only events after this offset of the log."
+)
 @options.output
 @click.pass_context
 def command(ctx: click.Context, about: str, follow: bool, after: int, output: str) -> None:

@@ -10,7 +10,13 @@ from tidegate.model.decision import Outcome
 @click.command("submit")
 @click.argument("file", type=click.Path(allow_dash=True))
 @click.option("--key", default="", help="Idempotency key: the same key never submits twice.")
-@click.option("--if-revision", default=0, metavar="N", help="Refuse where the answer would differ from plan N.")
+@click.option(
+    "--if-revision",
+    default=0,
+    type=options.OFFSET,
+    metavar="N",
+    help="Refuse where the answer would differ from plan N.",
+)
 @click.option("-w", "--wait", is_flag=True, help="Stay until a service answers or a job has ended.")
 @options.output
 @click.pass_context

@@ -10,7 +10,7 @@ from tidegate.model.errors import NotFound
 @click.argument("workload", default="")
 @click.option("--id", "trace_id", default="", help="One trace by its id, instead of a workload's.")
 @click.option("--linked/--alone", default=True, help="Also the traces that link here, predictions for instance.")
-@click.option("--limit", default=60, show_default=True, help="At most this many spans.")
+@click.option("--limit", default=60, type=options.COUNT, show_default=True, help="At most this many spans.")
 @options.output
 @click.pass_context
 def command(ctx: click.Context, workload: str, trace_id: str, linked: bool, limit: int, output: str) -> None:

@@ -90,7 +90,11 @@ def _kind_name(root: tree.Node) -> str:
 def _files(paths: Iterable[str | Path], problems: list[Problem]) -> list[Path]:
     files: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        try:
+            folder = path.is_dir()
+        except OSError:  # a name too long, a folder that may not be looked into: opening it says so
+            folder = False
+        if not folder:
             files.append(path)
             continue
         inside = sorted(path.glob("*.yaml"))
