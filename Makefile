@@ -3,6 +3,7 @@
 #   make test    unit, property and integration tests
 #   make check   format, lint, types, import contracts, generated code
 #   make bench   the benchmarks
+#   make fuzz    any bytes into every reader, for SECONDS_EACH seconds each (60)
 #   make sim     seeds of the simulation, by the thousand (SEEDS, FROM)
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 # What hand-written code there is; tidegate/v1 and tidegate/oip are generated.
 SOURCES := tidegate placement broker agents edge tests
 
-.PHONY: setup demo test check bench sim protos protos-check format clean
+.PHONY: setup demo test check bench fuzz sim protos protos-check format clean
 
 setup: $(VENV)/.locked
 
@@ -33,6 +34,9 @@ check: setup protos-check
 
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzzing --seconds $${SECONDS_EACH:-60}
 
 sim: setup
 	@$(BIN)/python -m tests.simulation --seeds $${SEEDS:-2000} --from $${FROM:-0}
