@@ -32,6 +32,9 @@ from tidegate.v1 import agents_pb2 as wire
 from tidegate.v1.agents_pb2_grpc import AgentsServicer
 from tidegate.wire.codec import from_message, to_message, union_from_message, union_to_message
 
+HELLO_S = 15.0
+"""An attachment that says nothing for so long is let go: it holds a stream, and nobody else would end it."""
+
 
 class Agents(AgentsServicer):
     """Convert, call, convert."""
@@ -49,7 +52,11 @@ class Agents(AgentsServicer):
     async def Attach(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         """Hello first. Then what the agent says is taken in by a task beside, while this one sends."""
         incoming = aiter(requests)
-        first = await anext(incoming, None)
+        try:
+            async with asyncio.timeout(HELLO_S):
+                first = await anext(incoming, None)
+        except TimeoutError:
+            raise Unavailable("no hello came", field="says", found=f"nothing in {HELLO_S:g} s") from None
         hello = union_from_message(AgentSays, first.says) if first is not None else None
         if not isinstance(hello, Hello):
             raise Refused("an agent opens with hello", field="says", wanted="hello")
