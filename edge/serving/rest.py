@@ -31,6 +31,9 @@ from tidegate.wire.inference import Body, decode_request, encode_reply, header_l
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
 LONGEST_MESSAGE = 2000
 MOST_DIGITS = 20
+LEAST_HELD = 256 * 2**20
+"""Bytes of requests that are not whole yet, of all clients of a listener together; more where one may be a quarter."""
+RETRY_AFTER_MS = 1_000
 _CONTROL = ("load", "rollback")
 
 Scope = MutableMapping[str, Any]
@@ -56,6 +59,8 @@ class RestApp:
         self._max_request_bytes = max_request_bytes
         self._local = local
         self._transport = "unix" if local else "http"
+        self._most_held = max(LEAST_HELD, 4 * max_request_bytes)
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extra: Headers = []
@@ -137,19 +142,25 @@ class RestApp:
                 raise self._too_large(value[:MOST_DIGITS].decode())
         pieces: list[bytes] = []
         size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Unavailable("the client went away before its request was whole")
-            piece: bytes = message.get("body", b"")
-            size += len(piece)
-            if size > self._max_request_bytes:
-                raise self._too_large(size)
-            if not message.get("more_body") and not pieces:
-                return piece
-            pieces.append(piece)
-            if not message.get("more_body"):
-                return b"".join(pieces)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Unavailable("the client went away before its request was whole")
+                piece: bytes = message.get("body", b"")
+                if size + len(piece) > self._max_request_bytes:
+                    raise self._too_large(size + len(piece))
+                if not message.get("more_body") and not pieces:
+                    return piece
+                if self._held + len(piece) > self._most_held:
+                    raise Unavailable("too many large requests at a time", retry_after_ms=RETRY_AFTER_MS)
+                size += len(piece)
+                self._held += len(piece)
+                pieces.append(piece)
+                if not message.get("more_body"):
+                    return b"".join(pieces)
+        finally:
+            self._held -= size
 
     def _unpacked(self, data: bytes, encoding: str | None) -> bytes:
         if encoding in (None, "", "identity"):

@@ -26,6 +26,7 @@ from edge.serving import ready, rpc
 from edge.serving.clock import SystemClock, random_bytes
 from edge.serving.config import ServingConfig, host_and_port
 from edge.serving.prediction import Origin
+from edge.serving.protocol import BoundedProtocol
 from edge.serving.recorder import NoRecorder, Recorder, SpoolRecorder
 from edge.serving.repository import Repository
 from edge.serving.rest import RestApp
@@ -191,7 +192,7 @@ class _Listener(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 interface="asgi3",
                 lifespan="off",
