@@ -13,8 +13,8 @@ of it, no crash, no `RecursionError`, no hang. Two engines feed the same table:
 Targets run in a process of their own, whose data may grow by `MEMORY_BYTES` and no further; a crash or a hang of it is
 a finding as well. What was found becomes a file in `corpus/<target>/`, which every run begins with.
 
-What it is not: a proof of speed. `CPU_MS` and `MEMORY_BYTES` are for inputs of `Target.largest` bytes; what larger ones
-may cost is bounded by each reader's own limits, and `test_limits.py` measures it there.
+What it is not: a proof of speed. `CPU_MS` is for inputs of `Target.largest` bytes (16 KiB, of some more or less); what
+the largest that a reader takes may cost is measured by `limits.py`.
 """
 
 CPU_MS = 50

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tidegate.manifests import tree
 from tidegate.manifests.kinds import API_VERSION, KINDS, Noun
-from tidegate.manifests.problems import ManifestError, Problem
+from tidegate.manifests.problems import Enough, ManifestError, Problem
 from tidegate.manifests.shapes import Missing, Notes, near
 from tidegate.model.money import PriceBook
 
@@ -51,7 +51,13 @@ def load_files(paths: Iterable[str | Path]) -> tuple[Noun, ...]:
 def _read(text: str, source: str, problems: list[Problem]) -> list[tuple[tree.Node, Noun]]:
     """Each document's root with its noun; documents with mistakes are left out, their problems added by line."""
     found: list[Problem] = []
-    nouns = [(root, noun) for root in tree.read(text, source, found) if (noun := _noun(root, Notes(source, found)))]
+    nouns: list[tuple[tree.Node, Noun]] = []
+    try:
+        for root in tree.read(text, source, found):
+            if noun := _noun(root, Notes(source, found)):
+                nouns.append((root, noun))
+    except Enough:
+        found.append(Problem(source, text.count("\n") + 1, 0, "", "has more mistakes than are told"))
     if not nouns and not found:
         found.append(Problem(source, 0, 0, "", "holds no manifest"))
     problems.extend(sorted(found, key=lambda problem: (problem.line, problem.column)))

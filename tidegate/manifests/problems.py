@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tidegate.model.errors import Refused
 
+MOST_PROBLEMS = 200
+"""Told of one file: whoever has more has one that repeats."""
 LONGEST_FOUND = 60
 """Characters of the user's own text that a message repeats."""
 
@@ -37,6 +39,10 @@ class Problem:
         said = ", ".join(part for part in (self.message, found, wanted) if part)
         said = f"{said}; {self.hint}" if self.hint else said
         return ": ".join(part for part in (place, self.field, said) if part)
+
+
+class Enough(Exception):
+    """`MOST_PROBLEMS` are noted; the rest of the file is not looked at."""
 
 
 class ManifestError(Refused):

@@ -19,7 +19,7 @@ from types import NoneType, UnionType
 from typing import Any, Protocol, get_args, get_type_hints
 
 from tidegate.manifests import tree
-from tidegate.manifests.problems import Problem
+from tidegate.manifests.problems import MOST_PROBLEMS, Enough, Problem
 
 Schema = dict[str, Any]
 
@@ -40,6 +40,8 @@ class Notes:
 
     def note(self, node: tree.Node, path: str, message: str = "", *, wanted: str = "", hint: str = "") -> Missing:
         """Note one problem at the node, and answer MISSING; `found` is said where something is wanted instead."""
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise Enough
         found = describe(node) if wanted else ""
         self.problems.append(Problem(self.source, node.line, node.column, path, message, found, wanted, hint))
         return MISSING

@@ -4,9 +4,9 @@ This works on the parser's events. Anchors, aliases, tags and merge keys are ref
 for a gigabyte of objects, and a tag can name code), as are duplicate keys and keys that are not plain text. Scalars
 stay the text they were written as: what `NO` or `1e3` means is for the field that stands there, so Norway is a country.
 
-Limits: a file of 4 MiB and 1,000 documents; a document of 1 MiB, 20,000 nodes and 32 levels. A file over any of them
-is refused at the event that crosses it. The parser itself gives no more than its first syntax error, so after one the
-rest of the file is not read; everything before it is.
+Limits: a file of 4 MiB, 1,000 documents and 200,000 nodes; a document of 1 MiB, 20,000 nodes and 32 levels. A file
+over any of them is refused at the event that crosses it. The parser itself gives no more than its first syntax error,
+so after one the rest of the file is not read; everything before it is.
 """
 
 import re
@@ -16,12 +16,13 @@ from typing import Any
 
 import yaml
 
-from tidegate.manifests.problems import Problem
+from tidegate.manifests.problems import MOST_PROBLEMS, Problem
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_DOCUMENTS = 1_000
 MAX_DOCUMENT_CHARACTERS = 1024 * 1024
 MAX_NODES = 20_000
+MAX_FILE_NODES = 200_000
 MAX_DEPTH = 32
 
 _LOADER: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -95,7 +96,7 @@ def read(text: str, source: str, problems: list[Problem]) -> list[Node]:
 
 
 def _documents(text: str, source: str, problems: list[Problem]) -> Iterator[Node]:
-    documents = nodes = began = 0
+    documents = nodes = began = total = 0
     stack: list[Sequence | Mapping] = []
 
     def refuse(event: yaml.Event, message: str, hint: str = "") -> None:
@@ -116,7 +117,11 @@ def _documents(text: str, source: str, problems: list[Problem]) -> Iterator[Node
         if isinstance(event, yaml.AliasEvent):
             stop(event, f"aliases are not read (*{event.anchor})")
         if isinstance(event, yaml.NodeEvent):
-            nodes += 1
+            nodes, total = nodes + 1, total + 1
+            if total > MAX_FILE_NODES:
+                stop(event, f"the file has over {MAX_FILE_NODES:,} nodes")
+            if len(problems) > MOST_PROBLEMS:
+                stop(event, "has more mistakes than are told")
             if nodes > MAX_NODES:
                 stop(event, f"the document has over {MAX_NODES:,} nodes")
             if event.anchor is not None:
