@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from agents.clock import Clock
 from agents.config import AgentConfig
 from agents.drivers.base import Driver
 from agents.drivers.process.driver import ProcessDriver, ServingHost
+from agents.gpu.nvml import Gpu, devices
 from agents.telemetry import SpanRecorder, Timed
 from tidegate.model.errors import Refused
 from tidegate.model.quantity import Resources
@@ -20,11 +22,13 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 WORKER_MEMORY_BYTES = 2 * 2**30
 
 
-def drivers(config: AgentConfig, spans: SpanRecorder, clock: Clock) -> dict[WorkloadKind, Driver]:
-    """The driver of each kind of workload that this site can run."""
+def drivers(
+    config: AgentConfig, spans: SpanRecorder, clock: Clock, gpus: tuple[Gpu, ...] = ()
+) -> dict[WorkloadKind, Driver]:
+    """The driver of each kind of workload that this site can run; `gpus` are this host's."""
     found: dict[WorkloadKind, Driver] = {}
     if Engine.RAY in config.engines:
-        found[WorkloadKind.TRAINING_JOB] = ray_driver(config, spans, clock)
+        found[WorkloadKind.TRAINING_JOB] = ray_driver(config, spans, clock, gpus)
     if Engine.PROCESS in config.engines:
         found[WorkloadKind.INFERENCE_SERVICE] = process_driver(config)
     return found
@@ -46,16 +50,46 @@ def process_driver(config: AgentConfig) -> ProcessDriver:
     )
 
 
-def ray_driver(config: AgentConfig, spans: SpanRecorder, clock: Clock) -> Driver:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of worker: its name, what one has, and how many there may be."""
+
+    name: str
+    resources: Resources
+    most: int
+
+
+def worker_kinds(config: AgentConfig, gpus: tuple[Gpu, ...]) -> tuple[Kind, ...]:
+    """Of a cluster on this host: one without GPUs, for what needs none; then those with 1, 2, 4, ... alike.
+
+    A GPU that is divided is left out: Ray would take one of its instances for the whole.
+    """
+    cpus, memory = config.ray_worker_cpus * 1000, WORKER_MEMORY_BYTES
+    kinds = [Kind("worker", Resources(cpus_milli=cpus, memory_bytes=memory), config.ray_max_workers)]
+    for name, alike in devices(whole(gpus), "gpu").items():
+        size = 1
+        while size <= len(alike):
+            has = Resources(size, alike[0].memory_bytes, cpus, memory)
+            kinds.append(Kind(f"{name}-x{size}", has, len(alike) // size))
+            size *= 2
+    return tuple(kinds)
+
+
+def whole(gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
+    """Those that are not divided."""
+    return tuple(gpu for gpu in gpus if not gpu.mig)
+
+
+def ray_driver(config: AgentConfig, spans: SpanRecorder, clock: Clock, gpus: tuple[Gpu, ...] = ()) -> Driver:
     """Ray is loaded only where it is asked for: most sites do not have it installed."""
     try:
         local = import_module("agents.drivers.ray.local")
         ray = import_module("agents.drivers.ray.driver")
     except ImportError as error:
         raise Refused(f"Ray is not installed: {error}", field="--engines", found="ray") from error
-    room = Resources(cpus_milli=config.ray_worker_cpus * 1000, memory_bytes=WORKER_MEMORY_BYTES)
-    shapes = [local.WorkerShape("worker", room, config.ray_max_workers)]
-    provider = local.LocalProvider(config.data_dir.resolve() / "ray", shapes)
+    shapes = [local.WorkerShape(kind.name, kind.resources, kind.most) for kind in worker_kinds(config, gpus)]
+    uuids = tuple(gpu.uuid for gpu in whole(gpus))
+    provider = local.LocalProvider(config.data_dir.resolve() / "ray", shapes, gpus=uuids)
 
     def told(name: str, start_ns: int, end_ns: int, attributes: Mapping[str, str | int]) -> None:
         task = str(attributes.get("tidegate.task", ""))

@@ -92,8 +92,8 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
         raise fault("making the data folder", str(folder), error) from error
     with SpoolWriter(files, spool_root, STREAM, Limits(max_bytes=config.spool_bytes)) as spool:
         spans = SpanRecorder(spool, config.site, clock)
-        engines = drivers(config, spans, clock)
         gpus = discover()
+        engines = drivers(config, spans, clock, gpus)
         site = Site(
             HeldStore(files, str(folder), config.site),
             ContentCache(folder / "cache"),
