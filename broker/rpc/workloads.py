@@ -27,6 +27,7 @@ from tidegate.v1 import decision_pb2
 from tidegate.v1 import workloads_pb2 as wire
 from tidegate.v1.workloads_pb2_grpc import WorkloadsServicer
 from tidegate.wire.codec import from_message, to_message
+from tidegate.wire.status import MOST_MESSAGE
 
 PAGE = 100
 LARGEST_PAGE = 1_000
@@ -111,7 +112,7 @@ class Workloads(WorkloadsServicer):
             command = SubmitWorkload(0, _workload(request), request.idempotency_key, "", request.if_revision)
             submission: Submission = await self._loop.ask(command)
         except Refused as error:
-            return wire.Submitted(error=str(error))
+            return wire.Submitted(error=str(error)[:MOST_MESSAGE])
         return wire.Submitted(
             workload_id=submission.workload_id,
             outcome=_OUTCOMES[submission.brief.outcome],

@@ -8,6 +8,8 @@ a higher version in force has superseded is left out without complaint, so that 
 A new law is held against all standing work in the same turn. What it forbids is raised, never silently moved.
 """
 
+from dataclasses import replace
+
 from broker.core.commands import DECLARATIONS, ApplyDeclarations, Declaration
 from broker.core.decide.bounds import check_bounds
 from broker.core.decide.keys import check_name, check_offers, earlier, reused
@@ -130,6 +132,8 @@ def _check(noun: Declaration, standing: Declaration | None, field: str) -> None:
         case Site():
             _check_site(noun, field)
         case PriceBook():
+            bare = replace(noun, prices=(), egress=(), uplifts=(), availability=(), apis=())
+            check_bounds(bare, field)  # its entries have bounds of their own
             try:
                 check_book(noun)
             except Refused as wrong:

@@ -120,3 +120,8 @@ def test_a_book_from_after_the_last_date_is_refused() -> None:
     """It could be kept, but `tidegate prices list` could not say from when it holds."""
     with pytest.raises(Refused, match="not a moment"):
         Playbook().ask(ApplyDeclarations(1, (book(effective_from=2**53),)))
+
+
+def test_a_book_says_where_its_prices_are_from_in_a_sentence() -> None:
+    with pytest.raises(Refused, match="too long"):
+        Playbook().ask(ApplyDeclarations(1, (book(sources=("x" * 20_000,)),)))
