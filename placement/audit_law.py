@@ -83,7 +83,12 @@ def truth(e: Expression, found: tuple[str, ...]) -> bool | None:
 
 def _compare(found: tuple[str, ...], bound: int) -> int | None:
     """-1, 0 or 1 where what was found is less, the same or more; None where it is no number."""
-    if not found or not found[0].isascii() or not (found[0][1:] if found[0][:1] == "-" else found[0]).isdigit():
+    if (
+        not found
+        or len(found[0]) > 20
+        or not found[0].isascii()
+        or not (found[0][1:] if found[0][:1] == "-" else found[0]).isdigit()
+    ):
         return None
     return (int(found[0]) > bound) - (int(found[0]) < bound)
 

@@ -36,6 +36,10 @@ OPEN_KEYS = frozenset({"data.classes", "data.subjects", "data.deidentified", "da
 """Attributes that may be `unknown`."""
 
 
+MOST_DIGITS = 20
+"""Of a number that the law names, with its sign: no attribute has more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """An expression that was checked, with its attribute and its values spelled out."""
@@ -123,7 +127,7 @@ def _ordered(operator: Operator, found: Found, value: str) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return text.removeprefix("-").isdecimal() and text.isascii()
+    return len(text) <= MOST_DIGITS and text.removeprefix("-").isdecimal() and text.isascii()
 
 
 def compile_expression(expression: Expression, required: bool, field: str) -> Condition:

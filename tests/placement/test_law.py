@@ -48,6 +48,7 @@ def policy(*require: Expression, **rule: object) -> Policy:
         (Expression("data.deidentified", Operator.IN, ("yes",)), "values[0]", "true or false"),
         (Expression("data.bytesPerDay", Operator.LE, ("many",)), "values[0]", "a whole number"),
         (Expression("data.bytesPerDay", Operator.LE, ("1", "2")), "values", "one number"),
+        (Expression("data.bytesPerDay", Operator.LE, ("9" * 5_000,)), "values[0]", "a whole number"),
         (Expression("site.region", Operator.EXISTS, ("x",)), "values", "no values"),
         (Expression("site.region", Operator.IN), "values", "at least one"),
     ],
@@ -102,6 +103,13 @@ def test_every_operator_on_sites_and_workloads(expression: Expression, allowed: 
     )
     work = replace(service(), data=Data(("public",), subjects=("EU",)))
     assert {one.site for one in decided(work, places, Law((policy(expression),))).ranked} == allowed
+
+
+def test_a_label_of_more_digits_than_any_number_has_is_none() -> None:
+    """It used to be taken and then to break every decision that met it."""
+    places = fleet(replace(HALL, labels={"floor": "2"}), replace(CLOUD, labels={"floor": "9" * 5_000}))
+    law = Law((policy(Expression("site.labels.floor", Operator.GE, ("2",))),))
+    assert {one.site for one in decided(service(), places, law).ranked} == {"hall"}
 
 
 def test_the_miss_cites_the_way_that_lacks_least() -> None:

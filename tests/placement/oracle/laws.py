@@ -100,7 +100,7 @@ def _and(truths: list[Truth]) -> Truth:
 
 def _number(text: str) -> bool:
     digits = text[1:] if text.startswith("-") else text
-    return digits.isascii() and digits.isdigit()
+    return len(text) <= 20 and digits.isascii() and digits.isdigit()
 
 
 def words(key: str, asked: Asked) -> tuple[str, ...]:
