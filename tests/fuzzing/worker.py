@@ -143,8 +143,6 @@ def by_coverage(watched: Watched, name: str, seed: int, seconds: float) -> None:
 
         target = find(name)
         seeds = corpus.inputs(target)
-        for data in seeds:
-            execute(target, data)
     with watched.about(target, "coverage") as report:
         report.inputs = len(seeds)
         for index, data in enumerate(seeds):
