@@ -27,9 +27,34 @@ def lawful(rule: Rule, workload: Workload, site: Site, offers: tuple[Offer, ...]
 
 def lawful_at(rule: Rule, workload: Workload, site: Site, offer: Offer | None, team: Team | None) -> bool:
     """Whether a rule allows one offer of a site, for each of the data that the workload holds."""
-    return all(
-        _lawful(rule, replace(workload, data=data), site, offer, team) for data in (workload.data, *workload.carries)
+    return all(_lawful(rule, replace(workload, data=data), site, offer, team) for data in held(rule, workload))
+
+
+def held(rule: Rule, workload: Workload) -> list[Data]:
+    """The sets of data that a rule is asked about: each, and all as one where it names several classes at once."""
+    sets = [workload.data, *workload.carries]
+    named = [set(e.values) if e.operator.value == "ContainsAll" else {""} for e in rule.when if _names_classes(e)]
+    return [*sets, as_one(sets)] if len(sets) > 1 and sum(map(len, named)) > 1 else sets
+
+
+def as_one(sets: list[Data]) -> Data:
+    """Every class and everybody's country; a claim is made of all of it only where it is made of each."""
+    classes: dict[str, None] = {}
+    people: dict[str, None] = {}
+    for data in sets:
+        classes |= dict.fromkeys(data.classes)
+        people |= dict.fromkeys(data.subjects or ("",))
+    return replace(
+        sets[0],
+        classes=tuple(classes),
+        subjects=() if "" in people else tuple(people),
+        deidentified=not any(not data.deidentified for data in sets),
+        attestation="" if any(data.attestation == "" for data in sets) else sets[0].attestation,
     )
+
+
+def _names_classes(e: Expression) -> bool:
+    return e.key == "data.classes" and e.operator.value in ("ContainsAny", "ContainsAll")
 
 
 def speaks_of_offers(rule: Rule) -> bool:

@@ -25,14 +25,17 @@ class LawOverPlaces:
     def __init__(self, workload: Workload, sites: list[Site], team: Team | None) -> None:
         self.sites, self.team = sites, team
         self.everywhere: Places = (1 << len(sites)) - 1
-        self.each = [replace(workload, data=data) for data in (workload.data, *workload.carries)]
+        self.workload = workload
+        sets = [workload.data, *workload.carries]
+        self.each = [replace(workload, data=data) for data in (*sets, audit_law.as_one(sets))]
+        """One for each of the data that it holds, and last all of it as one."""
         self.by_value: dict[str, dict[tuple[str, ...], Places]] = {}
         self.truths: list[dict[Expression, tuple[Places, Places]]] = [{} for _ in self.each]
 
     def lawful(self, rule: Rule) -> Places:
         """Where a rule that speaks of no offers allows the workload, with all the data that it holds."""
         places = self.everywhere
-        for number in range(len(self.each)):
+        for number in range(len(audit_law.held(rule, self.workload))):
             places &= self._lawful(rule, number)
         return places
 

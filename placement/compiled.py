@@ -28,7 +28,7 @@ from placement.explain import record, record_silent
 from placement.fleet import Fleet
 from placement.rules.attributes import Attribute, Found, Type
 from placement.rules.expressions import Condition
-from placement.rules.law import LawRule
+from placement.rules.law import LawRule, together
 from placement.rules.rule import Column
 from tidegate.model.decision import RuleColumn
 from tidegate.model.policy import Expression
@@ -199,6 +199,7 @@ class Compiled:
                 if needs:
                     one.needing.append((1 << number, needs))
         self._of_data = any(key.startswith("data.") for key in asked)
+        self._of_several = any(rule.of_several for rule in rules)
         self._rules = tuple(_Rule(rule, bits, asked, len(columns)) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
         self._silent_columns = [one.silent for one in self._rules]
@@ -223,6 +224,8 @@ class Compiled:
             return ((), ()), 0
         carries = workload.carries if self._of_data else ()
         each = [workload, *(replace(workload, data=data) for data in carries)]
+        if carries and self._of_several:
+            each.append(together(workload))
         truths: list[int] = []
         values: list[tuple[Found, ...]] = []
         asker, everyone = self.rules[0], (1 << len(self.rules)) - 1

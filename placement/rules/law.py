@@ -9,7 +9,9 @@ and no room either, which other rules say.
 
 A workload is bound by all the data it holds: its own and, where it serves a model, what that was made from
 (`Workload.carries`). Each is judged for itself, and a rule allows what it allows for every one of them: a model that
-was made from de-identified records may stand where these may, even if its service also reads public data.
+was made from de-identified records may stand where these may, even if its service also reads public data. A rule on
+several classes at once (`ContainsAll` of two, or two conditions on classes) is asked of all of it together as well: who
+serves a model made from health records to a bank's customers holds both.
 """
 
 from collections.abc import Mapping
@@ -26,7 +28,7 @@ from placement.rules.rule import Findings
 from tidegate.model.decision import Kind, Lack
 from tidegate.model.errors import Refused
 from tidegate.model.money import Team
-from tidegate.model.policy import Effect, Expression, Policy, Rule
+from tidegate.model.policy import Effect, Expression, Operator, Policy, Rule
 from tidegate.model.site import Offer, Site
 from tidegate.model.workload import Workload
 
@@ -80,6 +82,14 @@ class LawRule:
     def of_data(self) -> bool:
         """Whether it speaks of data, and so is asked about everything that the workload carries."""
         return any(condition.attribute.key.startswith("data.") for condition in self.conditions)
+
+    @property
+    def of_several(self) -> bool:
+        """Whether it applies to several classes of data at once, and so is asked of all of them together too."""
+        classes = [one.expression for one in self.when if one.attribute.key == "data.classes"]
+        naming = [one for one in classes if one.operator in (Operator.CONTAINS_ANY, Operator.CONTAINS_ALL)]
+        several = any(one.operator is Operator.CONTAINS_ALL and len(set(one.values)) > 1 for one in naming)
+        return several or len(naming) > 1
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the rule does not apply or is satisfied, on some offer where it speaks of them."""
@@ -152,7 +162,8 @@ class LawRule:
     def each(self, workload: Workload) -> tuple[Workload, ...]:
         """The workload with each of the data that it holds; only a rule on data can tell them apart."""
         carried = workload.carries if self.of_data else ()
-        return (workload, *(replace(workload, data=data) for data in carried))
+        each = (workload, *(replace(workload, data=data) for data in carried))
+        return (*each, together(workload)) if carried and self.of_several else each
 
     @property
     def _wanted(self) -> Conditions:
@@ -221,6 +232,20 @@ class LawRule:
             return columns.attribute(key, (of_offer(offer) for offer in columns.offers))
         rows = len(columns.offers) if self.of_offers else len(columns)
         return Words.same(self.of_asker(condition.attribute, workload), rows)
+
+
+def together(workload: Workload) -> Workload:
+    """The workload with all that it holds as one set of data: of every class and people, and as open as its openest."""
+    sets = (workload.data, *workload.carries)
+    said = all(data.subjects for data in sets)
+    whole = replace(
+        workload.data,
+        classes=tuple(dict.fromkeys(name for data in sets for name in data.classes)),
+        subjects=tuple(dict.fromkeys(name for data in sets for name in data.subjects)) if said else (),
+        deidentified=all(data.deidentified for data in sets),
+        attestation=workload.data.attestation if all(data.attestation for data in sets) else "",
+    )
+    return replace(workload, data=whole)
 
 
 def lawful_offers(rules: tuple[LawRule, ...], workload: Workload, fleet: Fleet) -> Mask:

@@ -283,6 +283,21 @@ def test_a_price_belongs_to_a_preference_and_to_nothing_else(effect: Effect, mic
     assert refused.value.field == "rules[0].penalty"
 
 
+def test_a_rule_on_two_classes_binds_whoever_holds_both_one_of_them_in_its_model() -> None:
+    """Each set of data by itself holds one of the two; the service answers from both."""
+    both = Expression("data.classes", Operator.CONTAINS_ALL, ("phi", "pci"))
+    apart = tuple(Expression("data.classes", Operator.CONTAINS_ANY, (name,)) for name in ("phi", "pci"))
+    home = Expression("site.operator", Operator.IN, ("self",))
+    bank = replace(service(), data=Data(("pci",)), carries=(Data(("phi",)),))
+    for when in ((both,), apart):
+        law = Law((policy(home, when=when),))
+        assert {one.site for one in decided(bank, law=law).ranked} == {"press-7", "hall"}
+        assert "us-east-1" in {one.site for one in decided(replace(bank, carries=()), law=law).ranked}
+    single = Law((policy(home, when=(apart[0], Expression("data.deidentified", Operator.IN, ("false",)))),))
+    research = Data(("phi",), deidentified=True, attestation="the board")
+    assert "us-east-1" in {one.site for one in decided(replace(bank, carries=(research,)), law=single).ranked}
+
+
 def test_a_service_is_bound_by_what_its_model_was_made_from() -> None:
     public = replace(service(), data=Data(("public",)))
     assert "us-east-1" in {one.site for one in decided(replace(public, demand=Demand(Resources()))).ranked}

@@ -3,6 +3,8 @@
 Open is read as whatever is strictest: a rule then applies, is not satisfied, and exempts nobody.
 """
 
+from dataclasses import replace
+
 from tidegate.model.jurisdiction import GROUPS, country_of, is_region
 from tidegate.model.money import Team
 from tidegate.model.policy import Expression, Rule
@@ -29,8 +31,27 @@ def allows_site(rule: Rule, work: Workload, site: Site, offers: tuple[Offer, ...
 
 
 def allows(rule: Rule, work: Workload, site: Site, offer: Offer | None, team: Team | None) -> bool:
-    """For its own data, and for each that its model was made from."""
-    return all(_allows(rule, (work, data, site, offer, team)) for data in (work.data, *work.carries))
+    """For its own data, and for each that its model was made from; for all of it where classes are named together."""
+    held = [work.data, *work.carries]
+    named = [e for e in rule.when if e.key == "data.classes" and e.operator.value in ("ContainsAny", "ContainsAll")]
+    if work.carries and (
+        len(named) > 1 or any(e.operator.value == "ContainsAll" and len({*e.values}) > 1 for e in named)
+    ):
+        held.append(_all_of(held))
+    return all(_allows(rule, (work, data, site, offer, team)) for data in held)
+
+
+def _all_of(held: list[Data]) -> Data:
+    whole = held[0]
+    for other in held[1:]:
+        whole = replace(
+            whole,
+            classes=whole.classes + other.classes,
+            subjects=whole.subjects + other.subjects if whole.subjects and other.subjects else (),
+            deidentified=whole.deidentified and other.deidentified,
+            attestation=whole.attestation if other.attestation else "",
+        )
+    return whole
 
 
 def _allows(rule: Rule, asked: Asked) -> bool:
