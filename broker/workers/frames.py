@@ -14,6 +14,7 @@ from tidegate.model.errors import Unavailable
 
 LENGTH = struct.Struct(">Q")
 MOST_BYTES, MOST_FRAMES = 2**32, 100_000
+PIECE = 2**20
 
 
 class Readable(Protocol):
@@ -39,10 +40,14 @@ def frame_from(stream: Readable) -> bytes | None:
     if not head:
         return None
     length = length_of(head)
-    data = stream.read(length)
-    if len(data) != length:
-        raise Unavailable("a frame is cut short", field="frame", found=len(data), wanted=str(length))
-    return data
+    pieces: list[bytes] = []
+    missing = length
+    while missing and (piece := stream.read(min(missing, PIECE))):  # what is promised is not made room for
+        pieces.append(piece)
+        missing -= len(piece)
+    if missing:
+        raise Unavailable("a frame is cut short", field="frame", found=length - missing, wanted=str(length))
+    return b"".join(pieces)
 
 
 def length_of(head: bytes) -> int:

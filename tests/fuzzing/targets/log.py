@@ -21,6 +21,7 @@ from broker.log.sqlite import SqliteLog
 from broker.runtime.history import CURRENT, event_of, restore
 from broker.solver import frames as solver_frames
 from broker.trial import frames as trial_frames
+from broker.workers import frames
 from tests.fuzzing.made import example
 from tests.fuzzing.target import Target
 from tests.simulation.store import MemoryDirectory
@@ -70,13 +71,13 @@ def snapshots(data: bytes) -> None:
 
 def pipes(data: bytes) -> None:
     """What a worker's process says, and what it is asked."""
-    for read in (solver_frames.parts_of, solver_frames.plan_of, trial_frames.answer_of):
+    for read in (frames.parts_of, solver_frames.plan_of, trial_frames.answer_of):
         try:
             read(data)
         except (Unavailable, Refused):
             pass
     stream = io.BytesIO(data)
-    while (frame := trial_frames.frame_from(stream)) is not None:
+    while (frame := frames.frame_from(stream)) is not None:
         for take in (trial_frames.head_of, trial_frames.row_of):
             try:
                 take(frame)
@@ -126,13 +127,11 @@ def pipe_seeds() -> list[bytes]:
     impact = trial_frames.impact_bytes(example(Impact))
     desired = codec.encode(example(Desired))
     return [
-        trial_frames.framed(head)
-        + trial_frames.framed(desired)
-        + trial_frames.framed(struct.pack(">QIH", 1, 1, 1) + b"a"),
+        frames.framed(head) + frames.framed(desired) + frames.framed(struct.pack(">QIH", 1, 1, 1) + b"a"),
         impact,
         trial_frames.progress_bytes(5),
-        solver_frames.framed([b"{}", desired]),
-        solver_frames.framed([b'{"family": "Refused", "message": "no", "field": "x"}']),
+        frames.joined([b"{}", desired]),
+        frames.joined([b'{"family": "Refused", "message": "no", "field": "x"}']),
     ]
 
 
