@@ -42,6 +42,7 @@ NUMPY: dict[str, np.dtype[Any]] = {
 _NAMES = {dtype: name for name, dtype in NUMPY.items()}
 _LENGTH = struct.Struct("<I")
 MAX_DIMENSIONS = 32
+MAX_ELEMENTS = 2**40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +89,8 @@ def shape_of(shape: object, field: str) -> tuple[int, ...]:
     for size in shape:
         if type(size) is not int or size < 0:
             raise Refused("not a size", field=field, found=size, wanted="a whole number, 0 or more")
+    if math.prod(max(size, 1) for size in shape) > MAX_ELEMENTS:  # beside a 0 too: NumPy counts the others all the same
+        raise Refused("beyond all sizes", field=field, found=list(shape), wanted=f"at most {MAX_ELEMENTS} elements")
     return tuple(shape)
 
 

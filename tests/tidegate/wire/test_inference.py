@@ -19,7 +19,7 @@ from tidegate.wire.inference import (
     encode_request,
     header_length_of,
 )
-from tidegate.wire.tensors import NUMPY, Tensor
+from tidegate.wire.tensors import NUMPY, Tensor, shape_of
 
 NUMERIC = [dtype for name, dtype in NUMPY.items() if name != "BYTES"]
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
@@ -167,3 +167,10 @@ def test_what_the_protocol_cannot_carry_is_refused_by_name() -> None:
         encode_request(InferRequest((Tensor("when", np.zeros(1, "datetime64[s]")),)))
     with pytest.raises(Refused, match="wanted binary data"):
         encode_request(InferRequest((Tensor("x", np.array([b"\xff"], object)),)), binary=False)
+
+
+@pytest.mark.parametrize("shape", [(0, 2**62, 4), (2**63,), (2**20, 2**21)])
+def test_a_shape_beyond_all_sizes_is_refused_even_of_nothing(shape):
+    """NumPy counts the sizes beside a 0 as well, and raises its own error."""
+    with pytest.raises(Refused, match="beyond all sizes"):
+        shape_of(list(shape), "inputs[0].shape")
