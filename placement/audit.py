@@ -189,7 +189,7 @@ class _Audit:
         if not shape["gpu-model"]:
             wanted = self.wanted_of_any_model  # nor does it matter then which model it would stand on
         one_copy = usable and all(shape.values())
-        emptied = [o.emptied for o in usable_offers]
+        emptied = [o.emptied for o in self.usable(facts, even_late=not answer["latency"], if_empty=True)]
         together = max(sum(w.of(o)[0] for o in emptied) for w in wanted)
         shape["copies"] = not one_copy or together >= self.copies
         shape["spread"] = together < self.copies or max(self.apart(emptied, w) for w in wanted) >= self.copies
@@ -200,7 +200,7 @@ class _Audit:
         answer.update(now)
         answer |= self.teams.allows([o.offer for o in offers])
         matters = work.max_cost_micros_per_hour or self.teams.budgets
-        price = self.price(site, usable_offers, wanted) if matters else None
+        price = self.price(site, (usable_offers, emptied), wanted) if matters else None
         answer["max-cost"] = self.affordable(price)
         answer["team-budget"] = price is None or not self.teams.budgets or self.teams.within_budget(price[0])
         return answer
@@ -231,7 +231,7 @@ class _Audit:
 
         if len(allowed(*passing)) < self.workload.copies:
             for verdict in verdicts.values():
-                verdict["spread"] = False
+                verdict["spread"], verdict["copies-free"] = False, True  # the one has said what the other would
         now = allowed("team-limit", "team-quota", "team-budget")
         if len(now) < self.workload.copies:
             for name in now:
@@ -259,12 +259,12 @@ class _Audit:
 
     # Reach and room.
 
-    def usable(self, facts: SiteFacts, *, even_late: bool = False) -> list[Stand]:
-        """The offers of a site that copies may stand on, whether there is room or not."""
+    def usable(self, facts: SiteFacts, *, even_late: bool = False, if_empty: bool = False) -> list[Stand]:
+        """The offers of a site that copies may stand on, whether there is room or not; or might, if nobody held any."""
         offers = list(self.stands(facts.site.name))
         if self.on_offers:
             offers = [o for o in offers if self.lawful_offer(facts.site, o.offer)]
-        within = self.teams.may_hold(facts.offers)
+        within = (self.teams.emptied if if_empty else self.teams).may_hold(facts.offers)
         offers = [o for o in offers if o.offer.name in within]
         if self.workload.latency is None or even_late:
             return offers
@@ -355,14 +355,14 @@ class _Audit:
         most = self.workload.max_cost_micros_per_hour
         return not (most and price) or (price[1] and price[0] * (self.workload.copies if self.by_site else 1) <= most)
 
-    def price(self, site: Site, offers: list[Stand], wants: list[Rooms]) -> tuple[int, bool] | None:
+    def price(self, site: Site, offers: tuple[list[Stand], list[Stand]], wants: list[Rooms]) -> tuple[int, bool] | None:
         """What the copies cost, and whether every price is known; None where they could not stand there at all.
 
         As far apart as asked, now or else if nothing stood there; or else however close, now or if nothing did.
         """
         asked = self.workload.spread.value
         for spread in (asked, "none") if asked in ("node", "zone") else (asked,):
-            for there in (offers, [o.emptied for o in offers]):
+            for there in offers:
                 wanted = next((w for w in wants if self.apart(there, w, spread) >= self.copies), None)
                 if wanted is not None:
                     return self.cheapest(site, there, wanted, spread)

@@ -40,7 +40,7 @@ class Reach:
     def travels(self, site: Site) -> tuple[bool, bool]:
         """Whether what must travel fits through the whole uplink, and through what is left of it.
 
-        The second is not asked where the first is not so.
+        The second is not asked where the first is not so, nor of what sends nothing.
         """
         if site.uplink_bytes_per_day == 0:
             return True, True
@@ -49,7 +49,9 @@ class Reach:
         if data.origin != "" and data.origin != site.location:
             bytes_per_day += data.bytes_per_day
         whole = bytes_per_day <= site.uplink_bytes_per_day
-        return whole, not whole or bytes_per_day + self.sent.get(site.name, 0) <= site.uplink_bytes_per_day
+        return whole, not whole or not bytes_per_day or bytes_per_day + self.sent.get(
+            site.name, 0
+        ) <= site.uplink_bytes_per_day
 
     def counted(self, measured: Measurement | None, declared: int | None) -> int | None:
         """What a time counts for now: the older and the rarer, the less is believed of it."""

@@ -6,6 +6,7 @@ them will do, and only offers of such models may hold copies. Where none will do
 
 from calendar import monthrange
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -52,6 +53,13 @@ class Teams:
             "team-limit": not self._limits_matter or any(self.within_limits(model) for model in models),
             "team-quota": not self._shares_matter or any(self.within_share(model) for model in models),
         }
+
+    @cached_property
+    def emptied(self) -> "Teams":
+        """The same teams if nobody held anything."""
+        empty = copy(self)
+        empty.held, empty.firm, empty._within = {}, {}, {}
+        return empty
 
     def may_hold(self, offers: Sequence[Offer]) -> set[str]:
         """The names of the offers of a place that copies may stand on."""

@@ -105,6 +105,30 @@ def times(wanted: Wanted, on_gpus: Numbers | None, cpus: Numbers, memory: Number
 
 
 @dataclass(frozen=True, slots=True)
+class Usable:
+    """Shapes (offers,): the offers that answer soon enough and that neither law nor quota forbids; None: all.
+
+    A quota may forbid a model of GPU now that it would allow if other work went; so there are two, and they are the
+    same object where no quota speaks of models.
+    """
+
+    now: Mask | None = None
+    lasting: Mask | None = None
+    """What is to be judged as if nothing stood anywhere."""
+
+    def within(self, now: Mask | None, lasting: Mask | None) -> "Usable":
+        """Only those that these allow too."""
+        alike = self.now is self.lasting and now is lasting
+        first = both(self.now, now)
+        return Usable(first, first if alike else both(self.lasting, lasting))
+
+
+def both(one: Mask | None, other: Mask | None) -> Mask | None:
+    """What two masks allow; None allows all."""
+    return other if one is None else one if other is None else one & other
+
+
+@dataclass(frozen=True, slots=True)
 class _Table:
     """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
 
@@ -156,11 +180,11 @@ class Packing:
         workload: Workload,
         columns: Columns,
         prices: Prices,
-        usable: Mask | None,
+        usable: Usable,
         other_models: Mask | None = None,
         sites: tuple[int, ...] | None = None,
     ) -> None:
-        """`usable`, shape (offers,): the offers that answer soon enough and that no law forbids; None: all.
+        """`usable`: the offers that copies may stand on.
 
         `other_models`, shape (sites,): where none of the models that are asked for is, so that any will do.
         `sites`: pack these rows alone; the masks are of the whole fleet all the same.
@@ -170,7 +194,7 @@ class Packing:
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
         self._ground = ground = Ground(columns, sites)
         self._charges = Charges(prices, workload)
-        self._usable, self._other_models = usable, other_models
+        self._other_models = other_models
         self._priceable = np.zeros(ground.size, dtype=np.bool_)
         self._chosen: Numbers = np.full(ground.size, UNKNOWN, dtype=np.int64)
         self._table_of: Numbers = np.zeros(ground.size, dtype=np.int64)
@@ -179,18 +203,22 @@ class Packing:
         self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
         demand = workload.demand
         self.rooms: list[Room] = []
+        self.emptied: list[Room] = []
+        """The same rooms, for what is asked as if nothing stood there."""
+        alike = usable.now is usable.lasting
+        now, lasting = (None if one is None else ground.of_offers(one) for one in (usable.now, usable.lasting))
         for wanted, models in variants(demand):
-            here = None if usable is None else ground.of_offers(usable)
-            if models:
-                right = self._of_models(models)
-                here = right if here is None else here & right
-            self.rooms.append(room_for(ground, wanted, demand, here))
+            right = self._of_models(models) if models else None
+            self.rooms.append(room_for(ground, wanted, demand, both(now, right)))
+            if not alike:
+                self.emptied.append(room_for(ground, wanted, demand, both(lasting, right)))
+        self.emptied = self.rooms if alike else self.emptied
         tables = [self._table(room) for room in self.rooms]
         for room, table in zip(self.rooms, tables, strict=True):
             self._settle(room, table, now=True)
         self.fits: Mask = self._priceable.copy()
         """Where all copies have room now, as far apart as asked."""
-        for room, table in zip(self.rooms, tables, strict=True):
+        for room, table in zip(self.emptied, tables, strict=True):
             self._settle(room, table, now=False)
         self.stands: Mask = self._priceable
         """Where they would have if nothing stood there."""
@@ -199,9 +227,9 @@ class Packing:
             self.stands = self._priceable.copy()
             self.spread = Spread.NONE
             tables = [self._table(room) for room in self.rooms]
-            for now in (True, False):
-                for room, table in zip(self.rooms, tables, strict=True):
-                    self._settle(room, table, now=now)
+            for here, rooms in ((True, self.rooms), (False, self.emptied)):
+                for room, table in zip(rooms, tables, strict=True):
+                    self._settle(room, table, now=here)
             self.spread = workload.spread
         self.priceable: Mask = self._priceable
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
@@ -228,12 +256,12 @@ class Packing:
     @cached_property
     def could(self) -> Numbers:
         """How many copies would have room at once, however close together, if nothing stood there."""
-        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.rooms])
+        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.emptied])
 
     @cached_property
     def could_apart(self) -> Numbers:
         """How many would have room as far apart as asked, if nothing stood there."""
-        return self._greatest([self._count(room, room.copies_empty, room.units_empty) for room in self.rooms])
+        return self._greatest([self._count(room, room.copies_empty, room.units_empty) for room in self.emptied])
 
     @cached_property
     def apart(self) -> Numbers:

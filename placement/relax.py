@@ -386,9 +386,8 @@ def cheapest_with_offers(
     for rule in on_offers:
         if rule.offers(workload, fleet).all():
             continue
-        usable = lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
-        usable = usable if verdicts.usable is None else usable & verdicts.usable
-        packing = Packing(workload, columns, law.prices(columns), usable)
+        lawful = lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
+        packing = Packing(workload, columns, law.prices(columns), verdicts.usable.within(lawful, lawful))
         source = question.source_region or columns.region_of_location(workload.data.origin)
         total = costs(workload, columns, law.tariff, packing.charge, source).total
         open_to = verdicts.refusals == ~rule.allows(workload, fleet)  # by no rule, or by this one alone

@@ -12,7 +12,7 @@ from placement.compiled import Compiled, Legal
 from placement.explain import record
 from placement.fleet import Fleet
 from placement.law import Law
-from placement.packing import Packing
+from placement.packing import Packing, Usable
 from placement.rules.available import Available
 from placement.rules.copies import Copies, CopiesFree
 from placement.rules.cpus import Cpus, CpusFree
@@ -55,8 +55,8 @@ class Verdicts:
     """Of the engine's own rules, all of which are enforced."""
     packing: Packing
     costs: Costs
-    usable: Mask | None
-    """Shape (offers,): those that all but the law leaves to the packing; None: all."""
+    usable: Usable
+    """The offers that all but the law leaves to the packing."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -150,7 +150,7 @@ def judge(
     shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
     usable = _usable(latency, reach[2], (limit, share), workload, fleet)
     if packing is None:
-        lawful = usable if legal.offers is None else legal.offers if usable is None else usable & legal.offers
+        lawful = usable.within(legal.offers, legal.offers)
         other_models = ~shape[1].allowed if shape[1].refuses else None
         packing = Packing(workload, columns, law.prices(columns), lawful, other_models)
     one_copy = legal.for_offers & ~_refused((reach[2], *shape))
@@ -171,7 +171,13 @@ def judge(
     allowed = lasting & ~_refused((*shape, *link, *free))
     free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
     budget = TeamBudget(law.tree, packing, cost.total, question.now)
-    quotas = _ask((limit, share, budget), workload, fleet)
+    asked_of: tuple[TeamLimit | TeamQuota | TeamBudget, ...] = (limit, share, budget)
+    quotas = _ask(asked_of, workload, fleet)
+    if _refused(quotas):
+        open_to = to_mask(lasting & ~_refused(shape), len(columns))
+        for quota, column in zip(asked_of, quotas, strict=True):
+            if column.refuses:
+                open_to = quota.settle(workload, fleet, open_to)
     if watch is not silent:
         watch("fit", _counts((*shape, *free, *quotas)))
         watch("price", _counts(price))
@@ -194,15 +200,14 @@ def watch_again(verdicts: Verdicts, watch: Watch) -> None:
 
 def _usable(
     latency: LatencyRule, late: Column, teams: tuple[TeamRule, ...], workload: Workload, fleet: Fleet
-) -> Mask | None:
-    """Shape (offers,): those that answer soon enough, or all of a site where none does, and that quotas leave open."""
-    usable = latency.in_time(workload, fleet)
-    if usable is not None and late.refuses:
-        usable |= ~late.allowed.take(fleet.columns.offer_site)
+) -> Usable:
+    """Those that answer soon enough, or all of a site where none does, and that quotas leave open."""
+    soon = latency.in_time(workload, fleet)
+    if soon is not None and late.refuses:
+        soon |= ~late.allowed.take(fleet.columns.offer_site)
+    usable = Usable(soon, soon)
     for rule in teams:
-        within = rule.offers(workload, fleet)
-        if within is not None:
-            usable = within if usable is None else usable & within
+        usable = usable.within(rule.offers(workload, fleet), rule.ever_offers(workload, fleet))
     return usable
 
 

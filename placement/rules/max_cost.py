@@ -2,7 +2,8 @@
 
 With `spread: site` every site is held to its share, so that the sum is below the ceiling whichever sites are chosen.
 Where the copies have no room now, the price is that of the place if nothing stood there: what is too dear would not fit
-if it waited. Where they would never have room there is nothing to price, and the rules on room have said so.
+if it waited. Where there is room now, its price alone counts: that something cheaper at the same place may come free is
+not waited for. Where they would never have room there is nothing to price, and the rules on room have said so.
 """
 
 import numpy as np

@@ -4,7 +4,8 @@ The month is the calendar's (UTC). Work is counted to the end of the month, or f
 `timeout`. The budget of a team above holds for all below it together. Where a place has no room or no known price,
 there is nothing to count, and other rules have said so.
 
-What a month with nothing in it could not pay is no matter of waiting; the rest may wait for the next month.
+What a month with nothing in it could not pay, at any place that no lasting rule refuses, is no matter of waiting; the
+rest may wait for the next month.
 """
 
 import numpy as np
@@ -15,6 +16,7 @@ from placement.packing import Packing
 from placement.quota.accounts import Account, committed, month_end, month_of, spent, up
 from placement.quota.tree import Tree
 from placement.rules.rule import Column, Findings, Plain
+from placement.rules.team import enough
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload
 
@@ -27,6 +29,7 @@ class TeamBudget(Plain):
     def __init__(self, tree: Tree, packing: Packing, total: Numbers, now: int) -> None:
         """`total`, shape (sites,): what each place would cost, micros per hour."""
         self._tree, self._packing, self._total, self._now = tree, packing, total, now
+        self._could_pay: Mask = np.ones(len(total), dtype=np.bool_)
         self.kind = Kind.QUOTA
         self._projected: dict[str, Numbers] = {}
 
@@ -39,6 +42,7 @@ class TeamBudget(Plain):
         allowed = np.ones(len(fleet.columns), dtype=np.bool_)
         self.kind = Kind.QUOTA
         self._projected = {}
+        self._could_pay = np.ones(len(fleet.columns), dtype=np.bool_)
         adds = None
         for node in self._tree.path(workload.team):
             team = self._tree.teams.get(node)
@@ -47,10 +51,16 @@ class TeamBudget(Plain):
             adds = self._adds(workload) if adds is None else adds
             self._projected[node] = adds + self._owed(fleet, node)
             good = self._projected[node] <= team.budget_micros_per_month
-            if not (adds <= team.budget_micros_per_month).any():
-                self.kind = Kind.PRICE
             allowed &= good | ~self._packing.priceable
+            self._could_pay &= adds <= team.budget_micros_per_month
         return allowed
+
+    def settle(self, workload: Workload, fleet: Fleet, open_to: Mask) -> Mask:
+        """As `TeamRule.settle`."""
+        left: Mask = self._could_pay & open_to
+        if not enough(left if open_to.any() else self._could_pay & self._packing.priceable, workload):
+            self.kind = Kind.PRICE
+        return left
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The budget and what the month would come to, of the lowest team that would go over."""

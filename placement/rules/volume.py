@@ -46,7 +46,10 @@ class Volume(Plain):
 
 
 class VolumeFree(Plain):
-    """Bytes per day against what is left of the link. Where the whole of it is too little, `volume` has said so."""
+    """Bytes per day against what is left of the link. Where the whole of it is too little, `volume` has said so.
+
+    What sends nothing needs nothing that is left, even of a link that carries too much already.
+    """
 
     name = "volume-free"
     kind = Kind.CAPACITY
@@ -61,7 +64,7 @@ class VolumeFree(Plain):
         columns = fleet.columns
         needed = _needed(workload, columns)
         fits = needed <= columns.uplink - columns.uplink_used
-        allowed: Mask = fits | (columns.uplink == 0) | ~_enough(needed, columns)
+        allowed: Mask = fits | (columns.uplink == 0) | (needed == 0) | ~_enough(needed, columns)
         return allowed
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:

@@ -1,70 +1,169 @@
 """The engine's decision against the oracle's answer, field by field."""
 
-from placement.engine import decide
-from tidegate.model.decision import Decision, Outcome
+from dataclasses import dataclass, field
 
-from . import room
-from .chance import Case
-from .judge import Answer, Judge
+from broker.core.accounting import hopes_of
+from broker.core.decide.waiting import may_wait
+from placement.audit import audit
+from placement.engine import decide
+from tests.placement.oracle import prices, victims, waiting
+from tests.placement.oracle.judge import SHAPE, TEAMS, Answer, Judge
+from tests.placement.oracle.question import Case, Question
+from tests.placement.oracle.seats import bad_seats
+from tidegate.model.decision import Decision, Kind, Outcome
+
+AUDITED = 4
+"""One case in so many is put to the auditor as well."""
+REACH = ("available", "engine", "latency", "volume")
+
+
+@dataclass
+class Compared:
+    """One case, answered twice."""
+
+    wrong: list[str]
+    """What differs, in words; empty where the two agree."""
+    kinds: set[str] = field(default_factory=set)
+    """What kind of case it was, for counting."""
 
 
 def disagreements(case: Case) -> list[str]:
-    """What differs, in words; empty where the two agree."""
+    """What differs; empty where the two agree."""
+    return compare(case).wrong
+
+
+def compare(case: Case) -> Compared:
+    """Both answers, held against each other."""
     q = case.question
-    decision = decide(q.work, case.fleet, case.law, now=q.now, revision=1, model_digest=q.digest)
-    return differences(case, decision, Judge(q).answer())
+    fleet, law = q.fleet, q.law
+    decision = decide(q.work, fleet, law, now=q.now, revision=1, model_digest=q.digest, exclude=q.exclude)
+    answer = Judge(q).answer()
+    found = Compared(differences(q, decision, answer))
+    found.kinds = _kinds(q, decision, answer)
+    if case.number % AUDITED == 0 and not q.exclude:  # the auditor is not told who was left out
+        found.wrong += [
+            f"the auditor: {finding}" for finding in audit(q.work, decision, fleet, law, model_digest=q.digest)
+        ]
+    if found.wrong:
+        return found
+    if answer.winners:
+        _rule_prices(q, decision, answer, found)
+    else:
+        _waiting(q, decision, found)
+        _victims(q, decision, found)
+    return found
 
 
-def differences(case: Case, decision: Decision, answer: Answer) -> list[str]:
+def differences(q: Question, decision: Decision, answer: Answer) -> list[str]:
     """The same for a decision and an answer."""
     found: list[str] = []
     names = decision.candidates
-    if names != tuple(sorted(case.question.sites)):
+    if names != tuple(sorted(q.sites)):
         return [f"candidates: {names}"]
     for column in decision.columns:
         for name, said in zip(names, column.allowed(len(names)), strict=True):
             expected = answer.verdicts[name].get(column.rule)
-            if expected is not None and said != expected:
+            if expected is None:
+                found.append(f"{column.rule} at {name}: the oracle knows no such rule")
+            elif said != expected:
                 found.append(f"{column.rule} at {name}: engine {said}, oracle {expected}")
+        if (kind := kind_of(column.rule)) is not column.kind and column.rule not in TEAMS:
+            found.append(f"{column.rule} is {column.kind}, not {kind}")
     known = {rule for verdict in answer.verdicts.values() for rule in verdict}
     if names and (missing := known - {column.rule for column in decision.columns}):
         found.append(f"rules that the engine does not ask: {sorted(missing)}")
     ranked = {one.site: one for one in decision.ranked}
-    if set(ranked) != set(answer.scores):
-        found.append(f"allowed: engine {sorted(ranked)}, oracle {sorted(answer.scores)}")
+    if tuple(ranked) != answer.order:
+        found.append(f"allowed, best first: engine {tuple(ranked)}, oracle {answer.order}")
     for name in set(ranked) & set(answer.scores):
-        one, score = ranked[name], answer.scores[name]
-        if one.cost != answer.costs[name]:
-            found.append(f"cost at {name}: engine {one.cost}, oracle {answer.costs[name]}")
-        if one.slots != answer.slots[name]:
-            found.append(f"slots at {name}: engine {one.slots}, oracle {answer.slots[name]}")
+        one, stand = ranked[name], answer.stands[name]
+        if one.cost != stand.cost:
+            found.append(f"cost at {name}: engine {one.cost}, oracle {stand.cost}")
+        if one.slots != stand.slots:
+            found.append(f"slots at {name}: engine {one.slots}, oracle {stand.slots}")
         said = (one.score.dispreferred, one.score.cost_micros_per_hour, one.score.fragmentation, one.score.tie)
-        if said != score:
-            found.append(f"score at {name}: engine {said}, oracle {score}")
+        if said != answer.scores[name]:
+            found.append(f"score at {name}: engine {said}, oracle {answer.scores[name]}")
+        if one.penalty_micros_per_hour != answer.penalties[name]:
+            found.append(f"penalty at {name}: engine {one.penalty_micros_per_hour}, oracle {answer.penalties[name]}")
     if (decision.outcome is Outcome.PLACED) != bool(answer.winners) or decision.sites != answer.winners:
         found.append(f"winner: engine {decision.sites}, oracle {answer.winners}")
-    if sum(answer.costs[name].total for name in answer.winners) != decision.cost.total:
-        found.append(f"cost: engine {decision.cost}, oracle {[answer.costs[name] for name in answer.winners]}")
-    return found + bad_seats(case, decision)
+    if answer.cost != decision.cost or answer.slots != decision.slots:
+        found.append(f"cost and slots: engine {decision.cost}, {decision.slots}, oracle {answer.cost}, {answer.slots}")
+    return found + _runner_up(decision, answer) + bad_seats(q, decision)
 
 
-def bad_seats(case: Case, decision: Decision) -> list[str]:
-    """Seats that the oracle would not have found free, one copy after the other."""
-    q = case.question
-    standing = list(q.standing)
-    stands = [slot for slot in decision.slots for _ in range(slot.count)]
-    if len(decision.seats) != len(stands):
-        return [f"seats: {len(decision.seats)} for {len(stands)} copies"]
-    for slot, seat in zip(stands, decision.seats, strict=True):
-        offer = next(offer for offer in q.sites[slot.site].offers if offer.name == slot.offer)
-        there = [c for c in standing if (c.site, c.offer, c.unit) == (slot.site, slot.offer, seat.unit)]
-        need = next(need for need in room.needs_of(q.work.demand) if need.on_gpu == bool(seat.gpus))
-        if seat.unit >= offer.count or room.Seating(seat.gpus, seat.mig_start) not in room.seats(offer, there, need):
-            return [f"{slot.site}/{slot.offer}: {seat} is no free seat"]
-        copy = need.copy(slot.offer, room.Seating(seat.gpus, seat.mig_start))
-        standing.append(type(copy)(**{**_fields(copy), "site": slot.site, "unit": seat.unit}))
-    return []
+def kind_of(rule: str) -> Kind:
+    """What a rule is about; of quotas it depends on what is asked."""
+    if "/" in rule or rule == "products":
+        return Kind.LAW
+    if rule in REACH:
+        return Kind.REACH
+    if rule in (*SHAPE, "spread"):
+        return Kind.SHAPE
+    if rule == "max-cost":
+        return Kind.PRICE
+    return Kind.QUOTA if rule in TEAMS else Kind.CAPACITY
 
 
-def _fields(copy: object) -> dict[str, object]:
-    return {name: getattr(copy, name) for name in copy.__slots__}  # type: ignore[attr-defined]
+def _runner_up(decision: Decision, answer: Answer) -> list[str]:
+    """The best that was not chosen, and by how much money it lost to the last that was."""
+    chosen, others = answer.winners, answer.order[len(answer.winners) :]
+    expected = ("", 0)
+    if chosen and others:
+        margin = answer.stands[others[0]].cost.total - answer.stands[chosen[-1]].cost.total
+        expected = (others[0], margin)
+    said = (decision.runner_up, decision.margin_micros_per_hour)
+    return [] if said == expected else [f"runner-up and margin: engine {said}, oracle {expected}"]
+
+
+def _rule_prices(q: Question, decision: Decision, answer: Answer, found: Compared) -> None:
+    expected = prices.prices(q, answer)
+    said = {one.rule: (one.cheaper_site, one.micros_per_hour) for one in decision.rule_prices}
+    if said != expected or len(said) != len(decision.rule_prices):
+        found.wrong.append(f"what rules cost: engine {said}, oracle {expected}")
+    if expected:
+        found.kinds.add("with a rule's price")
+    if any("/" in rule for rule in expected):
+        found.kinds.add("with a law's price")
+
+
+def _waiting(q: Question, decision: Decision, found: Compared) -> None:
+    """Waits or is refused; and the places that are hoped for are some that the engine hopes for too."""
+    expected, said = waiting.waits(q), may_wait(q.work, decision)
+    if expected != said:
+        hoped = f"hopes: engine {hopes_of(decision, q.work)}, oracle {waiting.hopes(q)}"
+        found.wrong.append(f"waits: engine {said}, oracle {expected}; {hoped}")
+    elif said and not set(waiting.hopes(q)) <= set(hopes_of(decision, q.work)):
+        found.wrong.append(f"hopes: engine {hopes_of(decision, q.work)}, oracle {waiting.hopes(q)}")
+    found.kinds.add("waiting" if expected else "refused")
+
+
+def _victims(q: Question, decision: Decision, found: Compared) -> None:
+    """Who makes room: asked where somebody could, and something is hoped for."""
+    yielding = any(holding.right.yields for holding in q.holdings)
+    if not yielding or q.work.carries or q.exclude or (q.work.latency and q.service_times):
+        return  # the broker's core asks of another model, and leaves out nobody
+    if not waiting.hopes(q):
+        return
+    wrong, count = victims.wrong(q, decision)
+    found.wrong += wrong
+    found.kinds.add(f"with {count} victims" if count else "with nobody to displace")
+
+
+def _kinds(q: Question, decision: Decision, answer: Answer) -> set[str]:
+    found = {"placed"} if answer.winners else set()
+    for name, verdict in answer.verdicts.items():
+        found |= {f"no: {rule if '/' not in rule else 'law'}" for rule, ok in verdict.items() if not ok}
+        found |= {"left out"} if name in q.exclude else set()
+    found |= {"spread over sites"} if len(answer.winners) > 1 else set()
+    found |= {"on several offers"} if len(answer.slots) > len(answer.winners) else set()
+    found |= {"with a penalty"} if any(answer.penalties.values()) else set()
+    found |= {"from several books"} if "," in decision.price_book else set()
+    demand = q.work.demand
+    if answer.winners and any(seat.gpus for seat in decision.seats):
+        form = "share" if demand.gpu_share_milli else "instance" if demand.mig_profile else "whole"
+        found.add(f"on GPUs: {form}")
+    if answer.winners and demand.on_gpu and not any(seat.gpus for seat in decision.seats):
+        found.add("fallen back on CPUs")
+    return found

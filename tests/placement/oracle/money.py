@@ -93,7 +93,7 @@ class Money:
         """By cause, and whether every unit that is bought has a listed price."""
         gang = work.training is not None
         compute = idle = lost = absent = stalled = 0
-        known = bool(self.books)
+        known = True
         for part in parts:
             owned = part.offer.pricing is Pricing.OWNED
             price = self.hourly(part.offer, site.region)

@@ -99,7 +99,7 @@ def _overlap(offer: Offer, one: MigProfile, at: int, other: MigProfile, start: i
     return (at < start + other.size and start < at + one.size) or all(exclusive)
 
 
-def _free_for(offer: Offer, copies: list[Copy], gpu: int, need: Need) -> list[int]:
+def free_for(offer: Offer, copies: list[Copy], gpu: int, need: Need) -> list[int]:
     """Where on a GPU a share (0) or an instance could begin."""
     there = [copy for copy in copies if gpu in copy.gpus]
     if any(copy.resources.gpus for copy in there):
@@ -135,7 +135,7 @@ def seats(offer: Offer, copies: list[Copy], need: Need) -> list[Seating]:
     if need.gpus:
         return [Seating(gpus) for gpus in combinations(whole_gpus(offer, copies), need.gpus)]
     if need.on_gpu:
-        return [Seating((g,), s) for g in range(offer.resources.gpus) for s in _free_for(offer, copies, g, need)]
+        return [Seating((g,), s) for g in range(offer.resources.gpus) for s in free_for(offer, copies, g, need)]
     return [Seating()]
 
 
@@ -144,6 +144,15 @@ def left(offer: Offer, copies: list[Copy]) -> tuple[int, int]:
     r = offer.resources
     cpus = r.cpus_milli - sum(copy.resources.cpus_milli for copy in copies)
     return cpus, r.memory_bytes - sum(copy.resources.memory_bytes for copy in copies)
+
+
+def memory_left(offer: Offer, copies: list[Copy], gpu: int) -> int:
+    """Bytes of one GPU that shares could have; none of one that somebody has whole."""
+    there = [copy for copy in copies if gpu in copy.gpus]
+    if any(copy.resources.gpus for copy in there):
+        return 0
+    taken = sum(copy.resources.gpu_memory_bytes for copy in there if copy.gpu_share_milli)
+    return offer.resources.gpu_memory_bytes - taken
 
 
 def most(offer: Offer, copies: list[Copy], need: Need) -> int:
@@ -163,13 +172,15 @@ def most(offer: Offer, copies: list[Copy], need: Need) -> int:
 
 
 def _most_on(offer: Offer, copies: list[Copy], gpu: int, need: Need, after: Seating) -> int:
-    """On one GPU, later seats after earlier ones, so that no set of seats is tried twice."""
+    """On one GPU, later seats after earlier ones, so that no set of seats is tried twice; shares are all alike."""
+    if need.share:
+        free = 1000 - sum(copy.gpu_share_milli for copy in copies if gpu in copy.gpus)
+        often = [free // need.share]
+        often += [memory_left(offer, copies, gpu) // need.gpu_memory] if need.gpu_memory else []
+        return max(min(often), 0) if free_for(offer, copies, gpu, need) else 0
     best = 0
-    for start in _free_for(offer, copies, gpu, need):
+    for start in free_for(offer, copies, gpu, need):
         seat = Seating((gpu,), start)
-        if seat < after and need.profile:
-            continue
-        best = max(best, 1 + _most_on(offer, [*copies, need.copy(offer.name, seat)], gpu, need, seat))
-        if need.share:
-            break
+        if seat >= after:
+            best = max(best, 1 + _most_on(offer, [*copies, need.copy(offer.name, seat)], gpu, need, seat))
     return best

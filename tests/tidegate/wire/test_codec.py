@@ -11,7 +11,7 @@ from tidegate.model.assignment import Phase, Status
 from tidegate.model.decision import Decision, MonthlyRange
 from tidegate.model.errors import Refused
 from tidegate.model.event import Event, SiteLost, WorkloadSubmitted
-from tidegate.model.money import PriceBook
+from tidegate.model.money import PriceBook, Team
 from tidegate.model.quantity import Resources
 from tidegate.model.session import AgentSays, BrokerSays
 from tidegate.model.workload import Data, Demand, Workload, WorkloadKind
@@ -112,6 +112,13 @@ def test_equal_nouns_have_equal_bytes():
     assert codec.encode(workload) == codec.encode(turned)
     assert codec.encode_event(WorkloadSubmitted(1, workload)) == codec.encode_event(WorkloadSubmitted(1, turned))
     assert codec.encode_event(SiteLost(1, "a")) != codec.encode_event(SiteLost(1, "b"))
+
+
+def test_what_is_named_comes_in_the_order_of_names_in_every_process():
+    """A map on the wire has the order of its hashes, and the state keeps the order in which it hears of things."""
+    names = [f"label-{number}" for number in range(40)]
+    team = codec.decode(Team, codec.encode(Team("a", labels=dict.fromkeys(reversed(names), "x"))))
+    assert list(team.labels) == sorted(names)
 
 
 def test_a_price_book_of_before_reads_as_it_did():
