@@ -4,20 +4,25 @@ Pure, for the replay of a log. Where the two differ, `differences` names the inp
 prices, the fleet, the links, what is held, the teams; or the engine, where all of these are the same and the choice is
 not. The log is the same log, so an input that differs was folded or read otherwise than it was then.
 
+Who makes room is chosen again too: the first of them is displaced before the decision is recorded, so `Again` hears of
+every event before the fold takes it in, and asks at the moment at which the broker did. Of what found no room it asks
+as well whether anybody would have made some, where the broker asked: when a workload was decided first.
+
 Limits: `MOST` differences of one decision, texts of `LONGEST` characters.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
+from broker.core.decide.making_room import make_room, with_victims
 from broker.core.decide.placing import place
 from broker.core.decide.waiting import may_wait
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from tidegate.model.assignment import Phase
-from tidegate.model.decision import Decision, Kind, Miss, Outcome, RuleColumn
+from tidegate.model.decision import Decision, Kind, Miss, Outcome, RuleColumn, Victim
 from tidegate.model.errors import TidegateError
-from tidegate.model.event import WorkloadDecided, WorkloadQueued
+from tidegate.model.event import Event, WorkloadDecided, WorkloadDisplaced, WorkloadQueued
 from tidegate.wire.codec import encode
 
 MOST = 20
@@ -49,32 +54,60 @@ class Divergence:
     again: str
 
 
-def again(state: State, event: WorkloadDecided | WorkloadQueued) -> tuple[Divergence, ...]:
-    """What differs when a recorded decision, to wait included, is made again; empty where every byte is the same.
-
-    The state stands right before the decision. What the same turn recorded between the revision and here (the
-    submission itself, a predecessor that was cancelled to make room) is what the decision was made to follow.
+class Again:
+    """Decides again what a log records, in its order. Give it every event that is to be decided again, and each one
+    that displaces, before the fold takes it in.
     """
-    record = state.workloads[event.workload_id]
-    decision = event.decision
+
+    def __init__(self) -> None:
+        self._chosen: dict[str, tuple[Victim, ...]] = {}
+        """By the workload that room is made for, who would make it, until its decision comes."""
+
+    def before(self, state: State, event: Event) -> tuple[Divergence, ...]:
+        """What differs, when the recorded decision (to wait included) is made again; empty for every other event.
+
+        The state stands right before the event. What the same turn recorded between the revision and here (the
+        submission itself, a predecessor that was cancelled to make room) is what the decision was made to follow.
+        """
+        if isinstance(event, WorkloadDisplaced) and event.by not in self._chosen:
+            self._chosen[event.by] = _makes_room(state, state.workloads[event.by], event.at)
+        if not isinstance(event, WorkloadDecided | WorkloadQueued):
+            return ()
+        record, decision = state.workloads[event.workload_id], event.decision
+        chosen = self._chosen.pop(record.id, None)
+        if chosen is None:
+            first = record.decision is None and decision.outcome is not Outcome.PLACED and not event.among
+            chosen = _makes_room(state, record, decision.decided_at) if first else ()
+        try:
+            made = place(
+                state,
+                record.workload,
+                record.model,
+                decision.decided_at,
+                revision=decision.revision,
+                without=record.id if isinstance(event, WorkloadDecided) and event.stop_first else "",
+                among=event.among,
+            )
+        except TidegateError as error:
+            return (Divergence(ENGINE, "answer", decision.outcome.value, str(error)[:LONGEST]),)
+        if isinstance(event, WorkloadQueued) and _waits(record, made, event):
+            made = replace(made, outcome=Outcome.WAITING)
+        made = with_victims(made, chosen)
+        if encode(made) == encode(decision):
+            return ()
+        return differences(decision, made)
+
+
+def _makes_room(state: State, record: WorkloadRecord, at: int) -> tuple[Victim, ...]:
+    """Who would, were the workload to find none; nobody where the auditor does not pass them."""
     try:
-        made = place(
-            state,
-            record.workload,
-            record.model,
-            decision.decided_at,
-            revision=decision.revision,
-            without=record.id if isinstance(event, WorkloadDecided) and event.stop_first else "",
-            among=event.among,
-        )
-    except TidegateError as error:
-        return (Divergence(ENGINE, "answer", decision.outcome.value, str(error)[:LONGEST]),)
-    if isinstance(event, WorkloadQueued) and _waits(record, made, event):
-        made = replace(made, outcome=Outcome.WAITING)
-    made = replace(made, victims=decision.victims)  # who made room is the reclaim's choice, recorded with the decision
-    if encode(made) == encode(decision):
+        refused = place(state, record.workload, record.model, at, audited=False, advise=False)
+        if refused.outcome is Outcome.PLACED:
+            return ()
+        found = make_room(state, record.workload, record.model, at, refused)
+    except TidegateError:
         return ()
-    return differences(decision, made)
+    return found.victims if found else ()
 
 
 def _waits(record: WorkloadRecord, made: Decision, event: WorkloadQueued) -> bool:

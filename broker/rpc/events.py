@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from broker.core.again import ENGINE, Divergence, again
+from broker.core.again import ENGINE, Again, Divergence
 from broker.core.state import State
 from broker.core.story import touches
 from broker.core.verify import standing, verify
@@ -12,7 +12,7 @@ from broker.log.record import Row
 from broker.runtime.bells import Bells
 from broker.runtime.history import CURRENT, rows_after, to_recorded
 from broker.runtime.loop import Loop
-from tidegate.model.event import Recorded, WorkloadDecided, WorkloadQueued
+from tidegate.model.event import Recorded, WorkloadDecided, WorkloadDisplaced, WorkloadQueued
 from tidegate.v1 import events_pb2 as wire
 from tidegate.v1.events_pb2_grpc import EventsServicer
 from tidegate.wire.codec import to_message
@@ -56,15 +56,16 @@ class Events(EventsServicer):
 
     async def Replay(self, request: Any, context: Any) -> Any:
         """Folds the log from its first row into a state of its own, and decides again at each decision, to wait too."""
-        state = State()
+        state, again = State(), Again()
         answer = wire.ReplayResponse()
         head = self._log.head
         async for row in rows_after(self._log, 0, request.to_offset or head.offset):
             recorded = to_recorded(row)
             event = recorded.event
-            if isinstance(event, WorkloadDecided | WorkloadQueued) and row.offset >= request.from_offset:
+            asked = row.offset >= request.from_offset
+            found = again.before(state, event) if asked or isinstance(event, WorkloadDisplaced) else ()
+            if isinstance(event, WorkloadDecided | WorkloadQueued) and asked:
                 answer.decisions += 1
-                found = again(state, event)
                 answer.equal += not found
                 if found:
                     answer.different.append(row.offset)

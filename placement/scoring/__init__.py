@@ -1,6 +1,7 @@
 """Scoring: what is better among places that every rule allows. Lower wins, fields compare top to bottom.
 
-1. `displaced`: work that would have to move. The engine moves nothing, so it is 0.
+1. `displaced`: work that would be lost, in GPU-seconds. The engine displaces nothing, so it is 0; where others make
+   room, the broker decides again without them and enters what they lose, which is the same at every candidate.
 2. `dispreferred` (`prefer`): the workload leans elsewhere. A leaning is not money, so it stands above money; it can
    never outbid a rule, since only allowed places are scored.
 3. `cost_micros_per_hour` (`cost`): compute, egress, uplift, the idle share, expected spot loss and

@@ -9,7 +9,7 @@ every refusal's list (8).
 from collections import Counter
 
 from broker.core import freeze
-from broker.core.again import again
+from broker.core.again import Again
 from broker.core.invariants import violations
 from broker.core.state import State
 from broker.log.record import Head, first_damage
@@ -20,7 +20,7 @@ from tests.simulation.broker import BrokerMachine
 from tests.simulation.people import History
 from tidegate.model.assignment import Phase
 from tidegate.model.decision import Outcome
-from tidegate.model.event import WorkloadDecided
+from tidegate.model.event import Event, WorkloadDecided, WorkloadQueued
 from tidegate.model.workload import WorkloadKind
 
 MOST_KEPT = 20
@@ -70,21 +70,23 @@ def replayed(machine: BrokerMachine, live: State, findings: Findings) -> None:
     damage = first_damage(Head(), machine.log.rows)
     if damage is not None:
         findings.add(f"the log is damaged at {damage.offset}: {damage.because}")
-    fold = State()
+    fold, again = State(), Again()
     for row in machine.log.rows:
         recorded = to_recorded(row)
-        if isinstance(recorded.event, WorkloadDecided):
-            _decide_again(fold, recorded.event, findings)
+        _decide_again(fold, recorded.event, again, findings)
         fold.apply(recorded)
     if freeze.freeze(fold) != freeze.freeze(live):
         findings.add("6: the fold of the log is not the live state")
 
 
-def _decide_again(state: State, event: WorkloadDecided, findings: Findings) -> None:
-    decision = event.decision
-    for divergence in again(state, event):
-        findings.add(f"6: {event.workload_id} would be decided otherwise at {decision.revision}: {divergence}")
-    if decision.outcome is Outcome.REFUSED:
+def _decide_again(state: State, event: Event, again: Again, findings: Findings) -> None:
+    """A decision, to wait included, with those who make room for it."""
+    for divergence in again.before(state, event):
+        assert isinstance(event, WorkloadDecided | WorkloadQueued)
+        revision = event.decision.revision
+        findings.add(f"6: {event.workload_id} would be decided otherwise at {revision}: {divergence}")
+    if isinstance(event, WorkloadDecided | WorkloadQueued) and event.decision.outcome is not Outcome.PLACED:
+        decision = event.decision
         refused = {miss.site for miss in decision.misses}
         if refused != set(decision.candidates):
             findings.add(f"8: {event.workload_id} was refused without a miss for {set(decision.candidates) - refused}")

@@ -204,6 +204,7 @@ class Score:
     """How good a candidate is. Lower wins; fields compare top to bottom; the last one makes the order total."""
 
     displaced: int = 0
+    """Work that is done again by those who make room, in GPU-seconds; the same for each candidate of a decision."""
     dispreferred: int = 0
     """1 where the workload's `prefer` names other places."""
     cost_micros_per_hour: int = 0

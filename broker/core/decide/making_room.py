@@ -11,6 +11,8 @@ among a status's metrics), at most one interval of `checkpointEvery`, else since
 Limits: 8 places in a turn; of each, what `reclaim` says.
 """
 
+from dataclasses import replace
+
 from broker.core.accounting import hopes_of
 from broker.core.decide.placing import Disagreement, Watch, bound, place, unwatched, vacated
 from broker.core.records import WorkloadRecord
@@ -22,12 +24,12 @@ from placement.quota.ledger import Right
 from placement.quota.reclaim import Candidate, choose, preference
 from placement.quota.tree import NOBODY
 from tidegate.model.decision import Decision, Outcome, Victim
+from tidegate.model.packed import pack_numbers
 from tidegate.model.registry import ModelVersion
 from tidegate.model.workload import Workload
 
 PLACES = 8
 DIGITS = 15
-Found = tuple[Decision, tuple[Victim, ...]]
 
 
 def make_room(
@@ -37,8 +39,8 @@ def make_room(
     at: int,
     refused: Decision,
     watch: Watch = unwatched,
-) -> Found | None:
-    """The decision with the victims gone, and the victims; None where nothing that may be displaced would help."""
+) -> Decision | None:
+    """The decision with the victims gone, in which they stand; None where nothing that may be displaced would help."""
     places = hopes_of(refused, workload)
     if not places or not any(stake.right.yields for stake in state.fleet.ledger.stakes.values()):
         return None
@@ -87,7 +89,7 @@ def _proved(
     at: int,
     chosen: tuple[Candidate, ...],
     watch: Watch,
-) -> Found | None:
+) -> Decision | None:
     """Decided over the whole fleet with exactly these gone; those without whom it is placed as well stay."""
     victims = list(chosen)
     decision = _without(state, workload, model, at, victims, watch)
@@ -101,7 +103,20 @@ def _proved(
     findings = audit_victims.audit(bound(workload, model), told, state.fleet, state.law)
     if findings:
         raise Disagreement(f"the auditor does not pass these victims: {'; '.join(findings)}", field=workload.name)
-    return decision, told
+    return with_victims(decision, told)
+
+
+def with_victims(decision: Decision, victims: tuple[Victim, ...]) -> Decision:
+    """A decision that was made with these gone. Each of its candidates displaces all of them.
+
+    Since no smaller part of them would do anywhere, the work that is lost is the same wherever it goes: it is told in
+    every score, and ranks nothing.
+    """
+    ranking, lost = decision.ranking, sum(one.lost_gpu_seconds for one in victims)
+    if ranking is not None and lost:
+        displaced = pack_numbers([lost] * ranking.count(len(decision.candidates)))
+        ranking = replace(ranking, scores=(displaced, *ranking.scores[1:]))
+    return replace(decision, victims=victims, ranking=ranking)
 
 
 def _without(

@@ -15,7 +15,7 @@ Limits: `ASKS` decisions in a turn; what is left goes on with the next turn. The
 from dataclasses import replace
 
 from broker.core.accounting import hopes_of
-from broker.core.decide.making_room import Found, make_room
+from broker.core.decide.making_room import make_room
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place, unwatched
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
@@ -58,8 +58,8 @@ def _keeper(state: State) -> WorkloadRecord | None:
 
 def ask(
     state: State, workload: Workload, model: ModelVersion | None, at: int, watch: Watch = unwatched
-) -> tuple[Decision, Found | None, tuple[str, ...], str]:
-    """A decision; with victims where it needs them; the places that it was kept to, and why."""
+) -> tuple[Decision, Decision | None, tuple[str, ...], str]:
+    """A decision; another with victims where it needs them; the places that it was kept to, and why."""
     open_to, because = among(state, workload)
     decision = place(state, workload, model, at, watch, among=open_to)
     found = None
@@ -72,7 +72,7 @@ def record(
     state: State,
     workload_id: str,
     decision: Decision,
-    found: Found | None,
+    found: Decision | None,
     kept: tuple[tuple[str, ...], str],
     at: int,
     because: str = "",
@@ -81,12 +81,11 @@ def record(
     one = state.workloads[workload_id]
     open_to, why_kept = kept
     if found is not None:
-        decision, victims = found
-        decision = replace(decision, victims=victims)
-        for victim in victims:
+        decision = found
+        for victim in decision.victims:
             yield WorkloadDisplaced(at, victim.workload_id, workload_id, victim)
         yield WorkloadDecided(at, workload_id, decision, because)
-        for victim in victims:
+        for victim in decision.victims:
             yield from _elsewhere(state, victim.workload_id, workload_id, at)
     elif decision.outcome is Outcome.REFUSED and may_wait(one.workload, decision, bool(why_kept)):
         decision = replace(decision, outcome=Outcome.WAITING)

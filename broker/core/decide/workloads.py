@@ -14,7 +14,6 @@ from dataclasses import replace
 from broker.core.commands import CancelWorkload, SubmitWorkload
 from broker.core.decide.bounds import GANG, check_bounds
 from broker.core.decide.keys import MOST_OF_ANYTHING, check_because, check_name, earlier, reused
-from broker.core.decide.making_room import Found
 from broker.core.decide.models import resolve
 from broker.core.decide.placing import Deciding, Watch, place, unwatched
 from broker.core.decide.waiting import ask, may_wait, record
@@ -67,7 +66,7 @@ def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) ->
     old = _in_the_way(state, workload)
     decision, _, found, (_, why_kept) = _decided(state, workload, _model(state, workload), at, watch, old)
     if found is not None:
-        return replace(found[0], victims=found[1])
+        return found
     waits = decision.outcome is Outcome.REFUSED and may_wait(workload, decision, bool(why_kept))
     return replace(decision, outcome=Outcome.WAITING) if waits else decision
 
@@ -149,7 +148,7 @@ def _same(old: WorkloadRecord, workload: Workload, model: ModelVersion | None) -
 
 def _decided(
     state: State, workload: Workload, model: ModelVersion | None, at: int, watch: Watch, old: WorkloadRecord | None
-) -> tuple[Decision, bool, Found | None, tuple[tuple[str, ...], str]]:
+) -> tuple[Decision, bool, Decision | None, tuple[tuple[str, ...], str]]:
     """The decision, whether it needs the room of the one it supersedes, whom it displaces, and where it was kept to."""
     beside, found, open_to, why_kept = ask(state, workload, model, at, watch)
     if old is None or beside.outcome is Outcome.PLACED:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.core.again import ENGINE, FLEET, HELD, LAW, LINKS, MOST, PRICES, again, differences
+from broker.core.again import ENGINE, FLEET, HELD, LAW, LINKS, MOST, PRICES, Again, differences
 from broker.core.commands import ApplyDeclarations, CancelWorkload, RecordLinks, ReportStatuses, SubmitWorkload
 from broker.core.decide.waiting import NOWHERE, PATIENCE
 from broker.core.state import State
@@ -19,7 +19,16 @@ from tests.support.builders import GIB, book, cloud, job, press, rack, service, 
 from tests.support.playbook import Playbook
 from tidegate.model.assignment import Phase, Status
 from tidegate.model.errors import Refused
-from tidegate.model.event import PolicyApplied, PriceBookApplied, Recorded, SiteApplied, WorkloadDecided, WorkloadQueued
+from tidegate.model.event import (
+    PolicyApplied,
+    PriceBookApplied,
+    Recorded,
+    SiteApplied,
+    TeamApplied,
+    WorkloadDecided,
+    WorkloadDisplaced,
+    WorkloadQueued,
+)
 from tidegate.model.money import Price
 from tidegate.model.session import Probed
 from tidegate.model.workload import Priority, Wait
@@ -38,11 +47,11 @@ def history() -> Playbook:
 
 def replayed(play: Playbook, *instead: Recorded) -> dict[str, tuple[str, ...]]:
     """By workload name, the inputs that differ, with some events of the log replaced."""
-    state, found, other = State(), {}, {recorded.offset: recorded for recorded in instead}
+    state, found, again, other = State(), {}, Again(), {recorded.offset: recorded for recorded in instead}
     for recorded in play.recorded:
         recorded = other.get(recorded.offset, recorded)
+        told = again.before(state, recorded.event)
         if isinstance(recorded.event, WorkloadDecided | WorkloadQueued):
-            told = again(state, recorded.event)
             found.setdefault(state.workloads[recorded.event.workload_id].workload.name, ())
             found[state.workloads[recorded.event.workload_id].workload.name] += tuple(one.input for one in told)
         state.apply(recorded)
@@ -75,6 +84,44 @@ def test_waiting_is_decided_again_as_well() -> None:
     third = replace(cloud_.event.site.offers[0], count=3)
     larger = replace(cloud_, event=replace(cloud_.event, site=cloud(offers=(third,))))
     assert replayed(play, larger)["late"], "with a third node it would not have waited"
+
+
+def reclaimed() -> Playbook:
+    """One of two that borrow makes room: the one that has lost less."""
+    play = eight_gpus(guaranteed("a", 4), guaranteed("b", 0))
+    for name, at in (("long", 3_000), ("short", 60_000)):
+        play.ask(SubmitWorkload(at, train(name, team="b")))
+        play.ask(said(play, name, Phase.RUNNING, at))
+    play.ask(SubmitWorkload(120_000, train("claim", team="a")))
+    return play
+
+
+def test_who_makes_room_is_chosen_again() -> None:
+    play = reclaimed()
+    (moved,) = [r.event for r in play.recorded if isinstance(r.event, WorkloadDisplaced)]
+    assert moved.victim.name == "short"
+    assert replayed(play) == {"long": (), "short": (), "claim": ()}
+    decided = next(r for r in play.recorded if isinstance(r.event, WorkloadDecided) and r.event.decision.victims)
+    assert {one.score.displaced for one in decided.event.decision.ranked} == {moved.victim.lost_gpu_seconds}
+
+
+def test_a_victim_that_would_not_be_chosen_now_is_named() -> None:
+    play = reclaimed()
+    decided = next(r for r in play.recorded if isinstance(r.event, WorkloadDecided) and r.event.decision.victims)
+    (victim,) = decided.event.decision.victims
+    longer = replace(victim, workload_id=play.state.find("long").id, name="long")
+    other = replace(decided, event=replace(decided.event, decision=replace(decided.event.decision, victims=(longer,))))
+    assert replayed(play, other)["claim"] == (ENGINE,)
+
+
+def test_what_waited_although_others_would_make_room_is_named() -> None:
+    """The log says that it waited; the same question finds somebody to displace."""
+    play = eight_gpus(guaranteed("b", 0))
+    play.ask(SubmitWorkload(3, train("borrowed", team="b", workers=2)))
+    play.ask(SubmitWorkload(4, train("claim", team="a")))
+    assert replayed(play)["claim"] == ()
+    (team,) = [r for r in play.recorded if isinstance(r.event, TeamApplied)]
+    assert ENGINE in replayed(play, replace(team, event=TeamApplied(1, guaranteed("a", 4))))["claim"]
 
 
 def test_the_ranking_that_a_submission_changes_is_not_the_one_that_it_was_seated_by() -> None:

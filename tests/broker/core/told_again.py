@@ -23,11 +23,13 @@ from broker.core.commands import (
 )
 from broker.core.freeze import freeze
 from tests.placement.oracle.chance import case
+from tests.placement.oracle.question import Case
 from tests.support.builders import model
 from tests.support.playbook import Playbook
 from tidegate.model.assignment import Phase, Status
 from tidegate.model.errors import Refused
 from tidegate.model.event import WorkloadDecided
+from tidegate.model.money import PriceBook
 from tidegate.model.session import Hello, Probed
 from tidegate.model.sketch import sketch_of
 from tidegate.wire.codec import encode, encode_event
@@ -60,7 +62,7 @@ def conversation(seed: int) -> Playbook:
         )
         command = dice.choice(
             (
-                ApplyDeclarations(at, (*one.law.policies[:1], *one.law.teams, *one.law.books[:1])),
+                ApplyDeclarations(at, (*one.law.policies[:1], *one.law.teams, *books(dice, number, one, at))),
                 SubmitWorkload(at, work, key=f"k{number}"),
                 SubmitWorkload(at, work),
                 SubmitWorkload(at, work),
@@ -78,6 +80,16 @@ def conversation(seed: int) -> Playbook:
         except Refused:
             continue
     return play
+
+
+def books(dice: random.Random, number: int, one: Case, at: int) -> tuple[PriceBook, ...]:
+    """Of several names, from some moment on, which may be past or to come."""
+    return tuple(
+        replace(
+            book, name=f"b{number % 3}", version=number + 1, effective_from=max(at + dice.randint(-60_000, 60_000), 0)
+        )
+        for book in one.law.books[:1]
+    )
 
 
 def main() -> None:
