@@ -58,6 +58,8 @@ class Fleet:
         self.ledger = Ledger()
         """The holdings by team, for the rules on quotas. Follows them; not to be changed by others."""
         self._columns: Columns | None = None
+        self._whole: Fleet | None = None
+        """The fleet that this is one site of (`only`)."""
 
     # What is known, as nouns.
 
@@ -99,6 +101,20 @@ class Fleet:
             for site, bytes_per_day in self._uplinks.items():
                 self._columns.put_uplink(site, bytes_per_day)
         return self._columns
+
+    @property
+    def capacity(self) -> Mapping[str, int]:
+        """Everything that is declared or observed, by the names of `placement.quota.amounts`; the whole fleet's."""
+        return (self._whole or self).columns.capacity
+
+    @property
+    def homes(self) -> tuple[Site, ...]:
+        """The sites where the broker's stores stand; found once for a fleet's declarations."""
+        columns = (self._whole or self).columns
+        found: tuple[Site, ...] = columns.kept("homes", lambda: tuple(site for site in columns.sites if site.home))
+        if self._whole is None or not any(site.name in self._sites for site in found):
+            return found
+        return tuple(self._sites[site.name].site if site.name in self._sites else site for site in found)
 
     # What changes it.
 
@@ -219,9 +235,11 @@ class Fleet:
     def only(self, site: Site) -> "Fleet":
         """A fleet of this one site, with the facts and holdings that this fleet has of the site of that name.
 
-        For asking what would be if the site were declared so; the other sites' regions are not known in it.
+        For asking what would be if the site were declared so; of the other sites it knows what they have in sum, and
+        where the stores stand.
         """
         fleet = Fleet(self.policy)
+        fleet._whole = self
         known = self._sites.get(site.name, SiteFacts(site))
         fleet._sites[site.name] = replace(known, site=site)
         fleet._links = {(origin, name): seen for (origin, name), seen in self._links.items() if name == site.name}

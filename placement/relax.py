@@ -8,6 +8,10 @@ be broken, a site to move or a link to come back. Every proposal is *tried*: the
 Work that is spread over sites gives way in their number, or stands at one after all. What a placed workload would have
 to give way in to be cheaper is asked apart (`cheaper`), since nobody waits for it.
 
+Once a site fits, what the other changes made needless is taken back, and what went too far beside them goes no further
+than it must. Not found are: smaller copies where each amount could be had but not all on one unit, copies so small that
+more of them go on one, and what would help against a price that nobody knows.
+
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
 are kept, fewest changes first, then cheapest. A site costs about a millisecond to try. It is longer than other files
 because it has one short function for each thing that a workload can give way in.
@@ -23,28 +27,19 @@ from placement.columns import Mask, Numbers
 from placement.compiled import Legal
 from placement.explain import record
 from placement.fleet import Fleet
+from placement.giving_way import GIVE_WAY, QUOTAS, Trial, satisfy, with_change, without
 from placement.packing import Packing
 from placement.rules.law import LawRule, lawful_offers
 from placement.rules.rule import Column, Rule
 from placement.scoring.cost import costs
 from placement.verdicts import Question, Verdicts, judge, legal_of
-from tidegate.model.decision import Change, Cost, Miss, Relaxation, RulePrice
+from tidegate.model.decision import Change, Cost, Relaxation, RulePrice
 from tidegate.model.policy import Operator
-from tidegate.model.site import Site
-from tidegate.model.workload import Gang, Spread, Workload
+from tidegate.model.workload import Spread, Workload
 
 MOST_TRIED = 12
 MOST_ROUNDS = 4
 MOST_PROPOSED = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A workload and a site as they would be, and what was changed to get there."""
-
-    workload: Workload
-    site: Site
-    changes: tuple[Change, ...] = ()
 
 
 def relaxations(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
@@ -80,7 +75,7 @@ def _hopeless(verdicts: Verdicts) -> Mask:
     """Shape (sites,): True where a rule refuses that no change of the workload or of an agreement can satisfy."""
     found = np.zeros(verdicts.legal.sites, dtype=np.bool_)
     for column in verdicts.own:
-        if column.refuses and column.rule.name not in GIVE_WAY:
+        if column.refuses and column.rule.name not in GIVE_WAY and column.rule.name not in QUOTAS:
             found |= ~column.allowed
     return found
 
@@ -95,23 +90,68 @@ def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Re
     """Change one thing after another until the site fits; None where that does not succeed."""
     site = fleet.columns.sites[row]
     trial, alone = Trial(workload, site), fleet.only(site)
+
+    def ask(trial: Trial) -> Verdicts:
+        return judge(trial.workload, alone, question, legal=_legal(trial, alone, fleet, question, row))
+
     for _ in range(MOST_ROUNDS):
-        verdicts = judge(trial.workload, alone, question, legal=_legal(trial, alone, fleet, question, row))
-        refusing = [column for column in verdicts.columns if column.rule.enforced and column.refuses]
-        if not refusing:
+        verdicts = ask(trial)
+        if not _refusing(verdicts):
+            trial, verdicts = _least(trial, verdicts, ask, workload, alone)
             return Relaxation(trial.changes, trial.site.name, verdicts.costs.of(0).total)
-        changed = trial
-        for column in refusing:
-            if isinstance(column.rule, LawRule):
-                after = _satisfy_law(column.rule, changed, alone)
-            else:
-                (miss,) = record(column, trial.workload, alone).misses(alone.columns.names)
-                after = _satisfy(column.rule, miss, changed)
-            if after is None:
-                return None
-            changed = after
+        changed = _changed(trial, verdicts, alone)
+        if changed is None:
+            return None
         trial = changed
     return None
+
+
+def _refusing(verdicts: Verdicts) -> list[Column]:
+    return [column for column in verdicts.columns if column.rule.enforced and column.refuses]
+
+
+def _changed(trial: Trial, verdicts: Verdicts, alone: Fleet) -> Trial | None:
+    """Changed for every rule that refuses it; None where one of them cannot be satisfied.
+
+    A quota that asking for less of one thing does not meet may be met by what is changed for other rules.
+    """
+    changed, unmet = trial, False
+    for column in sorted(
+        _refusing(verdicts), key=lambda column: column.rule.name == "spread"
+    ):  # after what makes fewer
+        if isinstance(column.rule, LawRule):
+            after = _satisfy_law(column.rule, changed, alone)
+        else:
+            (miss,) = record(column, trial.workload, alone).misses(alone.columns.names)
+            after = satisfy(column.rule, miss, changed, trial.workload)
+        if after is None and column.rule.name not in QUOTAS:
+            return None
+        unmet |= after is None
+        changed = after or changed
+    return None if unmet and changed is trial else changed
+
+
+def _least(
+    trial: Trial, verdicts: Verdicts, ask: Callable[[Trial], Verdicts], workload: Workload, alone: Fleet
+) -> tuple[Trial, Verdicts]:
+    """No change that the others make needless, and none that goes further than it must beside them."""
+    site = alone.columns.sites[0]
+    for _ in range(MOST_ROUNDS):
+        before = trial
+        for change in trial.changes if len(trial.changes) > 1 else ():
+            fewer = without(trial, change, workload, site)
+            found = ask(fewer)
+            nearer = _changed(fewer, found, alone) if _refusing(found) else fewer
+            others = {one for one in trial.changes if one.field != change.field}
+            if nearer is None or {one for one in nearer.changes if one.field != change.field} != others:
+                continue
+            if nearer is not fewer:
+                found = ask(nearer)
+            if not _refusing(found):
+                trial, verdicts = nearer, found
+        if set(trial.changes) == set(before.changes):
+            break
+    return trial, verdicts
 
 
 def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: int) -> Legal:
@@ -172,18 +212,12 @@ def _but_for_number(verdicts: Verdicts) -> Numbers:
     return np.flatnonzero(~refused)
 
 
-def _satisfy(rule: Rule, miss: Miss, trial: Trial) -> Trial | None:
-    """The trial changed just enough for one rule; None where nothing that may be changed would do."""
-    change = GIVE_WAY.get(rule.name)
-    return change(trial, miss) if change and not miss.found else None
-
-
 def _satisfy_law(rule: LawRule, trial: Trial, alone: Fleet) -> Trial | None:
     lacking = _lacking_agreements(rule, trial, alone)
     if lacking is not None:
         agreements = (*trial.site.agreements, *lacking)
         change = Change("site.agreements", ", ".join(trial.site.agreements), ", ".join(agreements))
-        return _with(trial, change, site=replace(trial.site, agreements=agreements))
+        return with_change(trial, change, site=replace(trial.site, agreements=agreements))
     deidentified = [
         (c, c.holds(("true",))) for c in (*rule.when, *rule.unless) if c.attribute.key == "data.deidentified"
     ]
@@ -192,12 +226,14 @@ def _satisfy_law(rule: LawRule, trial: Trial, alone: Fleet) -> Trial | None:
     if not about_identified or (trial.workload.data == data and data.attestation):
         return None
     if not trial.workload.data.deidentified:
-        trial = _with(trial, Change("data.deidentified", "false", "true"), workload=replace(trial.workload, data=data))
+        trial = with_change(
+            trial, Change("data.deidentified", "false", "true"), workload=replace(trial.workload, data=data)
+        )
     if data.attestation:
         return trial
     attested = replace(data, attestation="required")
     change = Change("data.attestation", "", "required")
-    return _with(trial, change, workload=replace(trial.workload, data=attested))
+    return with_change(trial, change, workload=replace(trial.workload, data=attested))
 
 
 def _lacking_agreements(rule: LawRule, trial: Trial, alone: Fleet) -> tuple[str, ...] | None:
@@ -222,128 +258,6 @@ def _lacking_agreements(rule: LawRule, trial: Trial, alone: Fleet) -> tuple[str,
         else:
             enough.append(tuple(dict.fromkeys(lacking)))
     return min(enough, key=len, default=()) or None
-
-
-def _with(trial: Trial, change: Change, *, workload: Workload | None = None, site: Site | None = None) -> Trial:
-    """The trial with one more change; a field that was changed before keeps its first `before`."""
-    earlier = next((one for one in trial.changes if one.field == change.field), None)
-    kept = tuple(one for one in trial.changes if one is not earlier)
-    change = replace(change, before=earlier.before) if earlier else change
-    return Trial(workload or trial.workload, site or trial.site, (*kept, change))
-
-
-# What the workload can give way in, by rule.
-
-
-def _latency(trial: Trial, miss: Miss) -> Trial | None:
-    latency = trial.workload.latency
-    assert latency is not None
-    after = -(-miss.found_number // 1000) * 1000
-    change = Change("latency.p99", _duration(latency.p99_us), _duration(after))
-    return _with(trial, change, workload=replace(trial.workload, latency=replace(latency, p99_us=after)))
-
-
-def _volume(trial: Trial, miss: Miss) -> Trial | None:
-    """Less data; what telemetry takes of the link is not the data's to give."""
-    data = trial.workload.data
-    after = data.bytes_per_day - (miss.wanted_number - miss.found_number)
-    if after <= 0:
-        return None
-    change = Change("data.bytesPerDay", _bytes(data.bytes_per_day), _bytes(after))
-    return _with(trial, change, workload=replace(trial.workload, data=replace(data, bytes_per_day=after)))
-
-
-def _amount(key: str, field: str, show: Callable[[int], str]) -> Callable[[Trial, Miss], Trial | None]:
-    """Giving way in one amount of the demand. An amount of 0 is no less of the same but something else."""
-
-    def change(trial: Trial, miss: Miss) -> Trial | None:
-        if miss.found_number <= 0:
-            return None
-        demand = trial.workload.demand
-        resources = replace(demand.resources, **{field: miss.found_number})
-        workload = replace(trial.workload, demand=replace(demand, resources=resources))
-        return _with(trial, Change(key, show(miss.wanted_number), show(miss.found_number)), workload=workload)
-
-    return change
-
-
-def _gpus_free(trial: Trial, miss: Miss) -> Trial | None:
-    """Fewer whole GPUs, or a smaller share; an instance is what it is."""
-    demand = trial.workload.demand
-    if demand.gpu_share_milli and miss.found_number > 0:
-        smaller = replace(trial.workload, demand=replace(demand, gpu_share_milli=miss.found_number))
-        before, after = f"{miss.wanted_number}m", f"{miss.found_number}m"
-        return _with(trial, Change("demand.gpuShare", before, after), workload=smaller)
-    return None if demand.mig_profile else _amount("demand.gpus", "gpus", str)(trial, miss)
-
-
-def _copies(trial: Trial, miss: Miss) -> Trial | None:
-    if miss.found_number <= 0:
-        return None
-    workload, after = trial.workload, miss.found_number
-    if workload.training:
-        changed = replace(workload, training=replace(workload.training, workers=after))
-        return _with(trial, Change("training.workers", str(workload.copies), str(after)), workload=changed)
-    assert workload.inference is not None
-    replicas = replace(workload.inference.replicas, minimum=after)
-    changed = replace(workload, inference=replace(workload.inference, replicas=replicas))
-    return _with(trial, Change("replicas.min", str(workload.copies), str(after)), workload=changed)
-
-
-def _spread(trial: Trial, miss: Miss) -> Trial | None:
-    if trial.workload.training:
-        packed = replace(trial.workload, training=replace(trial.workload.training, gang=Gang.PACKED))
-        return _with(trial, Change("training.gang", Gang.SPREAD.value, Gang.PACKED.value), workload=packed)
-    inference = trial.workload.inference
-    assert inference is not None
-    replicas = replace(inference.replicas, spread=Spread.NONE)
-    changed = replace(trial.workload, inference=replace(inference, replicas=replicas))
-    return _with(trial, Change("replicas.spread", trial.workload.spread.value, Spread.NONE.value), workload=changed)
-
-
-def _max_cost(trial: Trial, miss: Miss) -> Trial | None:
-    change = Change("maxCost", _dollars(miss.wanted_number), _dollars(miss.found_number))
-    return _with(trial, change, workload=replace(trial.workload, max_cost_micros_per_hour=miss.found_number))
-
-
-def _duration(us: int) -> str:
-    return f"{us // 1000}ms" if us % 1000 == 0 else f"{us}us"
-
-
-def _bytes(count: int) -> str:
-    for unit, size in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
-        if count and count % size == 0:
-            return f"{count // size}{unit}"
-    return str(count)
-
-
-def _cpus(milli: int) -> str:
-    return f"{milli}m" if milli % 1000 else str(milli // 1000)
-
-
-def _dollars(micros: int) -> str:
-    """Dollars per hour, exactly: six digits, less trailing zeros."""
-    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".")
-
-
-GIVE_WAY: dict[str, Callable[[Trial, Miss], Trial | None]] = {
-    "latency": _latency,
-    "volume": _volume,
-    "volume-free": _volume,
-    "gpus": _amount("demand.gpus", "gpus", str),
-    "gpu-memory": _amount("demand.gpuMemory", "gpu_memory_bytes", _bytes),
-    "cpus": _amount("demand.cpus", "cpus_milli", _cpus),
-    "memory": _amount("demand.memory", "memory_bytes", _bytes),
-    "gpus-free": _gpus_free,
-    "gpu-memory-free": _amount("demand.gpuMemory", "gpu_memory_bytes", _bytes),
-    "cpus-free": _amount("demand.cpus", "cpus_milli", _cpus),
-    "memory-free": _amount("demand.memory", "memory_bytes", _bytes),
-    "copies": _copies,
-    "copies-free": _copies,
-    "spread": _spread,
-    "max-cost": _max_cost,
-}
-"""By rule; a rule that is not here cannot be cured by asking for less."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from placement.rules.gpus import Gpus, GpusFree
 from placement.rules.latency import Arrivals, LatencyRule, Measured
 from placement.rules.max_cost import MaxCost
 from placement.rules.memory import Memory, MemoryFree
-from placement.rules.products import Products, homes
+from placement.rules.products import Products
 from placement.rules.rule import Column, Plain
 from placement.rules.spread import SpreadRule
 from placement.rules.team import TeamRule
@@ -137,7 +137,7 @@ def judge(
     if watch is not silent:
         watch("law", legal.counts)
 
-    stores = homes(columns)
+    stores = fleet.homes
     products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
     measured = Measured.at(workload, fleet, digest, question.now)
     latency = LatencyRule(Arrivals.of(measured, columns) if measured.latency else None)

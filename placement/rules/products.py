@@ -10,18 +10,13 @@ A fleet in which no site is declared home has no such column: nobody has said wh
 
 import numpy as np
 
-from placement.columns import Columns, Mask, Numbers
+from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.rules.law import LawRule
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack
 from tidegate.model.site import Site
 from tidegate.model.workload import Workload
-
-
-def homes(columns: Columns) -> tuple[Site, ...]:
-    """The sites where the broker's stores stand; found once for a fleet's declarations."""
-    return columns.kept("homes", lambda: tuple(site for site in columns.sites if site.home))
 
 
 class Products(Plain):

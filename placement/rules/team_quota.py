@@ -30,5 +30,5 @@ class TeamQuota(TeamRule):
         return self._over(workload, fleet, Ledger(), wanted) is None
 
     def _over(self, workload: Workload, fleet: Fleet, ledger: Ledger, wanted: Mapping[str, int]) -> Excess | None:
-        capacity = fleet.columns.capacity
+        capacity = fleet.capacity
         return over_share(self.tree, ledger, workload.team, wanted, yields=workload.yields, capacity=capacity)

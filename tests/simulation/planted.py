@@ -2,7 +2,7 @@
 
 Each is a text that stands once in one file, and what is put in its place, in a copy of the tree. Most must be found by
 living through seeds; what no history of the simulation can show (a disk below it, one decision's price) must be found
-by the tests that are named.
+by the tests that are named, or by the oracle of small questions.
 
     python -m tests.simulation.planted            all of them
     python -m tests.simulation.planted --part 3   every tenth, from the third on
@@ -17,6 +17,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.placement.oracle.planted import CASES, CHANGES
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 60
@@ -33,7 +35,7 @@ class Planted:
     right: str
     wrong: str
     by: str = "seeds"
-    """`seeds`, or the tests that must fail."""
+    """`seeds`, `oracle`, or the tests that must fail."""
 
 
 HELD = "tests/agents/core/test_held.py"
@@ -334,6 +336,7 @@ PLANTED = (
         "(moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)",
         by="tests/placement tests/properties/test_placement.py",
     ),
+    *(Planted(*change, by="oracle") for change in CHANGES),
 )
 
 
@@ -369,6 +372,8 @@ def found(planted: Planted) -> str:
         plant(planted, tree)
         if planted.by == "seeds":
             command = ["-m", "tests.simulation", "--until-found", "--seeds", str(SEEDS)]
+        elif planted.by == "oracle":
+            command = ["-m", "tests.placement.oracle", "--until-found", "--cases", str(CASES)]
         else:
             command = ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *planted.by.split()]
         done = subprocess.run(
@@ -378,7 +383,7 @@ def found(planted: Planted) -> str:
             raise RuntimeError(f"{planted.name}: the harness itself fell\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
         if not done.returncode:
             return ""
-        return done.stdout.split(":")[0] if planted.by == "seeds" else "its tests"
+        return done.stdout.split(":")[0] if planted.by in ("seeds", "oracle") else "its tests"
 
 
 def plant(planted: Planted, tree: Path) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from broker.core.accounting import hopes_of
 from broker.core.decide.waiting import may_wait
 from placement.audit import audit
-from placement.engine import decide
-from tests.placement.oracle import prices, victims, waiting
+from placement.engine import decide, would_be_cheaper
+from tests.placement.oracle import giving_way, prices, victims, waiting
 from tests.placement.oracle.judge import SHAPE, TEAMS, Answer, Judge
 from tests.placement.oracle.question import Case, Question
 from tests.placement.oracle.seats import bad_seats
@@ -14,6 +14,8 @@ from tidegate.model.decision import Decision, Kind, Outcome
 
 AUDITED = 4
 """One case in so many is put to the auditor as well."""
+PROBED = 3
+"""One case in so many is tried for what is missing among what would help."""
 REACH = ("available", "engine", "latency", "volume")
 
 
@@ -48,9 +50,15 @@ def compare(case: Case) -> Compared:
         return found
     if answer.winners:
         _rule_prices(q, decision, answer, found)
+        if case.number % PROBED == 0 and not q.exclude:
+            below = decision.cost
+            offered = would_be_cheaper(q.work, fleet, law, below, now=q.now, model_digest=q.digest)
+            found.wrong += giving_way.wrong(q, offered, below=below.total)
+            found.kinds |= {"could be cheaper"} if offered else set()
     else:
         _waiting(q, decision, found)
         _victims(q, decision, found)
+        _giving_way(case, decision, found)
     return found
 
 
@@ -137,6 +145,15 @@ def _waiting(q: Question, decision: Decision, found: Compared) -> None:
     elif said and not set(waiting.hopes(q)) <= set(hopes_of(decision, q.work)):
         found.wrong.append(f"hopes: engine {hopes_of(decision, q.work)}, oracle {waiting.hopes(q)}")
     found.kinds.add("waiting" if expected else "refused")
+
+
+def _giving_way(case: Case, decision: Decision, found: Compared) -> None:
+    """What would help: always whether it would, now and then whether anything is missing."""
+    found.wrong += giving_way.wrong(case.question, decision.relaxations)
+    if case.number % PROBED == 0:
+        found.wrong += giving_way.missing(case.question, decision.relaxations)
+    found.kinds |= {f"would fit if: {c.field}" for one in decision.relaxations for c in one.changes}
+    found.kinds |= {f"would fit by {len(one.changes)}" for one in decision.relaxations}
 
 
 def _victims(q: Question, decision: Decision, found: Compared) -> None:

@@ -56,7 +56,7 @@ def data(dice: Dice) -> Data:
         deidentified=deidentified,
         attestation=dice.one("", "board") if deidentified else "",
         origin=dice.one("", *ORIGINS),
-        bytes_per_day=dice.one(0, GIB, 2 * GIB, 4 * GIB),
+        bytes_per_day=dice.one(0, GIB, 3 * GIB, 4 * GIB),
         size_bytes=dice.one(0, 7 * GIB),
     )
 

@@ -1,0 +1,167 @@
+"""Small wrong changes of the engine, each of which the oracle must find within some thousand questions.
+
+Name, file, what stands there, what is put in its place: `tests.simulation.planted` makes the change in a copy of the
+tree and asks. What is off by so little that small questions hardly ever show it is not here.
+"""
+
+CASES = 12_000
+"""How many questions a planted bug may hide from."""
+
+RULES, QUOTA = "placement/rules", "placement/quota"
+CHANGES = (
+    # At the bound of each kind of rule.
+    (
+        "an answer that is just in time is too late",
+        f"{RULES}/latency.py",
+        "soon: Mask = self._arrivals.least <= workload.latency.p99_us",
+        "soon: Mask = self._arrivals.least < workload.latency.p99_us",
+    ),
+    (
+        "a link that is just enough is too little",
+        f"{RULES}/volume.py",
+        "(columns.uplink == 0) | (needed <= columns.uplink)",
+        "(columns.uplink == 0) | (needed < columns.uplink)",
+    ),
+    (
+        "what sends nothing needs a link all the same",
+        f"{RULES}/volume.py",
+        "fits | (columns.uplink == 0) | (needed == 0) |",
+        "fits | (columns.uplink == 0) |",
+    ),
+    (
+        "a unit that is just large enough is too small",
+        "placement/packing.py",
+        "np.minimum(often, have // need, out=often)",
+        "np.minimum(often, (have - 1) // need, out=often)",
+    ),
+    (
+        "a measurement is old when it is as old as it may be",
+        "placement/reach.py",
+        "counted = np.where(age > FRESH_MS,",
+        "counted = np.where(age >= FRESH_MS,",
+    ),
+    (
+        "a price book holds from the moment after its own",
+        "placement/money/books.py",
+        "if book.effective_from <= now:",
+        "if book.effective_from < now:",
+    ),
+    (
+        "a site that was left out is asked all the same",
+        f"{RULES}/available.py",
+        "        allowed[self._rows(fleet)] = False\n",
+        "",
+    ),
+    # Law.
+    (
+        "law on offers is recorded and not heeded",
+        "placement/verdicts.py",
+        "lawful = usable.within(legal.offers, legal.offers)",
+        "lawful = usable",
+    ),
+    (
+        "what is left behind is not judged at home",
+        f"{RULES}/products.py",
+        "if not rule.allows_one(workload, home)",
+        "if not rule.enforced",
+    ),
+    (
+        "a preference for other places costs nothing",
+        "placement/scoring/penalty.py",
+        "total += np.where(refused, rule.penalty_micros_per_hour, 0)",
+        "total += np.where(refused, 0, 0)",
+    ),
+    (
+        "a rule costs what its dearest place would save",
+        "placement/relax.py",
+        "cheapest = int(rows[np.argmin(total[rows])])\n        found.append(Cheapest(column.rule.name",
+        "cheapest = int(rows[np.argmax(total[rows])])\n        found.append(Cheapest(column.rule.name",
+    ),
+    # Money and order.
+    (
+        "money before leanings",
+        "placement/ranking.py",
+        "return Order(rows, (none, leaning, money, ",
+        "return Order(rows, (none, none, money, ",
+    ),
+    (
+        "the idle share rounded down",
+        "placement/scoring/cost.py",
+        "idle = whole * prices.idle_ppm - (-rest * prices.idle_ppm // (each * MILLION))",
+        "idle = whole * prices.idle_ppm + (rest * prices.idle_ppm // (each * MILLION))",
+    ),
+    (
+        "ties broken by half of the hash",
+        "placement/scoring/tie.py",
+        "np.uint64(31))) >> np.uint64(32)).astype",
+        "np.uint64(31))) >> np.uint64(33)).astype",
+    ),
+    # Teams.
+    (
+        "a limit that is reached is exceeded",
+        f"{QUOTA}/amounts.py",
+        "if found.get(name, 0) > most[name])",
+        "if found.get(name, 0) >= most[name])",
+    ),
+    (
+        "one GPU more may be borrowed than may be",
+        f"{QUOTA}/tree.py",
+        "name: most + self.guarantee[team.name].get(name, 0)",
+        "name: most + self.guarantee[team.name].get(name, 0) + 1000",
+    ),
+    (
+        "a guarantee does not cover its last GPU",
+        f"{QUOTA}/tree.py",
+        "held.get(name, 0) + amount <= guarantee[name] for",
+        "held.get(name, 0) + amount < guarantee[name] for",
+    ),
+    (
+        "what a team keeps to itself is lent",
+        f"{QUOTA}/bounds.py",
+        "            if amount > most:\n",
+        "            if amount > most + kept[name]:\n",
+    ),
+    (
+        "firm work takes guarantees out of reach",
+        f"{QUOTA}/bounds.py",
+        "        if after > bound:\n",
+        "        if before > bound:\n",
+    ),
+    (
+        "room is judged by the models that are left",
+        "placement/verdicts.py",
+        "usable.within(rule.offers(workload, fleet), rule.ever_offers(workload, fleet))",
+        "usable.within(rule.offers(workload, fleet), rule.offers(workload, fleet))",
+    ),
+    (
+        "a model that may be had elsewhere is waited for",
+        f"{RULES}/team.py",
+        "if not enough(left if open_to.any() else ever, workload):",
+        "if not enough(ever, workload):",
+    ),
+    # Who makes room.
+    (
+        "the most important makes room first",
+        f"{QUOTA}/reclaim.py",
+        "for rank in sorted({one.rank for one in order}, reverse=True):",
+        "for rank in sorted({one.rank for one in order}):",
+    ),
+    (
+        "work lost does not count",
+        f"{QUOTA}/reclaim.py",
+        "        sum(one.lost for one in chosen),\n",
+        "        0,\n",
+    ),
+    (
+        "who is covered makes room as well",
+        f"{QUOTA}/coverage.py",
+        'return "" if their_side and self.at(other.workload_id, their_side) else "borrowed"',
+        'return "borrowed"',
+    ),
+    (
+        "firm work uses nothing of a guarantee up",
+        f"{QUOTA}/coverage.py",
+        "            if covered or not one.right.yields:\n",
+        "            if covered:\n",
+    ),
+)
