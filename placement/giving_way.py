@@ -23,6 +23,8 @@ class Trial:
     workload: Workload
     site: Site
     changes: tuple[Change, ...] = ()
+    fewer: bool = False
+    """Whether there are to be fewer copies, rather than that they stand closer."""
 
 
 def without(trial: Trial, change: Change, workload: Workload, site: Site) -> Trial:
@@ -31,7 +33,8 @@ def without(trial: Trial, change: Change, workload: Workload, site: Site) -> Tri
     path = PATHS[change.field]
     if path[0] == "site":
         return Trial(trial.workload, _put(trial.site, path[1:], _get(site, path[1:])), kept)
-    return Trial(_put(trial.workload, path, _get(workload, path)), trial.site, kept)
+    fewer = change.field in COPIES
+    return Trial(_put(trial.workload, path, _get(workload, path)), trial.site, kept, fewer)
 
 
 def _get(noun: Any, path: tuple[str, ...]) -> Any:
@@ -64,6 +67,7 @@ PATHS: dict[str, tuple[str, ...]] = {
     "maxCost": ("max_cost_micros_per_hour",),
 }
 """Where each field stands."""
+COPIES = ("training.workers", "replicas.min")
 
 
 def satisfy(rule: Rule, miss: Miss, trial: Trial, judged: Workload) -> Trial | None:
@@ -175,7 +179,7 @@ def _quota(trial: Trial, miss: Miss, judged: Workload) -> Trial | None:
 
 def _spread(trial: Trial, miss: Miss) -> Trial | None:
     """Closer together; where there are to be fewer copies anyway, so few that they need not be."""
-    if miss.found_number > 0 and any(one.field in ("training.workers", "replicas.min") for one in trial.changes):
+    if miss.found_number > 0 and (trial.fewer or any(one.field in COPIES for one in trial.changes)):
         return _fewer(trial, miss.found_number)
     if trial.workload.training:
         packed = replace(trial.workload, training=replace(trial.workload.training, gang=Gang.PACKED))

@@ -2,10 +2,11 @@
 
 - A proposal is carried out as it is written (a field, from one value to another), and the question asked again with the
   other sites left out: it must fit, for the price that was told.
-- Each change is needed: without it, or with one unit less of it, the work does not fit.
+- Each change is needed: without it, or with one unit less of it, the work does not fit. (Where quotas speak of models
+  of GPU, which of them there is room on changes with the number of copies: there a change may go too far.)
 - Where giving way in one field alone, however far, would make a site fit, a proposal of one change is there for it.
-  Not where a price is not known, nor for smaller copies of several, or where each amount could be had but not all on
-  one unit: there the engine has no number to go by.
+  Not where a price is in the way that may not be known, or a budget; nor for smaller copies of several, or where each
+  amount could be had but not all on one unit: there the engine has no number to go by.
 """
 
 from collections.abc import Iterator
@@ -44,7 +45,7 @@ def _of_one(q: Question, one: Relaxation, below: int) -> Iterator[str]:
         others = tuple(other for other in one.changes if other is not change)
         if _tried(q, one.site, others).winners:
             yield f"{change.field} need not change"
-        less = _one_less(change)
+        less = None if Judge(q).by_model else _one_less(change)
         if less is not None and _tried(q, one.site, (*others, less)).winners:
             yield f"{change.field} need only change to {less.after}"
 
@@ -153,11 +154,14 @@ def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
     for name, facts in sorted(q.sites.items()):
         if name in said or name in q.exclude or not facts.reachable or facts.cordoned:
             continue
-        verdict, stand = now.verdicts[name], now.stands.get(name)
-        if not verdict["max-cost"] and not (stand and stand.known):
+        verdict, ceiling = now.verdicts[name], q.work.max_cost_micros_per_hour
+        if not verdict["team-budget"]:
             continue
         for change in _all_the_way(q.work, facts.site):
-            if change.field.startswith("demand.") and (q.work.copies > 1 or not verdict["copies"]):
+            smaller = change.field.startswith(("demand.", "training.", "replicas."))
+            if smaller and (ceiling or (change.field.startswith("demand.") and q.work.copies > 1)):
+                continue
+            if change.field.startswith("demand.") and not (verdict["copies"] and verdict["copies-free"]):
                 continue
             if _tried(q, name, (change,)).winners:
                 yield f"nothing is proposed for {name}, where {change.field} alone would do"
