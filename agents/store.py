@@ -1,9 +1,9 @@
 """The held state on the disk: one file, written whole and renamed over the one before.
 
 `held.json`: {"format": 1, "sum": SHA-256 of the body's JSON, "body": {"site", "epoch", "generation", "away_since",
-"desired" and "leaving": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status` message}}}. A power
-cut at any instant leaves the old file or the new one. A file that does not check out is `Broken`: going on with half of
-it could stop work that nobody asked to stop.
+"away_ms", "desired" and "leaving": base64 of a `Desired` message, "ended": {workload id: base64 of a `Status`
+message}}}. A power cut at any instant leaves the old file or the new one. A file that does not check out is `Broken`:
+going on with half of it could stop work that nobody asked to stop.
 """
 
 import base64
@@ -66,6 +66,7 @@ class HeldStore:
             ended={key: decode(Status, base64.b64decode(text)) for key, text in body["ended"].items()},
             leaving={each.workload_id: each for each in leaving.assignments},
             away_since=body["away_since"],
+            away_ms=body.get("away_ms", 0),
         )
 
     def write(self, held: Held) -> None:
@@ -75,6 +76,7 @@ class HeldStore:
             "epoch": held.epoch,
             "generation": held.generation,
             "away_since": held.away_since,
+            "away_ms": held.away_ms,
             "desired": base64.b64encode(encode(held.desired)).decode(),
             "leaving": base64.b64encode(
                 encode(Desired(held.site, held.generation, tuple(held.leaving[key] for key in sorted(held.leaving))))

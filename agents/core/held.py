@@ -34,7 +34,9 @@ class Held:
     leaving: dict[str, Assignment] = field(default_factory=dict)
     """No longer desired, not wound down yet: without them a crash in between would leave work that nobody ends."""
     away_since: int = 0
-    """When the link was lost, ms since the epoch; 0 while the broker is there."""
+    """When the link was lost, ms since the epoch; 0 while the broker is there. For people: clocks are set."""
+    away_ms: int = 0
+    """So much of the absence was counted, by a clock that is never set, when this was written."""
 
     @property
     def desired(self) -> Desired:

@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 """Between two looks at a task that needs nothing."""
 STOP_GRACE_SECONDS = 10.0
+COUNTED_EVERY_MS = 30_000
+"""How much of an absence a crash may leave uncounted: work lives that much longer, never shorter."""
 MAX_METRICS = 64
 
 
@@ -87,6 +89,7 @@ class Site:
         self._spans = spans
         self._folder = folder
         self._clock = clock
+        self._counted_from_us = clock.monotonic_us()
         self._advertise = advertise_host
         self._gpus = gpus
         self._last_logs = LastLogs(folder.parent / "logs")
@@ -112,7 +115,7 @@ class Site:
 
     def greeted(self, epoch: int) -> None:
         """A session began. Refused when the broker is an older one than was known."""
-        self._hold(replace(self.held.greeted(epoch), away_since=0))
+        self._hold(replace(self.held.greeted(epoch), away_since=0, away_ms=0))
         self._reconcile()
         for tended in self._tended.values():
             tended.look.set()  # whoever waits to try again was probably waiting for this
@@ -129,10 +132,26 @@ class Site:
         log.info("holding generation %d with %d assignments", self.held.generation, len(self.held.assignments))
         self._reconcile()
 
-    def lost(self, at: int) -> None:
-        """The link is gone. Only the beginning is written, so the away window survives any number of restarts."""
+    @property
+    def away_ms(self) -> int:
+        """How long the broker has been away while an agent was here to notice; 0 while it is there.
+
+        Counted by the clock that is never set, so that a wall clock set forward ends nobody's work; over restarts by
+        what was written. What an agent did not live through is not counted: then nothing served either.
+        """
         if not self.held.away_since:
-            self._hold(replace(self.held, away_since=at))
+            return 0
+        return self.held.away_ms + (self._clock.monotonic_us() - self._counted_from_us) // 1_000
+
+    def lost(self, at: int) -> None:
+        """The link is gone, or still is. The away window and what was counted of it survive any number of restarts."""
+        if not self.held.away_since:
+            self._counted_from_us = self._clock.monotonic_us()
+            self._hold(replace(self.held, away_since=at, away_ms=0))
+        elif self.away_ms - self.held.away_ms >= COUNTED_EVERY_MS:
+            counted = replace(self.held, away_ms=self.away_ms)
+            self._hold(counted)
+            self._counted_from_us = self._clock.monotonic_us()
 
     def _hold(self, held: Held) -> None:
         """Durable first: where the disk does not take it, what was held before is held still, here as well."""
@@ -218,7 +237,7 @@ class Site:
         while True:
             tended.look.clear()
             view, assignment = tended.view, tended.assignment
-            if view.wanted and ran_out(assignment, self.held.away_since, self._clock.now_ms()):
+            if view.wanted and ran_out(assignment, self.away_ms):
                 log.info("%s ends: its disconnect block has run out", key)
                 self._want(tended, False)
                 continue
@@ -334,7 +353,7 @@ class Site:
             self._tended.pop(key)
             return True
         await self._rest(tended, LOOK_SECONDS)
-        if not ran_out(tended.assignment, self.held.away_since, self._clock.now_ms()):
+        if not ran_out(tended.assignment, self.away_ms):
             self._want(tended, True)
         return False
 

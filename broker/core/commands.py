@@ -7,6 +7,7 @@ refused. Commands are never stored; the events that they lead to are.
 Limits: a key is at most 128 characters, a name at most 253, a declaration list at most 10,000 long.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tidegate.model.assignment import Status
@@ -167,6 +168,8 @@ class Tick:
     """Time has passed: do what is due (replace services of sites that have been silent for as long as they allow)."""
 
     at: int
+    silent: Mapping[str, int] | None = None
+    """For how long each silent site has been so, ms, by a clock that is never set; None: as `at` says."""
 
 
 Command = (

@@ -22,7 +22,7 @@ from itertools import islice
 
 from broker.core.commands import SiteAttached, SiteSilent
 from broker.core.difference import difference
-from broker.core.records import JOINED
+from broker.core.records import JOINED, UNKNOWN
 from broker.core.state import State
 from broker.runtime.clock import Clock
 from broker.runtime.loop import Loop
@@ -101,6 +101,8 @@ class Sessions:
         self._rate = telemetry_bytes_per_s
         self._by_site: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
+        self._gone: dict[str, tuple[int, float]] = {}
+        """Unknown sites: since when by the wall clock, which names the silence, and by the other one."""
         self._number = 0
         self._request = 0
         self._since = clock.elapsed()
@@ -192,6 +194,20 @@ class Sessions:
                 silent.append(site)
         for start in range(0, len(silent), SILENT_AT_ONCE):  # side by side, so that they share a sync
             await asyncio.gather(*(loop.ask(SiteSilent(0, site)) for site in silent[start : start + SILENT_AT_ONCE]))
+
+    def silences(self, state: State, at: int) -> dict[str, int]:
+        """For how long each unknown site has been so, ms: by the wall clock until it is first asked for here (in an
+        earlier life of the broker, say), and from then on by the clock that is never set.
+        """
+        now, before = self._clock.elapsed(), self._gone
+        gone = {name: record.since for name, record in state.sites.items() if record.state == UNKNOWN}
+        self._gone = {
+            name: before[name]
+            if name in before and before[name][0] == since
+            else (since, now - max(0, at - since) / 1_000)
+            for name, since in gone.items()
+        }
+        return {name: int((now - began) * 1_000) for name, (_, began) in self._gone.items()}
 
     async def logs(self, site: str, workload_id: str, offset: int) -> LogLines:
         """A piece of a workload's log, asked of the agent. Unavailable where the site does not answer."""

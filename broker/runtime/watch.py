@@ -6,11 +6,14 @@ Silent sites, replacements that are due, bid prices that want renewing, snapshot
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
+from functools import partial
 
 from broker.core import freeze
 from broker.core.commands import Tick
 from broker.core.decide.sites import due
 from broker.core.decide.waiting import overdue, pending
+from broker.core.state import State
 from broker.log.interface import Log
 from broker.log.snapshots import Snapshots
 from broker.runtime.loop import Loop
@@ -42,13 +45,18 @@ async def watch(
             await sessions.silence(loop)
             sessions.tell_probes()
             loop.full = await log.room() <= 0
-            if await loop.read(lambda state, at: bool(due(state, at) or overdue(state, at) or pending(state, at))):
-                await loop.ask(Tick(0))
+            silent = await loop.read(sessions.silences)
+            if await loop.read(partial(_is_due, silent)):
+                await loop.ask(Tick(0, silent))
             await pricing.look()
             if log.head.offset - kept >= snapshot_every:
                 kept = await _keep(loop, log, snapshots, kept)
         except Unavailable as error:
             logger.warning("looked at nothing because=%s", error)
+
+
+def _is_due(silent: Mapping[str, int], state: State, at: int) -> bool:
+    return bool(due(state, at, silent) or overdue(state, at) or pending(state, at))
 
 
 async def _keep(loop: Loop, log: Log, snapshots: Snapshots, kept: int) -> int:

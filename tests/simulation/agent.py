@@ -125,7 +125,7 @@ class AgentProcess:
         assert self.site is not None
         held = self.site.held
         assignment = held.assignments.get(workload_id)
-        if assignment is not None and not ran_out(assignment, held.away_since, self._clock.now_ms()):
+        if assignment is not None and not ran_out(assignment, self.site.away_ms):
             self._wrong(f"{self._machine.name} stopped {workload_id}, which it still holds at {held.generation}")
 
 

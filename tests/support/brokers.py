@@ -37,7 +37,7 @@ class BrokerProcess:
         command += ["--listen", "127.0.0.1:0", "--ready-file", str(ready), *self.options]
         with (self.directory / "broker.err").open("ab") as errors:
             self.process = subprocess.Popen(command, stderr=errors)
-        until(lambda: ready.exists() or self.process.poll() is not None, 20, "the broker's ready file")
+        until(lambda: ready.exists() or self.process.poll() is not None, 60, "the broker's ready file")
         assert ready.exists(), self.errors()
         self.address = json.loads(ready.read_text())["address"]
         return self

@@ -9,6 +9,7 @@ model on a class of device, adds at most six events a minute and at least one in
 Reports are recorded only when something but the moment has changed.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from broker.core import lifecycle
@@ -285,17 +286,21 @@ def drain(state: State, command: DrainSite, watch: Watch) -> Deciding[Moves]:
     return Moves(tuple(moves), tuple(alarms))
 
 
-def due(state: State, at: int) -> list[WorkloadRecord]:
-    """Services whose silent site has been silent for as long as they allow, and that may be replaced elsewhere."""
+def due(state: State, at: int, silent: Mapping[str, int] | None = None) -> list[WorkloadRecord]:
+    """Services whose silent site has been silent for as long as they allow, and that may be replaced elsewhere.
+
+    `silent` as in `Tick`: how long a silence has lasted is not for a wall clock to say, which may be set.
+    """
     late: list[WorkloadRecord] = []
     for site in state.sites.values():
         if site.state != UNKNOWN:
             continue
+        lasted = at - site.since if silent is None else silent.get(site.site.name, 0)
         for workload_id in site.desired:
             record = state.workloads[workload_id]
             disconnect = record.workload.disconnect
             allowed = disconnect.replace is not OnDisconnect.NEVER
-            if allowed and site.site.name in record.sites and at - site.since >= disconnect.replace_after_ms:
+            if allowed and site.site.name in record.sites and lasted >= disconnect.replace_after_ms:
                 late.append(record)
     return late
 
@@ -304,7 +309,7 @@ def tick(state: State, command: Tick, watch: Watch) -> Deciding[Moves]:
     """Replace what is due. `due` is asked first, so a tick with nothing to do leaves nothing behind."""
     moves: list[Move] = []
     alarms: list[str] = []
-    for workload in due(state, command.at):
+    for workload in due(state, command.at, command.silent):
         silent_sites = [site for site in workload.sites if state.sites[site].state == UNKNOWN]
         because = f"site {', '.join(silent_sites)} lost"
         yield from _decide_again(state, workload, command.at, because, watch, alarms)

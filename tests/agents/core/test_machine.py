@@ -78,10 +78,10 @@ def test_phases_only_advance_and_an_end_stands() -> None:
 def test_only_a_disconnect_block_of_its_own_ends_work_for_silence() -> None:
     forever = Assignment("w", service(), "press-7", 1)
     bounded = replace(forever, workload=service(disconnect=Disconnect(serve_for_ms=1000)))
-    assert not ran_out(forever, away_since=1, now=10**15)
-    assert not ran_out(bounded, away_since=0, now=10**15)
-    assert not ran_out(bounded, away_since=500, now=1499)
-    assert ran_out(bounded, away_since=500, now=1500)
+    assert not ran_out(forever, away_ms=10**15)
+    assert not ran_out(bounded, away_ms=0)
+    assert not ran_out(bounded, away_ms=999)
+    assert ran_out(bounded, away_ms=1_000)
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))

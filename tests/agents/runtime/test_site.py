@@ -277,3 +277,44 @@ def test_a_word_that_the_disk_does_not_take_is_not_held(tmp_path: Path) -> None:
         files.platter.faulty = None
         site.told(says.Difference(base=0, generation=7, whole=True))
         assert site.held.generation == HeldStore(files, "/held", "burst-us").read().generation == 7
+
+
+class SetClock(SystemClock):
+    """A clock whose hands the test moves."""
+
+    def __init__(self) -> None:
+        self.wall_ms, self.steady_us = 1_000_000, 0
+
+    def now_ms(self) -> int:
+        return self.wall_ms
+
+    def monotonic_us(self) -> int:
+        return self.steady_us
+
+
+def test_an_absence_is_counted_by_a_clock_that_is_never_set_and_over_restarts(tmp_path: Path) -> None:
+    clock = SetClock()
+
+    def started() -> Site:
+        clock.steady_us = 0  # as after a reboot
+        spans = SpanRecorder(SpoolWriter(PlatterFiles(Platter(Random(1))), "spool", "agent"), "press-7", clock)
+        return Site(HeldStore(files, "held", "press-7"), ContentCache(tmp_path), {}, spans, tmp_path / "tasks", clock)
+
+    files = PlatterFiles(Platter(Random(1)))
+    site = started()
+    assert site.away_ms == 0
+    site.lost(clock.now_ms())
+    clock.wall_ms += 10 * 365 * 86_400_000
+    clock.steady_us += 40_000_000
+    site.lost(clock.now_ms())
+    assert site.away_ms == 40_000
+    clock.steady_us += 5_000_000
+    assert site.away_ms == 45_000
+
+    site = started()
+    assert site.away_ms == 40_000, "the last seconds were not written: work lives longer, never shorter"
+    clock.wall_ms = 0
+    clock.steady_us += 1_000_000
+    assert site.away_ms == 41_000
+    site.greeted(1)
+    assert site.away_ms == 0 and site.held.away_ms == 0

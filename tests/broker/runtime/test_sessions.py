@@ -141,6 +141,21 @@ async def test_three_missed_beats_make_a_site_unknown(setting):
     assert loop.state.sites["press-7"].state == "unknown" and session.ended
 
 
+async def test_a_silence_is_counted_by_a_clock_that_is_never_set(setting):
+    loop, sessions, clock = setting
+    await sessions.attach(Hello("press-7", "b", 0), loop)
+    clock.seconds = 3.5
+    await sessions.silence(loop)
+    since = loop.state.sites["press-7"].since
+    assert sessions.silences(loop.state, since + 500) == {"press-7": 500}, "what an earlier life saw is believed once"
+    clock.seconds += 2.0
+    years = 10 * 365 * 86_400_000
+    assert sessions.silences(loop.state, since + years) == {"press-7": 2_500}
+    assert sessions.silences(loop.state, since - years) == {"press-7": 2_500}
+    await sessions.attach(Hello("press-7", "b", 0), loop)
+    assert sessions.silences(loop.state, since) == {}
+
+
 async def test_a_log_is_asked_of_the_agent_and_not_of_a_silent_one(setting):
     loop, sessions, _ = setting
     with pytest.raises(Unavailable):

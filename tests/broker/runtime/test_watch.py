@@ -26,6 +26,9 @@ class Busy:
     def tell_probes(self) -> None:
         return None
 
+    def silences(self, state: Any, at: int) -> dict[str, int]:
+        return {}
+
     async def room(self) -> int:
         return 1
 

@@ -148,19 +148,7 @@ class Fleet:
 
     def servers(self, site: str) -> list[psutil.Process]:
         """What stands in for model servers at a site."""
-        mine, found = str(self.folder / site), []
-        for process in psutil.process_iter():
-            try:
-                line = process.cmdline()
-                if (
-                    line[1:3] == ["-m", STANDIN]
-                    and line[4].startswith(mine)
-                    and process.status() != psutil.STATUS_ZOMBIE
-                ):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        return standing_in(self.folder / site)
 
     def end(self) -> None:
         """Nothing of it is left."""
@@ -182,3 +170,16 @@ class Fleet:
     def told(self, daemon: Daemon) -> dict[str, object]:
         found: dict[str, object] = json.loads(daemon.ready.read_text())
         return found
+
+
+def standing_in(folder: Path) -> list[psutil.Process]:
+    """Every stand-in whose configuration lies under a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+            if line[1:3] == ["-m", STANDIN] and Path(line[4]).is_relative_to(folder):
+                found += [process] if process.status() != psutil.STATUS_ZOMBIE else []
+        except psutil.Error:
+            continue
+    return found
