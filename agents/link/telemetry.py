@@ -64,6 +64,8 @@ async def _drain(channel: grpc.aio.Channel, reader: SpoolReader, site: str, byte
             await asyncio.sleep(sent / share if share and sent else 0.0 if sent else REST_SECONDS)
     except grpc.aio.AioRpcError as error:
         raise fault_of(error) from error
+    except asyncio.InvalidStateError as error:  # the stream ended while nothing was on its way
+        raise Unavailable("the broker closed the telemetry stream") from error
     finally:
         if call is not None:
             call.cancel()
