@@ -31,6 +31,10 @@ from tidegate.model.session import Difference
 
 SECONDS_BETWEEN_LOOKS = 5.0
 """Of ten thousand idle spools and probe lists in one process; each agent has a process of its own otherwise."""
+FIRST_WORD_SECONDS = 120.0
+"""All share one loop, so that an answer lies here unread while thousands of others are read."""
+AT_ONCE = 100
+"""Agents that are switched on together; a storm after that takes the pace that their backoff gives."""
 
 
 class Resident:
@@ -89,8 +93,12 @@ async def live(broker: str, sites: list[str], told: Path, ended: asyncio.Event) 
         Link(broker, Identity(each.held.site, f"boot-{number}", "127.0.0.1:9", ""), each, _NoSpool(), clock)  # type: ignore[arg-type]
         for number, each in enumerate(residents)
     ]
-    running = [asyncio.create_task(link.run()) for link in links]
+    running: list[asyncio.Task[None]] = []
     try:
+        for start in range(0, len(links), AT_ONCE):
+            running += [asyncio.create_task(link.run()) for link in links[start : start + AT_ONCE]]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), 0.2)
         while not ended.is_set():
             now = {each.held.site: [each.held.generation, each.sessions] for each in residents if each.current}
             part = told.with_suffix(".part")
@@ -112,6 +120,7 @@ def main(arguments: list[str]) -> None:
         parser.add_argument(name, required=True)
     chosen = parser.parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    session.FIRST_WORD_SECONDS = FIRST_WORD_SECONDS
     telemetry.REST_SECONDS = session.NO_TARGETS_SECONDS = SECONDS_BETWEEN_LOOKS
 
     async def run() -> None:
