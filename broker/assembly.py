@@ -89,7 +89,7 @@ async def assemble(
         executors.start(effects)
 
     loop = Loop(state, log, clock, start, executors.spoken)
-    loop.full = await log.room() <= 0
+    loop.has(await log.room())
     round_trips = RoundTrips()
     servicers = Servicers(
         workloads=Workloads(loop, log, sessions, bells, ports.tracing),

@@ -7,7 +7,8 @@ Start: open the log (one process to a directory), fold it, listen, write the rea
 calls end, answer what waits, keep a snapshot. A failed write ends the process with code 70 and the story on stderr;
 nothing that was acknowledged is lost by that, nor by SIGKILL.
 
-Exit codes: 0 stopped as asked, 1 could not start, 2 wrong usage, 70 broken.
+Exit codes: 0 stopped as asked, 1 could not start or found its disk full in the middle of a write (start it again: it
+answers reads without room, and goes on when there is some), 2 wrong usage, 70 broken.
 """
 
 import asyncio

@@ -41,13 +41,19 @@ class Contents:
         except OSError as error:
             raise fault("making the directory", str(directory), error) from error
         self._receiving: set[str] = set()
+        self._lost: set[str] = set()
+        """Digests of which a sync failed and nothing was deleted yet: what is seen of them is not on the disk."""
 
     def held(self, digest: str) -> tuple[int, bool]:
         """Bytes held from the start, and whether that is all of it, verified."""
         whole, part = self._paths(digest)
-        if self._files.exists(whole):
-            return self._files.size(whole), True
-        return (self._files.size(part), False) if self._files.exists(part) else (0, False)
+        try:
+            self._forget_lost()
+            if self._files.exists(whole):
+                return self._files.size(whole), True
+            return (self._files.size(part), False) if self._files.exists(part) else (0, False)
+        except OSError as error:
+            raise Unavailable(f"the file cannot be looked at: {error}", retry_after_ms=RETRY_FULL_MS) from error
 
     async def receive(self, artifact: Artifact, offset: int, chunks: AsyncIterator[bytes]) -> tuple[int, bool]:
         """Take chunks from `offset` on; what is held then, as `held` says.
@@ -59,8 +65,9 @@ class Contents:
         if not 0 <= artifact.size_bytes <= MOST_BYTES:
             wanted = f"0 to {MOST_BYTES}"
             raise Refused("is out of bounds", field="artifact.size_bytes", found=artifact.size_bytes, wanted=wanted)
-        if self._files.exists(whole):
-            return self._files.size(whole), True
+        there, complete = self.held(artifact.digest)
+        if complete:
+            return there, True
         missing = artifact.size_bytes - offset
         if self._free(self._directory) - missing < RESERVE_BYTES:
             raise Unavailable("too little free space", field="artifact.size_bytes", retry_after_ms=RETRY_FULL_MS)
@@ -125,9 +132,16 @@ class Contents:
             self._files.rename(part, whole)
             self._files.sync_directory(str(self._directory))
         except OSError:
-            self._files.remove(part)
-            self._files.remove(whole)
+            self._lost.add(digest)
+            self._forget_lost()
             raise
+
+    def _forget_lost(self) -> None:
+        """Delete what is seen and is not on the disk. OSError where even that fails: then it is tried again."""
+        for digest in sorted(self._lost):
+            for path in self._paths(digest):
+                self._files.remove(path)
+            self._lost.discard(digest)
 
     def _paths(self, digest: str) -> tuple[str, str]:
         if not _DIGEST.fullmatch(digest):

@@ -7,7 +7,8 @@ too speak of nothing that is not durable.
 
 A request that breaks before its first event is answered so, and an alarm is raised: the state is as it was. One that
 breaks after it, or an append that fails, ends the process. If the append fails, the state in memory is ahead of the
-disk: the process ends, nobody having heard anything. What was promised is in the log.
+disk: the process ends, nobody having heard anything. What was promised is in the log. A disk that is seen to be full is
+therefore no longer written to (`has`): one that fills between two looks costs a restart, and only one.
 
 Limits: 10,000 waiting (then `Unavailable`, come back in 100 ms); 1,000 in a run, 20 ms of deciding, or `RUN_BYTES` of
 events, since all of a run are one append.
@@ -28,6 +29,7 @@ from broker.core.state import State
 from broker.core.story import about, line
 from broker.log.interface import Log
 from broker.log.record import Record
+from broker.log.sqlite import RESERVE_BYTES
 from broker.runtime.clock import Clock
 from broker.runtime.history import to_record
 from tidegate.model.errors import Broken, TidegateError, Unavailable
@@ -86,14 +88,22 @@ class Loop:
         self._spoken = spoken
         self._queue: asyncio.Queue[_Waiting | None] = asyncio.Queue(waiting)
         self._closed = False
+        self.bare = False
+        """No room at all: whatever must be written is refused, rather than decided and then not to be written."""
         self.full = False
         """No room on the disk: what would only add to it is refused, what ends work is not."""
 
     async def ask(self, command: Command, watch: Watch = unwatched) -> Any:
         """The reply to a command, after it is durable. `at` is set here. Raises what the decision raised."""
+        if self.bare:
+            raise Unavailable("the log's disk is full", retry_after_ms=RETRY_FULL_MS)
         if self.full and isinstance(command, _ADDS):
             raise Unavailable("the log's disk is nearly full", retry_after_ms=RETRY_FULL_MS)
         return await self._put(command, watch)
+
+    def has(self, room: int) -> None:
+        """How much of `Log.room` there is. Below the reserve, what is left would hold little more than a checkpoint."""
+        self.full, self.bare = room <= 0, room <= -RESERVE_BYTES
 
     async def read(self, question: Read) -> Any:
         """The answer to a question, of durable state alone."""

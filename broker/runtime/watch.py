@@ -42,9 +42,9 @@ async def watch(
     while True:
         await asyncio.sleep(every_s)
         try:
+            loop.has(await log.room())  # first: what follows may be refused for want of room
             await sessions.silence(loop)
             sessions.tell_probes()
-            loop.full = await log.room() <= 0
             silent = await loop.read(sessions.silences)
             if await loop.read(partial(_is_due, silent)):
                 await loop.ask(Tick(0, silent))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from broker.log.worker import Worker
+from broker.telemetry import aside
 from broker.telemetry.finding import TelemetryReader
 from broker.telemetry.gathering import Gathering
 from broker.telemetry.span import (
@@ -29,6 +30,7 @@ from broker.telemetry.span import (
     Wanted,
 )
 from broker.telemetry.store import Limits, TelemetryStore
+from tidegate.files import RealFiles
 from tidegate.model.errors import TidegateError, Unavailable
 from tidegate.model.session import Chunk, Receipt
 
@@ -69,7 +71,10 @@ class Telemetry:
         """`now` gives ms since the epoch. `pass_on` hears of new export requests, on the writing thread."""
         writing, reading = Worker("telemetry-writing"), Worker("telemetry-reading")
         try:
-            store = await writing.do(lambda: TelemetryStore(directory, limits, pass_on=pass_on))
+            path = directory / "telemetry.db"
+            store = await writing.do(
+                lambda: aside.opened(RealFiles(), path, lambda: TelemetryStore(directory, limits, pass_on=pass_on))
+            )
             reader = await reading.do(lambda: TelemetryReader(directory))
         except BaseException:
             writing.stop()

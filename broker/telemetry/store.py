@@ -10,6 +10,9 @@ sent, and what is missing is itself a row. All chunks of a batch, with the ledge
 bytes kept for whoever looks into it) and the stream goes on. An unreadable gap is taken to begin where it must, at
 high water + 1.
 
+**A store that was set aside.** Where the one before was damaged (`aside.py`), its ledger went with it. A stream that
+this store does not know may then begin at any number: what is before that was acknowledged once, and is told as a gap.
+
 **Direct exports** (`record`) have no stream. A span is known by (trace id, span id) and the first to arrive stays, so
 an export that is sent again changes nothing.
 
@@ -30,7 +33,7 @@ import apsw
 
 from broker.log.database import PAGE_BYTES, Settings, make_home, open_database
 from broker.log.ownership import Ownership
-from broker.telemetry import payload
+from broker.telemetry import aside, payload
 from broker.telemetry.rows import Rows
 from broker.telemetry.schema import FORMAT
 from broker.telemetry.span import AwayWindow
@@ -44,6 +47,8 @@ KEPT_POISON_BYTES = 64 * 2**10
 RETIRE_STEP = 5_000
 """Rows deleted in one transaction, so that a batch never waits long for it."""
 RETRY_AFTER_MS = 5_000
+SET_ASIDE = "set_aside"
+"""Total: how many damaged stores this one stands in for. And the reason of the gaps that they leave."""
 
 logger = logging.getLogger(__name__)
 
@@ -113,6 +118,8 @@ class TelemetryStore:
             high_water = before
             accepted = duplicates = 0
             for chunk in chunks:
+                if not high_water and self._one("select value from totals where name = ?", SET_ASIDE):
+                    high_water = self._pass_over(site, stream, chunk, now_ms)
                 if chunk.seq <= high_water:
                     duplicates += 1
                     continue
@@ -202,6 +209,22 @@ class TelemetryStore:
             connection.close()
         self._ownership.release()
 
+    def begin_anew(self) -> None:
+        """This store stands in for one that was set aside: streams need not begin at 1."""
+        with self._transaction():
+            self._rows.count(SET_ASIDE, 1)
+
+    def _pass_over(self, site: str, stream: str, chunk: Chunk, now_ms: int) -> int:
+        """Begin a stream where its spool does; what is before it is a gap. The high water that this gives."""
+        try:
+            first = payload.gap(chunk.payload).from_seq if chunk.kind == "gap" else chunk.seq
+        except ValueError:
+            first = chunk.seq
+        if first > 1:
+            before = payload.Gap(1, first - 1, SET_ASIDE, 0, now_ms, now_ms)
+            self._rows.keep_gap(site, stream, 1, before, now_ms, b"")
+        return first - 1
+
     def _keep(self, site: str, stream: str, chunk: Chunk, high_water: int, now_ms: int) -> int:
         """Keep one chunk above the high water; the new high water, or 0 where the chunk leaves a hole before it."""
         if chunk.kind != "gap" and chunk.seq != high_water + 1:
@@ -260,6 +283,8 @@ class TelemetryStore:
             self._undo()
             if isinstance(error, apsw.FullError):
                 raise Unavailable("no room for telemetry", retry_after_ms=RETRY_AFTER_MS) from error
+            if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+                aside.mark(self._settings.files, self.path)
             if isinstance(error, apsw.Error):
                 raise self._break(f"telemetry was not stored: {error}") from error
             raise

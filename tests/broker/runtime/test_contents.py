@@ -13,7 +13,7 @@ import pytest
 from broker.log.sqlite import RESERVE_BYTES
 from broker.runtime.contents import Contents
 from tests.disks.files import PlatterFiles
-from tests.disks.platter import Platter
+from tests.disks.platter import Platter, PowerGone
 from tidegate.model.errors import Unavailable
 from tidegate.model.registry import Artifact
 
@@ -80,3 +80,30 @@ async def test_a_file_whose_sync_failed_is_not_synced_again_but_sent_again():
     assert await contents.receive(MODEL, 0, sent(DATA)) == (len(DATA), True)
     platter.cut()
     assert contents.held(MODEL.digest) == (len(DATA), True)
+
+
+async def test_a_file_is_whole_and_right_or_not_there_after_a_cut_at_any_call():
+    """The sender goes on where the broker says that it stands, however often the power goes."""
+    done, gone_at = False, 0
+    small = Artifact(hashlib.sha256(DATA[:900]).hexdigest(), 900, "small.onnx")
+    while not done:
+        gone_at += 1
+        platter = Platter(Random(gone_at))
+        files = PlatterFiles(platter)
+        platter.gone_at = gone_at
+        for _ in range(8):
+            try:
+                contents = Contents(Path("/data/artifacts"), free=lambda path: 2**40, files=files)
+                held, whole = contents.held(small.digest)
+                if not whole:
+                    held, whole = await contents.receive(small, held, sent(DATA[held:900], 200))
+                assert (held, whole) == (900, True)
+                done = not platter.dead and platter.calls < gone_at
+                break
+            except PowerGone:
+                platter.cut()
+            except Unavailable as told:  # what was here was damaged by the cut
+                assert "send it again" in str(told)
+        platter.cut()
+        assert files.read(f"/data/artifacts/{small.digest}") == DATA[:900]
+    assert gone_at > 12

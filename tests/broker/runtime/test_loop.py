@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from broker.core.commands import ApplyDeclarations, SubmitWorkload
+from broker.core.commands import ApplyDeclarations, SubmitWorkload, Tick
 from broker.core.effects import Effect
 from broker.core.state import State
 from broker.log.record import Head, Record
+from broker.log.sqlite import RESERVE_BYTES
 from broker.runtime.clock import SystemClock
 from broker.runtime.loop import Loop
 from tests.support.builders import cloud, job
@@ -118,6 +119,22 @@ async def test_a_full_disk_refuses_what_adds_and_nothing_else(setting):
     with pytest.raises(Unavailable):
         await loop.ask(SubmitWorkload(0, job()))
     assert await loop.read(lambda state, at: state.offset) == 0
+    loop.stop()
+    await running
+
+
+async def test_a_disk_without_room_is_not_written_to_until_it_has_some(setting):
+    """Deciding first and finding no room then would end the process, and the next one, as long as the disk is full."""
+    loop, log, _ = setting
+    running = asyncio.create_task(loop.run())
+    loop.has(-RESERVE_BYTES)
+    with pytest.raises(Unavailable, match="is full"):
+        await loop.ask(Tick(0))
+    assert await loop.read(lambda state, at: state.offset) == 0
+    assert log.runs == []
+    loop.has(1)
+    await loop.ask(ApplyDeclarations(0, (cloud(),)))
+    assert log.runs
     loop.stop()
     await running
 

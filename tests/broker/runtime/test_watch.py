@@ -16,7 +16,6 @@ from tidegate.model.errors import Unavailable
 class Busy:
     """A loop, its sessions, its log and its prices in one, which takes no question the first two times."""
 
-    full = False
     head = type("Head", (), {"offset": 0})()
     asked = looked = 0
 
@@ -31,6 +30,9 @@ class Busy:
 
     async def room(self) -> int:
         return 1
+
+    def has(self, room: int) -> None:
+        assert room == 1
 
     async def read(self, question: Any) -> Any:
         self.asked += 1

@@ -1,5 +1,6 @@
 """Received exactly once: duplicates, holes, gaps, poison, power cuts; and what is kept stays within its bounds."""
 
+import errno
 import random
 import signal
 import subprocess
@@ -8,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +18,9 @@ from broker.telemetry.finding import TelemetryReader
 from broker.telemetry.span import AwayWindow, GapRange, PredictionCount, StreamMark
 from broker.telemetry.store import MOST_CHUNKS, Hole, Limits, TelemetryStore
 from tests.broker.telemetry.made import MARCH, gap_chunk, predictions_chunk, request, span, spans_chunk
-from tests.support.crash_vfs import CrashVfs
+from tests.disks.files import PlatterFiles
+from tests.disks.platter import Platter
+from tests.disks.vfs import PlatterVfs
 from tidegate.model.errors import Broken, Conflict, Refused, Unavailable
 from tidegate.model.session import Chunk, Receipt
 
@@ -248,18 +250,20 @@ def test_kill_nine_of_the_receiver_loses_nothing_acknowledged_and_doubles_nothin
 
 
 def test_a_failed_sync_breaks_the_store_and_acknowledges_nothing_more(tmp_path: Path) -> None:
-    disk = CrashVfs("crash-telemetry")
-    store = TelemetryStore(tmp_path, settings=Settings(vfs="crash-telemetry"))
+    vfs = PlatterVfs("failing-telemetry")
+    disk = vfs.platter = Platter(random.Random(3))
+    settings = Settings(vfs=vfs.name, files=PlatterFiles(disk))
+    store = TelemetryStore(tmp_path, settings=settings)
     receive(store, spans_chunk(1, span(1, 1)))
-    failures = iter([apsw.SQLITE_IOERR_FSYNC])
-    disk.fail = lambda call, path: next(failures, 0) if call == "sync" else 0
+    failures = iter([errno.EIO])
+    disk.faulty = lambda call, path: next(failures, 0) if call == "sync" else 0
     with pytest.raises(Broken, match="was not stored"):
         receive(store, spans_chunk(2, span(1, 2)))
     with pytest.raises(Broken):
         receive(store, spans_chunk(2, span(1, 2)))
     store.close()
-    disk.power_cut(random.Random(3))
-    store = TelemetryStore(tmp_path, settings=Settings(vfs="crash-telemetry"))
+    disk.cut()
+    store = TelemetryStore(tmp_path, settings=settings)
     assert receive(store).high_water in (1, 2)  # unknown until now; never less than what was acknowledged
     store.close()
-    disk.unregister()
+    vfs.unregister()
