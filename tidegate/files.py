@@ -119,6 +119,41 @@ def put(files: FileSystem, path: str, parts: Iterable[bytes]) -> None:
     files.sync_directory(directory_of(path))
 
 
+class Directories(Protocol):
+    """What `make_durably` is made of."""
+
+    def is_directory(self, path: str) -> bool: ...
+
+    def make_one(self, path: str) -> None:
+        """One name in a directory that is there."""
+
+    def remove_one(self, path: str) -> None:
+        """An empty directory."""
+
+    def sync_directory(self, path: str) -> None: ...
+
+
+def make_durably(files: Directories, path: str) -> None:
+    """A directory with its parents, each name synced before anything is made in it.
+
+    The name of one that is there is synced all the same: whoever made it may have died before that. One whose sync
+    failed is taken away again, since the next sync might be told that all is well.
+    """
+    there = files.is_directory(path)
+    if not there:
+        make_durably(files, directory_of(path))
+        files.make_one(path)
+    try:
+        files.sync_directory(directory_of(path))
+    except OSError as error:
+        if there and isinstance(error, PermissionError):
+            return  # it stands where we may make nothing: then it was not us who made it
+        if not there:
+            with contextlib.suppress(OSError):
+                files.remove_one(path)
+        raise
+
+
 def directory_of(path: str) -> str:
     """The directory that a path's name stands in."""
     return path.rpartition("/")[0] or "/"
@@ -135,16 +170,16 @@ class RealFiles:
     """The file system of this machine (Linux: `fdatasync` and `flock`)."""
 
     def make_directory(self, path: str) -> None:
-        directory = Path(path)
-        there = directory.is_dir()
-        if not there:
-            self.make_directory(str(directory.parent))
-            directory.mkdir(mode=0o700, exist_ok=True)  # telemetry may hold personal data: the owner alone reads it
-        try:
-            self.sync_directory(str(directory.parent))
-        except PermissionError:
-            if not there:
-                raise  # else whoever made it here was not us
+        make_durably(self, path)
+
+    def is_directory(self, path: str) -> bool:
+        return Path(path).is_dir()
+
+    def make_one(self, path: str) -> None:
+        Path(path).mkdir(mode=0o700, exist_ok=True)  # telemetry may hold personal data: the owner alone reads it
+
+    def remove_one(self, path: str) -> None:
+        Path(path).rmdir()
 
     def names(self, directory: str) -> list[str]:
         try:

@@ -19,6 +19,7 @@ Errors: `Refused` for what can never come right; what the file system raises is 
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from tidegate.files import UNFINISHED, FileSystem, RealFiles, put
 from tidegate.model.errors import Refused, Unavailable
 
 RESERVE_BYTES = 256 * 2**20
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class ContentCache:
@@ -38,25 +40,31 @@ class ContentCache:
         self._root = root
         self._reserve = reserve_bytes
         self._files = files or RealFiles()
+        self._lost: set[str] = set()
+        """Digests of which a sync failed and nothing was deleted yet: what is seen of them is not on the disk."""
+        self._unnamed = False
+        """Whether `names.json` may be other than it looks: its last writing failed."""
         with self._disk("making"):
             self._files.make_directory(str(root))
             self._clear()
 
     def path(self, digest: str) -> Path:
         """Where the whole file is, or would be."""
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        if not _DIGEST.fullmatch(digest):
             raise Refused("not a SHA-256", field="digest", found=digest, wanted="64 hex digits")
         return self._root / digest
 
     def has(self, digest: str) -> bool:
-        return self._files.exists(str(self.path(digest)))
+        with self._disk("reading"):
+            self._forget_lost()
+            return self._files.exists(str(self.path(digest)))
 
     def held_bytes(self, digest: str) -> int:
         """How much of a file that is on its way is here."""
-        try:
-            return self._files.size(self._part(digest))
-        except FileNotFoundError:
-            return 0
+        with self._disk("reading"):
+            self._forget_lost()
+            part = self._part(digest)
+            return self._files.size(part) if self._files.exists(part) else 0
 
     def append(self, digest: str, offset: int, data: bytes, size_bytes: int) -> None:
         """Take the next bytes. Unavailable when they do not follow what is here, or the disk is too full."""
@@ -78,6 +86,7 @@ class ContentCache:
         """Verify the part and make it whole, durably. Unavailable when its digest differs: then it is dropped."""
         part, whole = self._part(digest), str(self.path(digest))
         with self._disk("finishing"):
+            self._forget_lost()
             found = self._digest(part)
             if found != digest:
                 self._files.remove(part)
@@ -93,8 +102,8 @@ class ContentCache:
                 self._files.rename(part, whole)
                 self._files.sync_directory(str(self._root))
             except OSError:
-                self._files.remove(part)
-                self._files.remove(whole)
+                self._lost.add(digest)
+                self._forget_lost()
                 raise
         return self.path(digest)
 
@@ -102,6 +111,7 @@ class ContentCache:
         """Whether the whole file is here and still what its name says; a damaged one is dropped, to be fetched anew."""
         path = str(self.path(digest))
         with self._disk("reading"):
+            self._forget_lost()
             if not self._files.exists(path):
                 return False
             if self._digest(path) == digest:
@@ -111,13 +121,15 @@ class ContentCache:
 
     def use(self, name: str, digest: str) -> None:
         """`digest` is the current file of `name`; what no name holds as current or previous is deleted."""
-        names: dict[str, list[str]] = self._names()
-        held = names.get(name, [])
-        if held[:1] == [digest]:
-            return
-        names[name] = [digest, *[other for other in held if other != digest]][:2]
         with self._disk("naming files in"):
+            names: dict[str, list[str]] = self._names()
+            held = names.get(name, [])
+            if held[:1] == [digest] and not self._unnamed:
+                return
+            names[name] = [digest, *[other for other in held if other != digest]][:2]
+            self._unnamed = True
             put(self._files, f"{self._root}/names.json", [json.dumps(names).encode()])
+            self._unnamed = False
             kept = {digest for digests in names.values() for digest in digests}
             for dropped in set(held) - kept:
                 self._drop(dropped)
@@ -138,9 +150,20 @@ class ContentCache:
             except UNREADABLE as error:
                 self._files.remove_tree(unfinished)
                 raise Refused(f"cannot be unpacked: {error}", field="code", found=digest, wanted="a .tar.gz") from error
-            self._files.rename(unfinished, folder)
-            self._files.sync_directory(str(self._root))
+            try:
+                self._files.rename(unfinished, folder)
+                self._files.sync_directory(str(self._root))
+            except OSError:  # the name is seen and may not last: without it the next try begins anew
+                self._files.rename(folder, unfinished)
+                raise
         return Path(folder)
+
+    def _forget_lost(self) -> None:
+        """Delete what is seen and is not on the disk. OSError where even that fails: then it is tried again."""
+        for digest in sorted(self._lost):
+            self._files.remove(self._part(digest))
+            self._files.remove(str(self.path(digest)))
+            self._lost.discard(digest)
 
     def _drop(self, digest: str) -> None:
         """A folder loses its name, durably, before the first file in it goes: half of one must never have that name."""
@@ -159,7 +182,7 @@ class ContentCache:
             digest = name.removesuffix(".d")
             if name.endswith(f".d{UNFINISHED}"):
                 self._files.remove_tree(f"{self._root}/{name}")
-            elif kept and len(digest) == 64 and digest not in kept:
+            elif kept and _DIGEST.fullmatch(digest) and digest not in kept:
                 self._drop(digest)
 
     def _part(self, digest: str) -> str:

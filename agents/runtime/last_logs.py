@@ -5,11 +5,14 @@ part begins. Bounds: the last `LONGEST_BYTES` of a log, of the `MOST_LOGS` workl
 A file is written whole under another name first. Losing one to a crash loses a log, nothing else, so nothing is synced.
 """
 
+import logging
 import os
 from pathlib import Path
 
 from agents.drivers.base import LOG_CHUNK_BYTES, Driver, LogChunk, Task
 from tidegate.model.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 LONGEST_BYTES = 1024 * 1024
 MOST_LOGS = 32
@@ -37,15 +40,25 @@ class LastLogs:
         self._folder = folder
 
     def keep(self, workload_id: str, begin: int, data: bytes) -> None:
-        """Take a log whole, in place of an earlier one; the oldest goes where there are too many."""
+        """Take a log whole, in place of an earlier one, or none; the oldest goes where there are too many."""
         if not data:
             return
+        try:
+            self._keep(workload_id, begin, data)
+        except OSError as error:  # a full disk must not keep work from being removed: that may be what frees it
+            log.warning("the log of %s is not kept: %s", workload_id, error)
+
+    def _keep(self, workload_id: str, begin: int, data: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         before = self._of(workload_id)
         path = self._folder / f"{workload_id}@{begin}.log"
         fresh = path.with_suffix(".new")
-        fresh.write_bytes(data)
-        fresh.replace(path)
+        try:
+            fresh.write_bytes(data)
+            fresh.replace(path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
         for old in before:
             if old != path:
                 old.unlink()

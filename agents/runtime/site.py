@@ -14,7 +14,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -147,11 +147,18 @@ class Site:
         """The link is gone, or still is. The away window and what was counted of it survive any number of restarts."""
         if not self.held.away_since:
             self._counted_from_us = self._clock.monotonic_us()
-            self._hold(replace(self.held, away_since=at, away_ms=0))
+            self._hold_away(replace(self.held, away_since=at, away_ms=0))
         elif self.away_ms - self.held.away_ms >= COUNTED_EVERY_MS:
-            counted = replace(self.held, away_ms=self.away_ms)
-            self._hold(counted)
+            self._hold_away(replace(self.held, away_ms=self.away_ms))
             self._counted_from_us = self._clock.monotonic_us()
+
+    def _hold_away(self, away: Held) -> None:
+        """Work goes on where it cannot be written: then a restart counts from what was."""
+        try:
+            self._hold(away)
+        except Unavailable as error:
+            log.warning("how long the link has been away is not written down: %s", error)
+            self.held = away
 
     def _hold(self, held: Held) -> None:
         """Durable first: where the disk does not take it, what was held before is held still, here as well."""
@@ -247,25 +254,30 @@ class Site:
                     if await self._forgotten(tended):
                         return
                     continue
-                if step is Step.REST:
-                    await self._rest(tended, LOOK_SECONDS)
-                    if not tended.view.ended:
-                        await self._observe(tended)
-                else:
-                    await self._do(step, tended)
+                await self._stepped(step, tended)
                 # A start that holds only for a moment is no success: the wait grows until the service answers.
                 failures = failures if step is Step.START and tended.view.seen is not Seen.ALIVE else 0
                 self._note(tended)
-            except Unavailable as error:
+            except (Unavailable, OSError) as error:  # a full disk, too: other work goes on, and this when there is room
                 wait = delay_ms(failures, self._clock.fraction(), RETRY_FIRST_MS, RETRY_LONGEST_MS)
                 log.warning("%s: %s failed, again in %d ms: %s", key, step.value, wait, error)
                 failures += 1
-                self._note(tended, f"{step.value}: {error}")
+                with suppress(Unavailable):  # an end that cannot be written down is not told; it is tried again
+                    self._note(tended, f"{step.value}: {error}")
                 await self._rest(tended, max(0.05, wait / 1000))
-            except Refused as error:
-                log.warning("%s: %s refused: %s", key, step.value, error)
-                self._finish(tended, self._status(tended, Phase.FAILED, str(error)))
-                await self._rest(tended, LOOK_SECONDS)
+
+    async def _stepped(self, step: Step, tended: Tended) -> None:
+        try:
+            if step is not Step.REST:
+                await self._do(step, tended)
+                return
+            await self._rest(tended, LOOK_SECONDS)
+            if not tended.view.ended:
+                await self._observe(tended)
+        except Refused as error:
+            log.warning("%s: %s refused: %s", tended.assignment.workload_id, step.value, error)
+            self._finish(tended, self._status(tended, Phase.FAILED, str(error)))
+            await self._rest(tended, LOOK_SECONDS)
 
     async def _do(self, step: Step, tended: Tended) -> None:
         assignment = tended.assignment

@@ -67,11 +67,17 @@ class SpoolReader:
 
     def streams(self) -> list[str]:
         """Every stream that has ever been opened for writing, by name."""
-        return sorted(name for name in self._files.names(self._root) if self._files.names(f"{self._root}/{name}"))
+        try:
+            return sorted(name for name in self._files.names(self._root) if self._files.names(f"{self._root}/{name}"))
+        except OSError as error:
+            raise Unavailable(f"reading {self._root} failed: {error}") from error
 
     def acknowledged(self, stream: str) -> int:
         """The highest number that the far end has, as far as this device knows; 0 at first."""
-        return read_mark(self._files, f"{self._directory(stream)}/{CURSOR}") or 0
+        try:
+            return read_mark(self._files, f"{self._directory(stream)}/{CURSOR}") or 0
+        except OSError as error:
+            raise Unavailable(f"reading the cursor of {stream} failed: {error}") from error
 
     def read(self, stream: str, after_seq: int, max_bytes: int) -> list[Record]:
         """The records of the next numbers above `after_seq` and above what is acknowledged, in order.

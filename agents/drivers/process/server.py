@@ -44,7 +44,11 @@ class ServerSlot:
         if self._files.exists(str(self.directory / "config.json")):
             return
         self._files.make_directory(str(self.directory))
-        self._settle(config)
+        try:
+            self._settle(config)
+        except OSError:  # it may be seen and not last: without it the next try writes it again
+            self._files.remove(str(self.directory / "config.json"))
+            raise
 
     def _settle(self, config: dict[str, Any]) -> None:
         settled = dict(config)
@@ -146,11 +150,13 @@ def stop(slot: ServerSlot, grace_s: float, said: Callable[[str], None] = lambda 
 
 
 def read_json(files: FileSystem, path: Path) -> dict[str, Any]:
-    """The object in a file; empty where there is none yet."""
+    """The object in a file; empty where there is none yet. Unavailable where it cannot be read."""
     try:
         found = json.loads(files.read(str(path)))
     except (FileNotFoundError, ValueError):
         return {}
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be read: {error}") from error
     return found if isinstance(found, dict) else {}
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from agents.drivers.base import ERROR_TAIL_LINES, Observation, TaskPhase
 from agents.drivers.ray.api import Job
 from tidegate.files import FileSystem, RealFiles, put
-from tidegate.model.errors import Unavailable
+from tidegate.model.errors import Refused, Unavailable
 
 ENDINGS = ("succeeded", "failed", "lost", "refused", "stopped")
 
@@ -150,13 +150,27 @@ def piece(data: bytes, offset: int, limit: int) -> tuple[str, int]:
 
 
 def load(data_dir: Path, files: FileSystem | None = None) -> Record:
-    """The record in this folder; an empty one where there is none."""
+    """The record in this folder; an empty one where there is none.
+
+    Unavailable where it cannot be read; Refused where it is damaged: only this job fails, and is not run twice.
+    """
     try:
         told = json.loads((files or RealFiles()).read(str(data_dir / "ray.json")))
     except FileNotFoundError:
         return Record()
-    attempts = tuple(Attempt(**{**row, "error_tail": tuple(row["error_tail"])}) for row in told.pop("attempts"))
-    return Record(**told, attempts=attempts)
+    except OSError as error:
+        raise Unavailable(f"the record of a job cannot be read: {error}", field=str(data_dir)) from error
+    except ValueError as error:
+        raise _damaged(data_dir, error) from error
+    try:
+        attempts = tuple(Attempt(**{**row, "error_tail": tuple(row["error_tail"])}) for row in told.pop("attempts"))
+        return Record(**told, attempts=attempts)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise _damaged(data_dir, error) from error
+
+
+def _damaged(data_dir: Path, error: Exception) -> Refused:
+    return Refused(f"the record of a job is damaged: {error!r}", field=str(data_dir / "ray.json"))
 
 
 def save(data_dir: Path, record: Record, files: FileSystem | None = None) -> None:

@@ -1,8 +1,11 @@
 """What stays of a log is its end, of the newest logs, and its offsets mean what they meant before."""
 
+import errno
 import os
 from pathlib import Path
 from typing import cast
+
+import pytest
 
 from agents.drivers.base import LOG_CHUNK_BYTES, Driver, LogChunk, Task
 from agents.runtime.last_logs import LONGEST_BYTES, MOST_LOGS, LastLogs, read_all
@@ -75,3 +78,19 @@ def test_the_oldest_goes_where_there_are_too_many(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == MOST_LOGS
     assert logs.read("w0", 0) is None and logs.read("w1", 0) is None
     assert logs.read("w2", 0) is not None and logs.read("new", 0) is not None
+
+
+def test_a_log_that_the_disk_does_not_take_is_no_reason_to_keep_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Removing work may be what frees the disk; the agent used to end there instead."""
+    logs = LastLogs(tmp_path)
+    logs.keep("w1", 0, b"earlier")
+
+    def full(path: Path, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    logs.keep("w1", 0, b"later")
+    assert "not kept" in caplog.text
+    assert logs.read("w1", 0) == LogChunk("earlier", 7, True)

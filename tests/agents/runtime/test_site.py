@@ -258,6 +258,33 @@ async def test_work_that_does_not_stay_up_is_started_with_growing_waits_and_from
         await broker.stop()
 
 
+async def test_a_full_disk_ends_no_tending_and_the_end_is_told_when_it_is_written(tmp_path: Path) -> None:
+    """It used to end the agent: at an edge nobody then tended anything, for as long as the disk was full."""
+    files, driver = PlatterFiles(Platter(Random(1))), ScriptedDriver(TaskPhase.RUNNING)
+    with SpoolWriter(files, "/spool", "agent") as writer:
+        site = Site(
+            HeldStore(files, "/held", "burst-us"),
+            ContentCache(tmp_path / "cache", reserve_bytes=0),
+            {WorkloadKind.TRAINING_JOB: driver},
+            SpanRecorder(writer, "burst-us", SystemClock()),
+            tmp_path / "tasks",
+            SystemClock(),
+        )
+        site.told(says.Difference(base=0, generation=1, whole=True, upserts=(assigned(),)))
+        running = asyncio.create_task(site.run())
+        await until_async(lambda: site.running)
+        files.platter.faulty = lambda call, path: errno.ENOSPC if call == "write" else 0
+        site.lost(at=5)
+        assert site.held.away_since == 5
+        (tmp_path / "tasks" / "w-1" / "work").write_text(TaskPhase.FAILED.value)
+        await until_async(lambda: not site.running)
+        assert not running.done() and not site.held.ended
+        files.platter.faulty = None
+        await until_async(lambda: site.held.ended)
+        assert HeldStore(files, "/held", "burst-us").read() == site.held
+        running.cancel()
+
+
 def test_a_word_that_the_disk_does_not_take_is_not_held(tmp_path: Path) -> None:
     """It used to be held in memory: the site then named a generation that the next power cut took back."""
     files = PlatterFiles(Platter(Random(1)))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from agents.drivers.base import ERROR_TAIL_LINES, TaskPhase
 from agents.drivers.ray import record
 from agents.drivers.ray.api import Job
 from agents.drivers.ray.record import Attempt, Record
+from tidegate.model.errors import Refused
 
 SECOND = 1_000_000_000
 FIRST = Attempt(1, "c1", "job-1-1", submitted_ns=10 * SECOND, cluster_up_ms=4000)
@@ -95,3 +97,10 @@ def test_pieces_of_a_log_make_the_log(text, limit):
         pieces.append(piece)
     assert "".join(pieces) == text
     assert record.piece(data, offset + 5, limit) == ("", offset + 5)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\0\0\x81", b"[]", b'{"attempts": [{"number": 1}]}'])
+def test_a_damaged_record_fails_its_job_alone(tmp_path, content):
+    (tmp_path / "ray.json").write_bytes(content)
+    with pytest.raises(Refused, match="damaged"):
+        record.load(tmp_path)
