@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
 from tests.disks.platter import MUCH, Folder, Node, Platter
-from tidegate.files import Appendable, directory_of
+from tidegate.files import Appendable, make_durably
 
 PIECE = 64
 
@@ -16,13 +16,16 @@ class PlatterFiles:
         self.platter = platter
 
     def make_directory(self, path: str) -> None:
-        if path in ("", "/"):
-            return
-        parent = directory_of(path)
-        if self.platter.find(path) is None:
-            self.make_directory(parent)
-            self.platter.make(path, Folder())
-        self.sync_directory(parent)
+        make_durably(self, path)
+
+    def is_directory(self, path: str) -> bool:
+        return path in ("", "/") or isinstance(self.platter.find(path), Folder)
+
+    def make_one(self, path: str) -> None:
+        self.platter.make(path, Folder())
+
+    def remove_one(self, path: str) -> None:
+        self.platter.remove(path)
 
     def names(self, directory: str) -> list[str]:
         self.platter.looked("names", directory)

@@ -76,6 +76,8 @@ class Platter:
         self.gone_at = 0
         self.dead = False
         self.cut_in = ("", "", "")
+        self.before = ("", "")
+        """The last call that was done, and its path."""
         self.faulty: Faulty | None = None
         self.locks: set[str] = set()
         self.largest = 0
@@ -134,6 +136,7 @@ class Platter:
         if self.faulty is not None:
             self._fault(call, path)
         if self.calls != self.gone_at:
+            self.before = (call, path)
             return False
         self.dead = True
         self.cut_in = (self.doing, call, path)

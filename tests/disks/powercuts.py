@@ -71,7 +71,7 @@ def rounds(first: int, count: int, lie: bool = False) -> Found:
     found = Found()
     vfs = PlatterVfs("platter")
     try:
-        with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+        with tempfile.TemporaryDirectory(dir=memory()) as folder:
             for number in range(first, first + count):
                 for place, name in enumerate(ROUND):
                     found.add(live(name, number * len(ROUND) + place, Path(folder), vfs, lie))
@@ -80,7 +80,7 @@ def rounds(first: int, count: int, lie: bool = False) -> Found:
     return found
 
 
-def _memory() -> str | None:
+def memory() -> str | None:
     """Lock files are real ones; no disk of this machine has to hold them."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
@@ -149,7 +149,7 @@ def main(arguments: list[str]) -> int:
     if chosen.life is None:
         return _many(chosen.cuts, chosen.seed, chosen.processes, chosen.lie)
     vfs = PlatterVfs("platter")
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory()) as folder:
         found = live(chosen.life, chosen.seed, Path(folder), vfs, chosen.lie)
     vfs.unregister()
     for wrong in found.wrong:

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.disks.wrong import WRONG
 from tests.placement.oracle.planted import CASES, CHANGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -336,6 +337,8 @@ PLANTED = (
         "(moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)",
         by="tests/placement tests/properties/test_placement.py",
     ),
+    # Disks.
+    *(Planted(*wrong) for wrong in WRONG),
     *(Planted(*change, by="oracle") for change in CHANGES),
 )
 

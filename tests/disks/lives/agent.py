@@ -81,19 +81,22 @@ class AgentLife(Life):
         self.data_dir = self.home / "site" / "tasks" / "one"
         self.driver: ProcessDriver | None = None
 
-    def start(self) -> None:
+    def recover(self) -> None:
         self.store = HeldStore(self.files, self.root, SITE)
         self.held = self.store.read()
+        self.cache = ContentCache(self.home / "site" / "cache", 0, self.files)
+        self.record = record.load(self.data_dir, self.files)
+
+    def judge(self) -> None:
         assert self.held.generation in (self.generation, self.generation + 1), (
             f"generation {self.generation} was held, now it is {self.held.generation}"
         )
         assert self.held == _held(self.held.generation)
         self.generation = self.held.generation
-        self.cache = ContentCache(self.home / "site" / "cache", 0, self.files)
         self._judge_cache()
         # Whoever makes the folder of a task makes it durably, before there is a record in it.
         self.files.make_directory(str(self.data_dir))
-        found = record.load(self.data_dir, self.files)
+        found = self.record
         assert len(found.attempts) in (self.attempts, self.attempts + 1), "an attempt was recorded and is forgotten"
         self.attempts = len(found.attempts)
         pointer = read_json(self.files, self.data_dir / "current.json")
@@ -125,25 +128,26 @@ class AgentLife(Life):
     def work(self) -> None:
         match self.chance.randrange(8):
             case 0 | 1:
-                self._hold()
+                self.hold()
             case 2 | 3 | 4:
-                self._install()
+                self.install()
             case 5:
-                self._unpack()
+                self.unpack()
             case 6:
-                self._record()
+                self.keep_record()
             case _:
-                self._serve()
+                self.serve()
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
         self.platter.doing = "hold"
         self.store.write(_held(self.generation + 1))
         self.generation += 1
         self.did["words held"] += 1
 
-    def _install(self) -> None:
+    def install(self, digest: str = "", name: str = "") -> None:
         """As `agents.link.artifacts.fetch` does it, with a link that breaks; then it is used."""
-        digest = self.chance.choice(list(FILES))
+        digest = digest or self.chance.choice(list(FILES))
+        name = name or self.chance.choice(NAMES)
         self.platter.doing = "fetch"
         if not self.cache.verified(digest):
             data = FILES[digest]
@@ -159,7 +163,6 @@ class AgentLife(Life):
                 assert not self.cache.has(digest)
                 return
         self.platter.doing = "name"
-        name = self.chance.choice(NAMES)
         self.naming = (name, digest)
         self.cache.use(name, digest)
         self.named, self.naming = self._after_naming(), None
@@ -173,7 +176,7 @@ class AgentLife(Life):
         before = self.named.get(name, [])
         return {**self.named, name: [digest, *[each for each in before if each != digest]][:2]}
 
-    def _unpack(self) -> None:
+    def unpack(self) -> None:
         self.platter.doing = "unpack"
         used = {digest for digests in self.named.values() for digest in digests}
         for digest in sorted(used & set(ARCHIVES)):
@@ -181,7 +184,7 @@ class AgentLife(Life):
             self.unpacked.add(digest)
             self.did["archives unpacked"] += 1
 
-    def _record(self) -> None:
+    def keep_record(self) -> None:
         self.platter.doing = "record"
         attempts = tuple(
             record.Attempt(number=number, cluster_id="c", submission_id=f"s{number}", submitted_ns=number)
@@ -190,14 +193,17 @@ class AgentLife(Life):
         record.save(self.data_dir, record.Record(attempts=attempts), self.files)
         self.attempts += 1
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         """As the process driver prepares and starts: the slot's configuration first, then the pointer to it."""
         self.platter.doing = "configure"
         slot = f"slot{self.chance.randrange(5)}"
-        ServerSlot(self.data_dir / "slots" / slot, "python", "module", self.files).configure({"service": slot})
         driver = ProcessDriver.__new__(ProcessDriver)
         driver._files = self.files
-        driver._point(SimpleNamespace(data_dir=self.data_dir), slot)  # type: ignore[arg-type]
+        try:
+            ServerSlot(self.data_dir / "slots" / slot, "python", "module", self.files).configure({"service": slot})
+            driver._point(SimpleNamespace(data_dir=self.data_dir), slot)  # type: ignore[arg-type]
+        except OSError as error:  # as the driver takes it
+            raise Unavailable(str(error)) from error
         self.slot = slot
 
     def drop(self) -> None:

@@ -43,7 +43,7 @@ class Life(ABC):
 
     def run(self) -> None:
         """The whole life. AssertionError where a promise is broken."""
-        with _silent():
+        with silent():
             self.files.make_directory(str(self.home))
             self.platter.lie = self.lie
             for _ in range(CUTS):
@@ -76,15 +76,24 @@ class Life(ABC):
 
     def _fell(self) -> None:
         doing, call, path = self.platter.cut_in
-        self.fell[f"{doing} {self.called(doing, call, path)}"] += 1
+        self.fell[f"{self.placed(doing, call, path)} {call}"] += 1
 
-    def called(self, doing: str, call: str, path: str) -> str:
-        """The word for a call on a path."""
-        return call
+    def placed(self, doing: str, call: str, path: str) -> str:
+        """What was under way, more exactly where the path tells."""
+        return doing
+
+    def start(self) -> None:
+        """A start of the process, and what must hold after it."""
+        self.recover()
+        self.judge()
 
     @abstractmethod
-    def start(self) -> None:
-        """The real recovery, and what must hold after it."""
+    def recover(self) -> None:
+        """The real recovery."""
+
+    @abstractmethod
+    def judge(self) -> None:
+        """What must hold after it, whatever happened before."""
 
     @abstractmethod
     def work(self) -> None:
@@ -100,7 +109,7 @@ class Life(ABC):
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """Nobody reads warnings of a million recoveries."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)

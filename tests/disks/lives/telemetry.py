@@ -34,25 +34,28 @@ class TelemetryLife(Life):
         self.store: TelemetryStore | None = None
         self._site_starts()
 
-    def start(self) -> None:
+    def recover(self) -> None:
         settings = Settings(vfs=self.vfs.name, wal_bytes=WAL_BYTES, files=self.files)
-        store = self.store = TelemetryStore(self.home, settings=settings)
-        ledger = store.receive(SITE, STREAM, [], MARCH)
+        self.store = TelemetryStore(self.home, settings=settings)
+
+    def judge(self) -> None:
+        assert self.store is not None
+        ledger = self.store.receive(SITE, STREAM, [], MARCH)
         assert ledger.high_water >= self.receipt, f"{self.receipt} was acknowledged, {ledger.high_water} is here"
 
     def work(self) -> None:
         try:
             if self.chance.random() < 0.4:
-                self._span()
+                self.span()
             else:
-                self._send()
+                self.send()
         except PowerGone:
             if not self.site.dead:
                 raise
             self.did["sites cut"] += 1
             self._site_cut()
 
-    def _span(self) -> None:
+    def span(self) -> None:
         facts = []
         for _ in range(1 + self.chance.randrange(4)):
             self.number += 1
@@ -63,10 +66,10 @@ class TelemetryLife(Life):
         self.promised |= set(range(self.number - len(facts) + 1, self.number + 1))
         self.did["spans"] += len(facts)
 
-    def _send(self) -> None:
+    def send(self) -> None:
         taken = self.reader.read(STREAM, 0, 1 + self.chance.randrange(1500))
         if not taken:
-            self._span()
+            self.span()
             return
         chunks = [Chunk(each.seq, KINDS[each.kind], each.at_ms, each.count, each.payload) for each in taken]
         assert self.store is not None
@@ -102,7 +105,7 @@ class TelemetryLife(Life):
         self.site.gone_at = 0
         assert self.store is not None
         while self.reader.read(STREAM, 0, 1):
-            self._send()
+            self.send()
         rows = self.store._connection.execute("select trace_id, count(*) from spans group by trace_id")
         there = {int.from_bytes(trace, "big"): count for trace, count in rows}
         assert set(there.values()) <= {1}, "a span is there twice"
