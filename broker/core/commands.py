@@ -71,7 +71,7 @@ class CordonSite:
 
 @dataclass(frozen=True, slots=True)
 class DrainSite:
-    """Cordon it and decide again for every service there. Jobs run to their end; what fits nowhere else stays."""
+    """Cordon it, and adopt a plan that empties it of its services. Jobs end there; what fits nowhere else stays."""
 
     at: int
     site: str

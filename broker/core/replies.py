@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tidegate.model.decision import Brief, Decision
+from tidegate.model.plan import Plan
 from tidegate.model.registry import ModelVersion
 
 
@@ -55,6 +56,8 @@ class Moves:
 
     moves: tuple[Move, ...] = ()
     alarms: tuple[str, ...] = ()
+    plan: Plan | None = None
+    """Where the command made one: a drain."""
 
 
 @dataclass(frozen=True, slots=True)

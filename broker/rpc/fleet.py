@@ -11,6 +11,7 @@ from broker.core.commands import (
     DrainSite,
     RecordLinks,
 )
+from broker.core.decide.draining import planned
 from broker.core.decide.models import resolve
 from broker.core.decide.proposing import HORIZON_HOURS, Wish
 from broker.core.decide.rebalance import MOST_MOVES, TURN
@@ -25,7 +26,7 @@ from broker.runtime.planner import Planner
 from broker.runtime.sessions import Sessions
 from tidegate.model.errors import Refused
 from tidegate.model.money import PriceBook, Team
-from tidegate.model.plan import Goal, Plan
+from tidegate.model.plan import FLEET_GOALS, Goal, Plan
 from tidegate.model.policy import Policy
 from tidegate.model.session import Probed
 from tidegate.model.site import Site
@@ -89,14 +90,17 @@ class Fleet(FleetServicer):
         return wire.CordonResponse(site=to_message(self._sessions.as_heard(view)))
 
     async def Drain(self, request: Any, context: Any) -> Any:
-        """Where each service goes."""
+        """Where each service goes, or would go."""
+        if request.plan_only:
+            plan = await self._loop.read(lambda state, at: planned(state, request.site, at))
+            return wire.DrainResponse(plan=to_message(plan))
         done = await self._loop.ask(DrainSite(0, request.site, request.because, request.idempotency_key))
-        return wire.DrainResponse(moved=_moved(done))
+        return wire.DrainResponse(moved=_moved(done), plan=to_message(done.plan) if done.plan else None)
 
     async def ProposePlan(self, request: Any, context: Any) -> Any:
         """What could stand better, or where these would best stand together. Nothing is recorded."""
         wish = Wish(
-            goals=tuple(dict.fromkeys(_goal(number) for number in request.goals)) or tuple(Goal),
+            goals=tuple(dict.fromkeys(_goal(number) for number in request.goals)) or FLEET_GOALS,
             horizon_hours=request.horizon_hours or HORIZON_HOURS,
             most_moves=request.most_moves or MOST_MOVES,
             together=tuple(from_message(Workload, message) for message in request.together),
@@ -162,10 +166,10 @@ class Fleet(FleetServicer):
 
 
 def _goal(number: int) -> Goal:
-    for goal in Goal:
+    for goal in FLEET_GOALS:
         if plan_pb2.Goal.Value(f"GOAL_{goal.name}") == number:
             return goal
-    raise Refused("is no goal", field="goals", found=number, wanted=", ".join(Goal))
+    raise Refused("is no goal", field="goals", found=number, wanted=", ".join(FLEET_GOALS))
 
 
 def _moved(done: Moves) -> list[Any]:

@@ -29,7 +29,7 @@ def work(data: bytes) -> bytes:
 
     try:
         if wish.together:
-            return answer(jointly(state, wish.together, at, solve))
+            return answer(jointly(state, wish.together, at, solve, enough))
         return answer(proposed(state, wish, at, solve, enough))
     except Refused as error:
         return answer(error)

@@ -11,10 +11,11 @@ WHY = {
     Stays.NO_ROOM: "the better place is full, or has no room for both copies at once",
     Stays.TOO_DEAR: "moving costs more than it gains within the horizon",
     Stays.LATER: "this plan was long enough; plan again",
+    Stays.ENDS: "a job runs to its end where it is",
 }
 
 
-def show(proposed: Proposed, moved: list[MovedWorkload] | None = None) -> None:
+def show(proposed: Proposed, moved: list[MovedWorkload] | None = None, title: str = "moves worth making") -> None:
     """Prints a plan; `moved` says what became of its moves, once it was adopted."""
     plan = proposed.plan
     made = {one.workload_id: one.sites for one in moved or ()}
@@ -25,7 +26,7 @@ def show(proposed: Proposed, moved: list[MovedWorkload] | None = None) -> None:
     for move in plan.moves:
         row = _row(move)
         rows.append(row if moved is None else (*row, "moves" if made.get(move.workload_id) else "LEFT OUT"))
-    render.table("moves worth making", columns, rows, right=["gain", "costs once"])
+    render.table(title, columns, rows, right=["gain", "costs once"])
     if plan.staying:
         render.line("")
         render.table(
@@ -35,6 +36,9 @@ def show(proposed: Proposed, moved: list[MovedWorkload] | None = None) -> None:
         )
     render.line("")
     render.line(_money(plan))
+    if not plan.solver:
+        render.line(f"{plan.considered} considered at revision {plan.revision}", "dim")
+        return
     seconds = f"{proposed.taken_ms / 1000:.1f} s, the broker's loop stood still for {proposed.copied_us / 1000:.1f} ms"
     render.line(f"{plan.considered} considered at revision {plan.revision} ({plan.solver}, {seconds})", "dim")
 
@@ -73,7 +77,7 @@ def _slots(slots: tuple[Slot, ...]) -> str:
 
 def _money(plan: Plan) -> str:
     before = amounts.dollars_per_month(plan.cost_before_micros_per_hour)
-    units = f"; {plan.units_before} units in use, {plan.units_after} afterwards"
+    units = f"; {plan.units_before} units in use, {plan.units_after} afterwards" if plan.units_before else ""
     return f"{before} now, {_after(plan)}{units}"
 
 

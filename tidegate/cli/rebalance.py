@@ -5,7 +5,7 @@ import click
 from tidegate.cli import options, planned, render
 from tidegate.cli.main import REFUSED_DECISION
 from tidegate.manifests.quantities import parse_duration
-from tidegate.model.plan import Goal
+from tidegate.model.plan import FLEET_GOALS, Goal
 
 US_PER_HOUR = 3_600_000_000
 
@@ -27,7 +27,7 @@ def hours(ctx: click.Context, parameter: click.Parameter, text: str) -> int:
     "--goal",
     "goals",
     multiple=True,
-    type=click.Choice([goal.value for goal in Goal]),
+    type=click.Choice([goal.value for goal in FLEET_GOALS]),
     help="Only for this; may be given several times. Without it: all of them.",
 )
 @click.option(

@@ -199,6 +199,10 @@ class AsyncClient:
         """As `Client.drain`."""
         return await self._unary(calls.drain(site, because, key or secrets.token_hex(16)))
 
+    async def plan_drain(self, site: str) -> Plan:
+        """As `Client.plan_drain`."""
+        return await self._unary(calls.plan_drain(site))
+
     async def propose_plan(
         self,
         *goals: Goal,

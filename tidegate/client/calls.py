@@ -253,6 +253,11 @@ def drain(name: str, because: str, key: str) -> Call[list[MovedWorkload]]:
     )
 
 
+def plan_drain(name: str) -> Call[Plan]:
+    request = fleet_pb2.DrainRequest(site=name, plan_only=True)
+    return Call("Fleet", "Drain", request, lambda m: codec.from_message(Plan, m.plan))
+
+
 def propose_plan(
     goals: Sequence[Goal], horizon_hours: int, most_moves: int, together: Sequence[Workload]
 ) -> Call[Proposed]:

@@ -203,6 +203,10 @@ class Client:
         """Cordons, and moves what lawfully fits elsewhere."""
         return self._unary(calls.drain(site, because, key or secrets.token_hex(16)))
 
+    def plan_drain(self, site: str) -> Plan:
+        """What a drain would move where, with gains and disruptions, and what would stay. Nothing is recorded."""
+        return self._unary(calls.plan_drain(site))
+
     def propose_plan(
         self,
         *goals: Goal,

@@ -23,6 +23,12 @@ class Goal(StrEnum):
     """The same work costs less elsewhere."""
     CONSOLIDATE = "consolidate"
     """A unit that little stands on becomes empty, at no greater cost."""
+    DRAIN = "drain"
+    """The operator wants the site empty. Of a plan that `tidegate drain` makes; no plan over the fleet asks for it."""
+
+
+FLEET_GOALS = (Goal.LEGAL, Goal.CHEAPER, Goal.CONSOLIDATE)
+"""What a plan over the whole fleet may be made for."""
 
 
 class Manner(StrEnum):
@@ -45,6 +51,8 @@ class Stays(StrEnum):
     """Moving costs more than is gained within the horizon."""
     LATER = "later"
     """The plan was long enough, or its time was up; another one can go on."""
+    ENDS = "ends"
+    """It is a job, which ends by itself: moving it would lose what it has done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from tidegate.v1 import site_pb2 as tidegate_dot_v1_dot_site__pb2
 from tidegate.v1 import workload_pb2 as tidegate_dot_v1_dot_workload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/fleet.proto\x12\x0btidegate.v1\x1a\x17tidegate/v1/event.proto\x1a\x17tidegate/v1/money.proto\x1a\x16tidegate/v1/plan.proto\x1a\x18tidegate/v1/policy.proto\x1a\x19tidegate/v1/session.proto\x1a\x16tidegate/v1/site.proto\x1a\x1atidegate/v1/workload.proto\"\xb0\x01\n\x0b\x44\x65\x63laration\x12!\n\x04site\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.SiteH\x00\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.PolicyH\x00\x12!\n\x04team\x18\x03 \x01(\x0b\x32\x11.tidegate.v1.TeamH\x00\x12,\n\nprice_book\x18\x04 \x01(\x0b\x32\x16.tidegate.v1.PriceBookH\x00\x42\x06\n\x04kind\"W\n\x0c\x41pplyRequest\x12.\n\x0c\x64\x65\x63larations\x18\x01 \x03(\x0b\x32\x18.tidegate.v1.Declaration\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"6\n\x07\x41pplied\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"j\n\rApplyResponse\x12%\n\x07\x61pplied\x18\x01 \x03(\x0b\x32\x14.tidegate.v1.Applied\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x10\n\x08outlawed\x18\x03 \x03(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t\"\x12\n\x10ListSitesRequest\"9\n\x11ListSitesResponse\x12$\n\x05sites\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.SiteView\"\x1e\n\x0eGetSiteRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\"X\n\x0fGetSiteResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\x12 \n\x05links\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Link\"n\n\x04Link\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\x03\x12\x13\n\x0bmeasured_at\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x0e\n\x06p50_us\x18\x05 \x01(\x03\x12\x10\n\x08\x62ound_us\x18\x06 \x01(\x03\"U\n\rCordonRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0c\n\x04lift\x18\x02 \x01(\x08\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\"5\n\x0e\x43ordonResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\"F\n\x0c\x44rainRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"2\n\rDrainResponse\x12!\n\x05moved\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Moved\"9\n\x05Moved\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05sites\x18\x03 \x03(\t\"\x8a\x01\n\x12ProposePlanRequest\x12 \n\x05goals\x18\x01 \x03(\x0e\x32\x11.tidegate.v1.Goal\x12\x15\n\rhorizon_hours\x18\x02 \x01(\x03\x12\x12\n\nmost_moves\x18\x03 \x01(\x05\x12\'\n\x08together\x18\x04 \x03(\x0b\x32\x15.tidegate.v1.Workload\"[\n\x13ProposePlanResponse\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x11\n\tcopied_us\x18\x02 \x01(\x03\x12\x10\n\x08taken_ms\x18\x03 \x01(\x03\"L\n\x10\x41\x64optPlanRequest\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"F\n\x11\x41\x64optPlanResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12!\n\x05moved\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Moved\"M\n\x17ReportRoundTripsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\"\n\x05links\x18\x02 \x03(\x0b\x32\x13.tidegate.v1.Probed\",\n\x18ReportRoundTripsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\"\x15\n\x13ListPoliciesRequest\"=\n\x14ListPoliciesResponse\x12%\n\x08policies\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Policy\"*\n\x15ListPriceBooksRequest\x12\x11\n\tmodel_uri\x18\x01 \x01(\t\"\xdb\x01\n\x16ListPriceBooksResponse\x12+\n\x0bprice_books\x18\x01 \x03(\x0b\x32\x16.tidegate.v1.PriceBook\x12\n\n\x02\x61t\x18\x02 \x01(\x03\x12Q\n\x10service_times_us\x18\x03 \x03(\x0b\x32\x37.tidegate.v1.ListPriceBooksResponse.ServiceTimesUsEntry\x1a\x35\n\x13ServiceTimesUsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x12\n\x10ListTeamsRequest\"9\n\x11ListTeamsResponse\x12$\n\x05teams\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.TeamView2\xd7\x06\n\x05\x46leet\x12>\n\x05\x41pply\x12\x19.tidegate.v1.ApplyRequest\x1a\x1a.tidegate.v1.ApplyResponse\x12J\n\tListSites\x12\x1d.tidegate.v1.ListSitesRequest\x1a\x1e.tidegate.v1.ListSitesResponse\x12\x44\n\x07GetSite\x12\x1b.tidegate.v1.GetSiteRequest\x1a\x1c.tidegate.v1.GetSiteResponse\x12\x41\n\x06\x43ordon\x12\x1a.tidegate.v1.CordonRequest\x1a\x1b.tidegate.v1.CordonResponse\x12>\n\x05\x44rain\x12\x19.tidegate.v1.DrainRequest\x1a\x1a.tidegate.v1.DrainResponse\x12J\n\tListTeams\x12\x1d.tidegate.v1.ListTeamsRequest\x1a\x1e.tidegate.v1.ListTeamsResponse\x12S\n\x0cListPolicies\x12 .tidegate.v1.ListPoliciesRequest\x1a!.tidegate.v1.ListPoliciesResponse\x12P\n\x0bProposePlan\x12\x1f.tidegate.v1.ProposePlanRequest\x1a .tidegate.v1.ProposePlanResponse\x12Y\n\x0eListPriceBooks\x12\".tidegate.v1.ListPriceBooksRequest\x1a#.tidegate.v1.ListPriceBooksResponse\x12J\n\tAdoptPlan\x12\x1d.tidegate.v1.AdoptPlanRequest\x1a\x1e.tidegate.v1.AdoptPlanResponse\x12_\n\x10ReportRoundTrips\x12$.tidegate.v1.ReportRoundTripsRequest\x1a%.tidegate.v1.ReportRoundTripsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17tidegate/v1/fleet.proto\x12\x0btidegate.v1\x1a\x17tidegate/v1/event.proto\x1a\x17tidegate/v1/money.proto\x1a\x16tidegate/v1/plan.proto\x1a\x18tidegate/v1/policy.proto\x1a\x19tidegate/v1/session.proto\x1a\x16tidegate/v1/site.proto\x1a\x1atidegate/v1/workload.proto\"\xb0\x01\n\x0b\x44\x65\x63laration\x12!\n\x04site\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.SiteH\x00\x12%\n\x06policy\x18\x02 \x01(\x0b\x32\x13.tidegate.v1.PolicyH\x00\x12!\n\x04team\x18\x03 \x01(\x0b\x32\x11.tidegate.v1.TeamH\x00\x12,\n\nprice_book\x18\x04 \x01(\x0b\x32\x16.tidegate.v1.PriceBookH\x00\x42\x06\n\x04kind\"W\n\x0c\x41pplyRequest\x12.\n\x0c\x64\x65\x63larations\x18\x01 \x03(\x0b\x32\x18.tidegate.v1.Declaration\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"6\n\x07\x41pplied\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07outcome\x18\x03 \x01(\t\"j\n\rApplyResponse\x12%\n\x07\x61pplied\x18\x01 \x03(\x0b\x32\x14.tidegate.v1.Applied\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x10\n\x08outlawed\x18\x03 \x03(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t\"\x12\n\x10ListSitesRequest\"9\n\x11ListSitesResponse\x12$\n\x05sites\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.SiteView\"\x1e\n\x0eGetSiteRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\"X\n\x0fGetSiteResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\x12 \n\x05links\x18\x02 \x03(\x0b\x32\x11.tidegate.v1.Link\"n\n\x04Link\x12\x0e\n\x06origin\x18\x01 \x01(\t\x12\x0e\n\x06rtt_us\x18\x02 \x01(\x03\x12\x13\n\x0bmeasured_at\x18\x03 \x01(\x03\x12\x0f\n\x07samples\x18\x04 \x01(\x03\x12\x0e\n\x06p50_us\x18\x05 \x01(\x03\x12\x10\n\x08\x62ound_us\x18\x06 \x01(\x03\"U\n\rCordonRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0c\n\x04lift\x18\x02 \x01(\x08\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x03 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x04 \x01(\t\"5\n\x0e\x43ordonResponse\x12#\n\x04site\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.SiteView\"Y\n\x0c\x44rainRequest\x12\x0c\n\x04site\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12\x11\n\tplan_only\x18\x04 \x01(\x08\"S\n\rDrainResponse\x12!\n\x05moved\x18\x01 \x03(\x0b\x32\x12.tidegate.v1.Moved\x12\x1f\n\x04plan\x18\x02 \x01(\x0b\x32\x11.tidegate.v1.Plan\"9\n\x05Moved\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05sites\x18\x03 \x03(\t\"\x8a\x01\n\x12ProposePlanRequest\x12 \n\x05goals\x18\x01 \x03(\x0e\x32\x11.tidegate.v1.Goal\x12\x15\n\rhorizon_hours\x18\x02 \x01(\x03\x12\x12\n\nmost_moves\x18\x03 \x01(\x05\x12\'\n\x08together\x18\x04 \x03(\x0b\x32\x15.tidegate.v1.Workload\"[\n\x13ProposePlanResponse\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x11\n\tcopied_us\x18\x02 \x01(\x03\x12\x10\n\x08taken_ms\x18\x03 \x01(\x03\"L\n\x10\x41\x64optPlanRequest\x12\x1f\n\x04plan\x18\x01 \x01(\x0b\x32\x11.tidegate.v1.Plan\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\"F\n\x11\x41\x64optPlanResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12!\n\x05moved\x18\x02 \x03(\x0b\x32\x12.tidegate.v1.Moved\"M\n\x17ReportRoundTripsRequest\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\"\n\x05links\x18\x02 \x03(\x0b\x32\x13.tidegate.v1.Probed\",\n\x18ReportRoundTripsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\"\x15\n\x13ListPoliciesRequest\"=\n\x14ListPoliciesResponse\x12%\n\x08policies\x18\x01 \x03(\x0b\x32\x13.tidegate.v1.Policy\"*\n\x15ListPriceBooksRequest\x12\x11\n\tmodel_uri\x18\x01 \x01(\t\"\xdb\x01\n\x16ListPriceBooksResponse\x12+\n\x0bprice_books\x18\x01 \x03(\x0b\x32\x16.tidegate.v1.PriceBook\x12\n\n\x02\x61t\x18\x02 \x01(\x03\x12Q\n\x10service_times_us\x18\x03 \x03(\x0b\x32\x37.tidegate.v1.ListPriceBooksResponse.ServiceTimesUsEntry\x1a\x35\n\x13ServiceTimesUsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x12\n\x10ListTeamsRequest\"9\n\x11ListTeamsResponse\x12$\n\x05teams\x18\x01 \x03(\x0b\x32\x15.tidegate.v1.TeamView2\xd7\x06\n\x05\x46leet\x12>\n\x05\x41pply\x12\x19.tidegate.v1.ApplyRequest\x1a\x1a.tidegate.v1.ApplyResponse\x12J\n\tListSites\x12\x1d.tidegate.v1.ListSitesRequest\x1a\x1e.tidegate.v1.ListSitesResponse\x12\x44\n\x07GetSite\x12\x1b.tidegate.v1.GetSiteRequest\x1a\x1c.tidegate.v1.GetSiteResponse\x12\x41\n\x06\x43ordon\x12\x1a.tidegate.v1.CordonRequest\x1a\x1b.tidegate.v1.CordonResponse\x12>\n\x05\x44rain\x12\x19.tidegate.v1.DrainRequest\x1a\x1a.tidegate.v1.DrainResponse\x12J\n\tListTeams\x12\x1d.tidegate.v1.ListTeamsRequest\x1a\x1e.tidegate.v1.ListTeamsResponse\x12S\n\x0cListPolicies\x12 .tidegate.v1.ListPoliciesRequest\x1a!.tidegate.v1.ListPoliciesResponse\x12P\n\x0bProposePlan\x12\x1f.tidegate.v1.ProposePlanRequest\x1a .tidegate.v1.ProposePlanResponse\x12Y\n\x0eListPriceBooks\x12\".tidegate.v1.ListPriceBooksRequest\x1a#.tidegate.v1.ListPriceBooksResponse\x12J\n\tAdoptPlan\x12\x1d.tidegate.v1.AdoptPlanRequest\x1a\x1e.tidegate.v1.AdoptPlanResponse\x12_\n\x10ReportRoundTrips\x12$.tidegate.v1.ReportRoundTripsRequest\x1a%.tidegate.v1.ReportRoundTripsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,37 +63,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CORDONRESPONSE']._serialized_start=1051
   _globals['_CORDONRESPONSE']._serialized_end=1104
   _globals['_DRAINREQUEST']._serialized_start=1106
-  _globals['_DRAINREQUEST']._serialized_end=1176
-  _globals['_DRAINRESPONSE']._serialized_start=1178
-  _globals['_DRAINRESPONSE']._serialized_end=1228
-  _globals['_MOVED']._serialized_start=1230
-  _globals['_MOVED']._serialized_end=1287
-  _globals['_PROPOSEPLANREQUEST']._serialized_start=1290
-  _globals['_PROPOSEPLANREQUEST']._serialized_end=1428
-  _globals['_PROPOSEPLANRESPONSE']._serialized_start=1430
-  _globals['_PROPOSEPLANRESPONSE']._serialized_end=1521
-  _globals['_ADOPTPLANREQUEST']._serialized_start=1523
-  _globals['_ADOPTPLANREQUEST']._serialized_end=1599
-  _globals['_ADOPTPLANRESPONSE']._serialized_start=1601
-  _globals['_ADOPTPLANRESPONSE']._serialized_end=1671
-  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_start=1673
-  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_end=1750
-  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_start=1752
-  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_end=1796
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=1798
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=1819
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1821
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1882
-  _globals['_LISTPRICEBOOKSREQUEST']._serialized_start=1884
-  _globals['_LISTPRICEBOOKSREQUEST']._serialized_end=1926
-  _globals['_LISTPRICEBOOKSRESPONSE']._serialized_start=1929
-  _globals['_LISTPRICEBOOKSRESPONSE']._serialized_end=2148
-  _globals['_LISTPRICEBOOKSRESPONSE_SERVICETIMESUSENTRY']._serialized_start=2095
-  _globals['_LISTPRICEBOOKSRESPONSE_SERVICETIMESUSENTRY']._serialized_end=2148
-  _globals['_LISTTEAMSREQUEST']._serialized_start=2150
-  _globals['_LISTTEAMSREQUEST']._serialized_end=2168
-  _globals['_LISTTEAMSRESPONSE']._serialized_start=2170
-  _globals['_LISTTEAMSRESPONSE']._serialized_end=2227
-  _globals['_FLEET']._serialized_start=2230
-  _globals['_FLEET']._serialized_end=3085
+  _globals['_DRAINREQUEST']._serialized_end=1195
+  _globals['_DRAINRESPONSE']._serialized_start=1197
+  _globals['_DRAINRESPONSE']._serialized_end=1280
+  _globals['_MOVED']._serialized_start=1282
+  _globals['_MOVED']._serialized_end=1339
+  _globals['_PROPOSEPLANREQUEST']._serialized_start=1342
+  _globals['_PROPOSEPLANREQUEST']._serialized_end=1480
+  _globals['_PROPOSEPLANRESPONSE']._serialized_start=1482
+  _globals['_PROPOSEPLANRESPONSE']._serialized_end=1573
+  _globals['_ADOPTPLANREQUEST']._serialized_start=1575
+  _globals['_ADOPTPLANREQUEST']._serialized_end=1651
+  _globals['_ADOPTPLANRESPONSE']._serialized_start=1653
+  _globals['_ADOPTPLANRESPONSE']._serialized_end=1723
+  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_start=1725
+  _globals['_REPORTROUNDTRIPSREQUEST']._serialized_end=1802
+  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_start=1804
+  _globals['_REPORTROUNDTRIPSRESPONSE']._serialized_end=1848
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=1850
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=1871
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=1873
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=1934
+  _globals['_LISTPRICEBOOKSREQUEST']._serialized_start=1936
+  _globals['_LISTPRICEBOOKSREQUEST']._serialized_end=1978
+  _globals['_LISTPRICEBOOKSRESPONSE']._serialized_start=1981
+  _globals['_LISTPRICEBOOKSRESPONSE']._serialized_end=2200
+  _globals['_LISTPRICEBOOKSRESPONSE_SERVICETIMESUSENTRY']._serialized_start=2147
+  _globals['_LISTPRICEBOOKSRESPONSE_SERVICETIMESUSENTRY']._serialized_end=2200
+  _globals['_LISTTEAMSREQUEST']._serialized_start=2202
+  _globals['_LISTTEAMSREQUEST']._serialized_end=2220
+  _globals['_LISTTEAMSRESPONSE']._serialized_start=2222
+  _globals['_LISTTEAMSRESPONSE']._serialized_end=2279
+  _globals['_FLEET']._serialized_start=2282
+  _globals['_FLEET']._serialized_end=3137
 # @@protoc_insertion_point(module_scope)

@@ -315,19 +315,23 @@ class DrainRequest(_message.Message):
     SITE_FIELD_NUMBER: _builtins.int
     BECAUSE_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    PLAN_ONLY_FIELD_NUMBER: _builtins.int
     site: _builtins.str
     because: _builtins.str
     idempotency_key: _builtins.str
+    plan_only: _builtins.bool
+    """Only say what would move where; nothing is recorded, and the site is not cordoned."""
     def __init__(
         self,
         *,
         site: _builtins.str = ...,
         because: _builtins.str = ...,
         idempotency_key: _builtins.str = ...,
+        plan_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "idempotency_key", b"idempotency_key", "site", b"site"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "idempotency_key", b"idempotency_key", "plan_only", b"plan_only", "site", b"site"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -338,16 +342,24 @@ class DrainResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MOVED_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]: ...
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___Moved]:
+        """What became of each service; empty where only the plan was asked for."""
+
+    @_builtins.property
+    def plan(self) -> _plan_pb2.Plan:
+        """The moves with their gain and disruption, what stays, and why."""
+
     def __init__(
         self,
         *,
         moved: _abc.Iterable[Global___Moved] | None = ...,
+        plan: _plan_pb2.Plan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "plan", b"plan"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

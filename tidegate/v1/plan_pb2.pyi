@@ -30,6 +30,8 @@ class _GoalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Goal.ValueType],
     GOAL_LEGAL: _Goal.ValueType  # 1
     GOAL_CHEAPER: _Goal.ValueType  # 2
     GOAL_CONSOLIDATE: _Goal.ValueType  # 3
+    GOAL_DRAIN: _Goal.ValueType  # 4
+    """The operator wants the site empty."""
 
 class Goal(_Goal, metaclass=_GoalEnumTypeWrapper):
     """Why something may be moved, the strongest reason first."""
@@ -38,6 +40,8 @@ GOAL_UNSPECIFIED: Goal.ValueType  # 0
 GOAL_LEGAL: Goal.ValueType  # 1
 GOAL_CHEAPER: Goal.ValueType  # 2
 GOAL_CONSOLIDATE: Goal.ValueType  # 3
+GOAL_DRAIN: Goal.ValueType  # 4
+"""The operator wants the site empty."""
 Global___Goal: _TypeAlias = Goal  # noqa: Y015
 
 class _Manner:
@@ -74,6 +78,8 @@ class _StaysEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Stays.ValueType
     STAYS_TOO_DEAR: _Stays.ValueType  # 3
     STAYS_LATER: _Stays.ValueType  # 4
     """The plan was long enough, or its time was up; another one can go on."""
+    STAYS_ENDS: _Stays.ValueType  # 5
+    """It is a job, which ends by itself."""
 
 class Stays(_Stays, metaclass=_StaysEnumTypeWrapper):
     """Why something that a goal speaks of is left where it is."""
@@ -84,6 +90,8 @@ STAYS_NO_ROOM: Stays.ValueType  # 2
 STAYS_TOO_DEAR: Stays.ValueType  # 3
 STAYS_LATER: Stays.ValueType  # 4
 """The plan was long enough, or its time was up; another one can go on."""
+STAYS_ENDS: Stays.ValueType  # 5
+"""It is a job, which ends by itself."""
 Global___Stays: _TypeAlias = Stays  # noqa: Y015
 
 @_typing.final

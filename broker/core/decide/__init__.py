@@ -10,8 +10,10 @@ A request that cannot be met raises `Refused` before the first event: afterwards
 refusal there for a bug.
 
 workloads.py           submit, plan, cancel            fleet_declarations.py  apply
-sites.py               attach, report, silence, cordon, drain, tick
+sites.py               attach, report, silence, cordon, tick
+draining.py            a plan that empties a site, and its adoption
 rebalance.py           adopt a plan, move by move
+moving.py              what a move gains and costs once
 pricing.py             bid prices for the mix and the GPUs that stand
 models.py              what a model reference means, what a finished job leaves behind
 placing.py             the engine and the auditor, called together
@@ -40,7 +42,7 @@ from broker.core.commands import (
     SubmitWorkload,
     Tick,
 )
-from broker.core.decide import fleet_declarations, models, pricing, rebalance, sites, waiting, workloads
+from broker.core.decide import draining, fleet_declarations, models, pricing, rebalance, sites, waiting, workloads
 from broker.core.decide.placing import Deciding, Watch, unwatched
 from broker.core.replies import Moves
 from broker.core.state import State
@@ -50,7 +52,7 @@ _BY_COMMAND: Mapping[type, Callable[[State, Any, Watch], Deciding[Any]]] = {
     CancelWorkload: workloads.cancel,
     ApplyDeclarations: fleet_declarations.apply,
     CordonSite: sites.cordon,
-    DrainSite: sites.drain,
+    DrainSite: draining.drain,
     AdoptPlan: rebalance.adopt,
     RegisterModel: models.register,
     SiteAttached: sites.attached,

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from broker.core.decide.consolidating import emptied_units
+from broker.core.decide.moving import as_move
 from broker.core.decide.placing import Disagreement, place
 from broker.core.decide.placing import bound as as_bound
 from broker.core.decide.rebalance import MOST_MOVES, decided, event_of
@@ -35,21 +36,17 @@ from placement.batch.answer import Answer
 from placement.batch.ascent import bound
 from placement.batch.candidates import Asked, Batch, formulate
 from placement.batch.problem import Problem
-from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome
 from tidegate.model.event import Event, PlanAdopted, Recorded
-from tidegate.model.plan import Disruption, Goal, Manner, Plan, PlannedMove, Staying, Stays
+from tidegate.model.plan import FLEET_GOALS, Goal, Manner, Plan, PlannedMove, Staying, Stays
 from tidegate.model.workload import Spread, Workload, WorkloadKind
 
 Solve = Callable[[Problem], Answer]
 
 HORIZON_HOURS = 24
-OVERLAP_HOURS = 1
-"""For which both places of a service are paid while it moves."""
 WORTH_PPM = 10_000
 """A move for money gains at least this share of what is paid now: prices within a per cent are the same price."""
 LANDINGS = 16
-MS_PER_HOUR = 3_600_000
 MILLION = 1_000_000
 
 
@@ -57,7 +54,7 @@ MILLION = 1_000_000
 class Wish:
     """What a plan is wanted for. With `together`, those workloads are planned and nothing that stands is moved."""
 
-    goals: tuple[Goal, ...] = tuple(Goal)
+    goals: tuple[Goal, ...] = FLEET_GOALS
     horizon_hours: int = HORIZON_HOURS
     most_moves: int = MOST_MOVES
     together: tuple[Workload, ...] = ()
@@ -221,31 +218,7 @@ class Proposing:
         return decision if decision.outcome is Outcome.PLACED else None
 
     def _as_move(self, mover: Mover, goal: Goal, manner: Manner, decision: Decision) -> PlannedMove:
-        record = mover.record
-        assert record.decision is not None
-        return PlannedMove(
-            workload_id=record.id,
-            name=record.workload.name,
-            before=record.decision.slots,
-            after=decision.slots,
-            goal=goal,
-            gain_micros_per_hour=mover.pays - decision.cost.total,
-            disruption=self._disruption(mover, manner, decision),
-            outlawed_by=record.outlawed_by,
-        )
-
-    def _disruption(self, mover: Mover, manner: Manner, decision: Decision) -> Disruption:
-        """The bytes of the model at the price of moving them; both places for a while, or the work that is lost."""
-        record = mover.record
-        model_bytes = record.model.artifact.size_bytes if record.model else 0
-        source, destination = (self.state.sites[name].site.region for name in (mover.site, decision.sites[0]))
-        micros, per_bytes = self.state.law.at(self.at).tariff.egress(source, destination)
-        cost = 0 if source == destination else -(-model_bytes * micros // per_bytes)
-        if manner is Manner.MAKE_BEFORE_BREAK:
-            cost += decision.cost.total * OVERLAP_HOURS
-        elif record.workload.kind is WorkloadKind.TRAINING_JOB:
-            cost += -(-mover.pays * _ran_ms(record, self.at) // MS_PER_HOUR)
-        return Disruption(manner, record.workload.copies, model_bytes + record.workload.data.size_bytes, cost)
+        return as_move(self.state, mover.record, mover.pays, goal, manner, decision, self.at)
 
     def _worth(self, move: PlannedMove, pays: int, leaning: int) -> bool:
         gain = move.gain_micros_per_hour - leaning
@@ -361,13 +334,6 @@ def _units(state: State) -> int:
 def _leaning(decision: Decision) -> int:
     """What rules that prefer other places count against the one decided on, micros per hour."""
     return sum(one.penalty_micros_per_hour for one in decision.ranked if one.site in decision.sites)
-
-
-def _ran_ms(record: WorkloadRecord, at: int) -> int:
-    """For how long it has run where it stands; 0 where it has not begun."""
-    said = record.statuses.get(record.sites[0])
-    since = record.running_since or (said.at if said is not None and said.phase is Phase.RUNNING else at)
-    return max(0, at - since)
 
 
 def _digest(record: WorkloadRecord) -> str:

@@ -12,6 +12,8 @@ sent again, after a crash for instance, makes those moves that have not been mad
 Limits: `MOST_MOVES` in one plan.
 """
 
+from collections.abc import Sequence
+
 from broker.core.commands import AdoptPlan
 from broker.core.decide.keys import earlier, reused
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place, unwatched
@@ -39,21 +41,30 @@ def adopt(state: State, command: AdoptPlan, watch: Watch) -> Deciding[Moves]:
         if plan.moves:
             yield PlanAdopted(command.at, plan, command.key)
     alarms: list[str] = []
-    moves: list[Move] = []
-    for move in plan.moves[command.first : command.first + TURN]:
+    some = plan.moves[command.first : command.first + TURN]
+    moves = yield from carried_out(state, some, command.at, watch, BECAUSE, alarms)
+    return Moves(tuple(moves), tuple(alarms))
+
+
+def carried_out(
+    state: State, moves: Sequence[PlannedMove], at: int, watch: Watch, because: str, alarms: list[str]
+) -> Deciding[list[Move]]:
+    """Make each move that comes out as planned, in their order. What the auditor does not pass is added to `alarms`."""
+    made: list[Move] = []
+    for move in moves:
         record = state.workloads.get(move.workload_id)
         slots = record.decision.slots if record is not None and record.live and record.decision is not None else ()
         if record is not None and slots == move.before:
             try:
-                decision = decided(state, record, move, command.at, watch)
+                decision = decided(state, record, move, at, watch)
             except Disagreement as error:
                 alarms.append(str(error))
                 decision = None
             if decision is not None and decision.slots == move.after:
-                yield event_of(command.at, move, decision)
+                yield event_of(at, move, decision, because)
                 slots = move.after
-        moves.append(Move(move.workload_id, move.name, sites_of(move) if slots == move.after else ()))
-    return Moves(tuple(moves), tuple(alarms))
+        made.append(Move(move.workload_id, move.name, sites_of(move) if slots == move.after else ()))
+    return made
 
 
 def decided(
@@ -65,10 +76,10 @@ def decided(
     return decision if decision.outcome is Outcome.PLACED else None
 
 
-def event_of(at: int, move: PlannedMove, decision: Decision) -> WorkloadDecided:
+def event_of(at: int, move: PlannedMove, decision: Decision, because: str = BECAUSE) -> WorkloadDecided:
     """What is recorded of a move that was decided."""
     first = move.disruption.manner is Manner.STOP_FIRST
-    return WorkloadDecided(at, move.workload_id, decision, BECAUSE, sites_of(move), first)
+    return WorkloadDecided(at, move.workload_id, decision, because, sites_of(move), first)
 
 
 def sites_of(move: PlannedMove) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Sites: agents attach, report and fall silent; operators cordon and drain.
+"""Sites: agents attach, report and fall silent; operators cordon.
 
 Silence stops nothing. A service may be replaced after a silence only where its own `disconnect` block says so; the
 silent copy is left alone, and when the site returns `reconcile` says which copy stays.
@@ -17,7 +17,6 @@ from broker.core.commands import (
     KEY_CHARACTERS,
     NAME_CHARACTERS,
     CordonSite,
-    DrainSite,
     RecordLinks,
     RecordServiceTimes,
     ReportStatuses,
@@ -48,7 +47,7 @@ from tidegate.model.event import (
     WorkloadProgressed,
 )
 from tidegate.model.sketch import LONGEST_US, MOST_SAMPLES, widened_us
-from tidegate.model.workload import OnDisconnect, Reconcile, WorkloadKind
+from tidegate.model.workload import OnDisconnect, Reconcile
 
 MOVED_PPM = 200_000
 """A measurement that moved by more than this share is news, where it moved by more than `NOISE_US` too."""
@@ -258,32 +257,6 @@ def cordon(state: State, command: CordonSite, watch: Watch) -> Deciding[Done]:
     if record.cordoned == command.lift or command.key:
         yield SiteCordoned(command.at, command.site, not command.lift, command.because, command.key)
     return Done()
-
-
-def drain(state: State, command: DrainSite, watch: Watch) -> Deciding[Moves]:
-    """Cordon, then decide again for each service. A service stands at both places until the new one runs.
-
-    Sent again under its key it moves nothing: what it led to stood in the same run of events as its answer.
-    """
-    record = known(state, command.site)
-    check_because(command.because)
-    answer = earlier(state, command.key, "cordon")
-    if answer and answer.about != command.site:
-        raise reused(command.key, answer)
-    if answer is None and (not record.cordoned or command.key):
-        yield SiteCordoned(command.at, command.site, True, command.because or "drain", command.key)
-    moves: list[Move] = []
-    alarms: list[str] = []
-    for workload_id in record.desired:
-        workload = state.workloads[workload_id]
-        if workload.workload.kind is WorkloadKind.TRAINING_JOB or command.site not in workload.sites:
-            continue
-        if answer is None:
-            yield from _decide_again(state, workload, command.at, f"drain {command.site}", watch, alarms)
-        sites = state.workloads[workload_id].sites
-        moved = sites if command.site not in sites else ()
-        moves.append(Move(workload_id, workload.workload.name, moved))
-    return Moves(tuple(moves), tuple(alarms))
 
 
 def due(state: State, at: int, silent: Mapping[str, int] | None = None) -> list[WorkloadRecord]:

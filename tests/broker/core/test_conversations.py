@@ -30,6 +30,7 @@ from tidegate.model.event import (
     AssignmentOutlawed,
     LinkMeasured,
     ModelRegistered,
+    PlanAdopted,
     PolicyApplied,
     PriceBookApplied,
     Recorded,
@@ -250,7 +251,8 @@ def test_draining_moves_services_without_a_moment_of_absence():
     workload_id = play.ask(SubmitWorkload(5, service())).workload_id
     here = play.state.workloads[workload_id].sites[0]
     at_work(play, workload_id)
-    play = play >> DrainSite(10, here) << SiteCordoned << like(WorkloadDecided, because=f"drain {here}")
+    play = play >> DrainSite(10, here) << SiteCordoned << PlanAdopted
+    play = play << like(WorkloadDecided, because=f"drain {here}", among=play.reply.moves[0].sites)
     (there,) = play.reply.moves[0].sites
     assert there != here
     assert workload_id in play.state.sites[here].desired and workload_id in play.state.sites[there].desired
