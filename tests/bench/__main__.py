@@ -1,6 +1,6 @@
 """Runs every benchmark, or those named, and prints the table of each: `python -m tests.bench [decisions submits ...]`.
 
-What follows a name and starts with `--` is that bench's own: `python -m tests.bench packing --all-variants`. Under each
+What follows a name and starts with `--` is that bench's own: `python -m tests.bench packing --parts`. Under each
 table stands what it took of the processor, its own processes counted in, and of the clock.
 """
 
@@ -25,6 +25,7 @@ def main(names: list[str]) -> None:
         for column, ratio in (("WHAT", 2), ("FIGURE", 2), ("BESIDE", 3)):
             table.add_column(column, overflow="fold", ratio=ratio)
         for row in importlib.import_module(f"tests.bench.{name}").rows(*([options] if options else [])):
+            print(f"  {row.what}: {row.figure}", file=sys.stderr, flush=True)
             table.add_row(row.what, row.figure, row.beside)
         console = Console(width=150)
         console.print(table)
