@@ -25,7 +25,8 @@ def show(proposed: Proposed, moved: list[MovedWorkload] | None = None, title: st
     rows = []
     for move in plan.moves:
         row = _row(move)
-        rows.append(row if moved is None else (*row, "moves" if made.get(move.workload_id) else "LEFT OUT"))
+        out = "waits for room" if move.wave else "LEFT OUT"
+        rows.append(row if moved is None else (*row, "moves" if made.get(move.workload_id) else out))
     render.table(title, columns, rows, right=["gain", "costs once"])
     if plan.staying:
         render.line("")
@@ -68,6 +69,8 @@ def _row(move: PlannedMove) -> tuple[str, ...]:
     manner = disruption.manner.value.replace("_", " ")
     gain = amounts.dollars_per_month(move.gain_micros_per_hour)
     restarts = f"{manner}, {disruption.copies_restarted} restarted, {amounts.size(disruption.bytes_moved)}"
+    if move.wave:
+        restarts = f"{restarts}, in wave {move.wave + 1}"
     return move.name, _slots(move.before), _slots(move.after), because, gain, once, restarts
 
 

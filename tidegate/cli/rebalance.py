@@ -1,11 +1,16 @@
 """`tidegate rebalance`: what could stand better, each move with its gain and its disruption; --adopt carries it out."""
 
+import secrets
+import time
+
 import click
 
 from tidegate.cli import options, planned, render
 from tidegate.cli.main import REFUSED_DECISION
+from tidegate.client.calls import MovedWorkload
+from tidegate.client.client import Client
 from tidegate.manifests.quantities import parse_duration
-from tidegate.model.plan import FLEET_GOALS, Goal
+from tidegate.model.plan import FLEET_GOALS, Goal, Plan
 
 US_PER_HOUR = 3_600_000_000
 
@@ -34,9 +39,18 @@ def hours(ctx: click.Context, parameter: click.Parameter, text: str) -> int:
     "--horizon", default="24h", callback=hours, show_default=True, help="A move must gain more than it costs within it."
 )
 @click.option("--most", default=0, type=options.COUNT, metavar="N", help="At most N moves, the most useful first.")
+@click.option(
+    "--wait",
+    default=0,
+    type=options.COUNT,
+    metavar="SECONDS",
+    help="With --adopt: go on for so long with moves that wait until others have left.",
+)
 @options.output
 @click.pass_context
-def command(ctx: click.Context, adopt: bool, goals: tuple[str, ...], horizon: int, most: int, output: str) -> int:
+def command(
+    ctx: click.Context, adopt: bool, goals: tuple[str, ...], horizon: int, most: int, wait: int, output: str
+) -> int:
     """Plan moves over the whole fleet: legal again, cheaper, on fewer units. Nothing moves without --adopt.
 
     Exits 1 where something stays against the law, or where an adopted move came out otherwise than planned; 2 where the
@@ -44,9 +58,22 @@ def command(ctx: click.Context, adopt: bool, goals: tuple[str, ...], horizon: in
     """
     client = options.connect(ctx)
     proposed = client.propose_plan(*map(Goal, goals), horizon_hours=horizon, most_moves=most)
-    moved = client.adopt_plan(proposed.plan) if adopt else None
+    moved = _adopted(client, proposed.plan, wait) if adopt else None
     if not render.data({"proposed": proposed, "moved": moved}, output):
         planned.show(proposed, moved)
     outlawed = any(one.goal is Goal.LEGAL for one in proposed.plan.staying)
     left_out = any(not one.sites for one in moved or ())
     return REFUSED_DECISION if outlawed or left_out else 0
+
+
+def _adopted(client: Client, plan: Plan, wait_s: int) -> list[MovedWorkload]:
+    """What became of the moves. The same request is sent again, and makes what had no room before and has it now."""
+    key = secrets.token_hex(16)
+    later = {move.workload_id for move in plan.moves if move.wave}
+    moved = client.adopt_plan(plan, key=key)
+    for _ in range(wait_s):
+        if not any(one.workload_id in later and not one.sites for one in moved):
+            break
+        time.sleep(1)
+        moved = client.adopt_plan(plan, key=key)
+    return moved

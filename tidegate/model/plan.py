@@ -81,6 +81,8 @@ class PlannedMove:
     disruption: Disruption = Disruption()
     outlawed_by: tuple[str, ...] = ()
     """The enforced rules against where it stands, where the goal is `legal`."""
+    wave: int = 0
+    """Above 0: it needs room that services moved in the waves before still hold, and waits until they have left."""
 
 
 @dataclass(frozen=True, slots=True)

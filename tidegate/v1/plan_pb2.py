@@ -25,25 +25,25 @@ _sym_db = _symbol_database.Default()
 from tidegate.v1 import decision_pb2 as tidegate_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/plan.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\"u\n\nDisruption\x12#\n\x06manner\x18\x01 \x01(\x0e\x32\x13.tidegate.v1.Manner\x12\x18\n\x10\x63opies_restarted\x18\x02 \x01(\x03\x12\x13\n\x0b\x62ytes_moved\x18\x03 \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x04 \x01(\x03\"\xf6\x01\n\x0bPlannedMove\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12!\n\x06\x62\x65\x66ore\x18\x03 \x03(\x0b\x32\x11.tidegate.v1.Slot\x12 \n\x05\x61\x66ter\x18\x04 \x03(\x0b\x32\x11.tidegate.v1.Slot\x12\x1f\n\x04goal\x18\x05 \x01(\x0e\x32\x11.tidegate.v1.Goal\x12\x1c\n\x14gain_micros_per_hour\x18\x06 \x01(\x03\x12+\n\ndisruption\x18\x07 \x01(\x0b\x32\x17.tidegate.v1.Disruption\x12\x13\n\x0boutlawed_by\x18\x08 \x03(\t\"n\n\x07Staying\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1f\n\x04goal\x18\x03 \x01(\x0e\x32\x11.tidegate.v1.Goal\x12\x1f\n\x03why\x18\x04 \x01(\x0e\x32\x12.tidegate.v1.Stays\"\xc7\x02\n\x04Plan\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\'\n\x05moves\x18\x02 \x03(\x0b\x32\x18.tidegate.v1.PlannedMove\x12%\n\x07staying\x18\x03 \x03(\x0b\x32\x14.tidegate.v1.Staying\x12\x12\n\nconsidered\x18\x04 \x01(\x03\x12#\n\x1b\x63ost_before_micros_per_hour\x18\x05 \x01(\x03\x12\"\n\x1a\x63ost_after_micros_per_hour\x18\x06 \x01(\x03\x12\x1d\n\x15\x62ound_micros_per_hour\x18\x07 \x01(\x03\x12\x14\n\x0cunits_before\x18\x08 \x01(\x03\x12\x13\n\x0bunits_after\x18\t \x01(\x03\x12\x15\n\rhorizon_hours\x18\n \x01(\x03\x12\x0e\n\x06solver\x18\x0b \x01(\t\x12\x0f\n\x07made_at\x18\x0c \x01(\x03*d\n\x04Goal\x12\x14\n\x10GOAL_UNSPECIFIED\x10\x00\x12\x0e\n\nGOAL_LEGAL\x10\x01\x12\x10\n\x0cGOAL_CHEAPER\x10\x02\x12\x14\n\x10GOAL_CONSOLIDATE\x10\x03\x12\x0e\n\nGOAL_DRAIN\x10\x04*U\n\x06Manner\x12\x16\n\x12MANNER_UNSPECIFIED\x10\x00\x12\x1c\n\x18MANNER_MAKE_BEFORE_BREAK\x10\x01\x12\x15\n\x11MANNER_STOP_FIRST\x10\x02*y\n\x05Stays\x12\x15\n\x11STAYS_UNSPECIFIED\x10\x00\x12\x11\n\rSTAYS_NOWHERE\x10\x01\x12\x11\n\rSTAYS_NO_ROOM\x10\x02\x12\x12\n\x0eSTAYS_TOO_DEAR\x10\x03\x12\x0f\n\x0bSTAYS_LATER\x10\x04\x12\x0e\n\nSTAYS_ENDS\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16tidegate/v1/plan.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\"u\n\nDisruption\x12#\n\x06manner\x18\x01 \x01(\x0e\x32\x13.tidegate.v1.Manner\x12\x18\n\x10\x63opies_restarted\x18\x02 \x01(\x03\x12\x13\n\x0b\x62ytes_moved\x18\x03 \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x04 \x01(\x03\"\x84\x02\n\x0bPlannedMove\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12!\n\x06\x62\x65\x66ore\x18\x03 \x03(\x0b\x32\x11.tidegate.v1.Slot\x12 \n\x05\x61\x66ter\x18\x04 \x03(\x0b\x32\x11.tidegate.v1.Slot\x12\x1f\n\x04goal\x18\x05 \x01(\x0e\x32\x11.tidegate.v1.Goal\x12\x1c\n\x14gain_micros_per_hour\x18\x06 \x01(\x03\x12+\n\ndisruption\x18\x07 \x01(\x0b\x32\x17.tidegate.v1.Disruption\x12\x13\n\x0boutlawed_by\x18\x08 \x03(\t\x12\x0c\n\x04wave\x18\t \x01(\x03\"n\n\x07Staying\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1f\n\x04goal\x18\x03 \x01(\x0e\x32\x11.tidegate.v1.Goal\x12\x1f\n\x03why\x18\x04 \x01(\x0e\x32\x12.tidegate.v1.Stays\"\xc7\x02\n\x04Plan\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\'\n\x05moves\x18\x02 \x03(\x0b\x32\x18.tidegate.v1.PlannedMove\x12%\n\x07staying\x18\x03 \x03(\x0b\x32\x14.tidegate.v1.Staying\x12\x12\n\nconsidered\x18\x04 \x01(\x03\x12#\n\x1b\x63ost_before_micros_per_hour\x18\x05 \x01(\x03\x12\"\n\x1a\x63ost_after_micros_per_hour\x18\x06 \x01(\x03\x12\x1d\n\x15\x62ound_micros_per_hour\x18\x07 \x01(\x03\x12\x14\n\x0cunits_before\x18\x08 \x01(\x03\x12\x13\n\x0bunits_after\x18\t \x01(\x03\x12\x15\n\rhorizon_hours\x18\n \x01(\x03\x12\x0e\n\x06solver\x18\x0b \x01(\t\x12\x0f\n\x07made_at\x18\x0c \x01(\x03*d\n\x04Goal\x12\x14\n\x10GOAL_UNSPECIFIED\x10\x00\x12\x0e\n\nGOAL_LEGAL\x10\x01\x12\x10\n\x0cGOAL_CHEAPER\x10\x02\x12\x14\n\x10GOAL_CONSOLIDATE\x10\x03\x12\x0e\n\nGOAL_DRAIN\x10\x04*U\n\x06Manner\x12\x16\n\x12MANNER_UNSPECIFIED\x10\x00\x12\x1c\n\x18MANNER_MAKE_BEFORE_BREAK\x10\x01\x12\x15\n\x11MANNER_STOP_FIRST\x10\x02*y\n\x05Stays\x12\x15\n\x11STAYS_UNSPECIFIED\x10\x00\x12\x11\n\rSTAYS_NOWHERE\x10\x01\x12\x11\n\rSTAYS_NO_ROOM\x10\x02\x12\x12\n\x0eSTAYS_TOO_DEAR\x10\x03\x12\x0f\n\x0bSTAYS_LATER\x10\x04\x12\x0e\n\nSTAYS_ENDS\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.plan_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GOAL']._serialized_start=877
-  _globals['_GOAL']._serialized_end=977
-  _globals['_MANNER']._serialized_start=979
-  _globals['_MANNER']._serialized_end=1064
-  _globals['_STAYS']._serialized_start=1066
-  _globals['_STAYS']._serialized_end=1187
+  _globals['_GOAL']._serialized_start=891
+  _globals['_GOAL']._serialized_end=991
+  _globals['_MANNER']._serialized_start=993
+  _globals['_MANNER']._serialized_end=1078
+  _globals['_STAYS']._serialized_start=1080
+  _globals['_STAYS']._serialized_end=1201
   _globals['_DISRUPTION']._serialized_start=67
   _globals['_DISRUPTION']._serialized_end=184
   _globals['_PLANNEDMOVE']._serialized_start=187
-  _globals['_PLANNEDMOVE']._serialized_end=433
-  _globals['_STAYING']._serialized_start=435
-  _globals['_STAYING']._serialized_end=545
-  _globals['_PLAN']._serialized_start=548
-  _globals['_PLAN']._serialized_end=875
+  _globals['_PLANNEDMOVE']._serialized_end=447
+  _globals['_STAYING']._serialized_start=449
+  _globals['_STAYING']._serialized_end=559
+  _globals['_PLAN']._serialized_start=562
+  _globals['_PLAN']._serialized_end=889
 # @@protoc_insertion_point(module_scope)

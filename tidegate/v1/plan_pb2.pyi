@@ -138,10 +138,15 @@ class PlannedMove(_message.Message):
     GAIN_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
     DISRUPTION_FIELD_NUMBER: _builtins.int
     OUTLAWED_BY_FIELD_NUMBER: _builtins.int
+    WAVE_FIELD_NUMBER: _builtins.int
     workload_id: _builtins.str
     name: _builtins.str
     goal: Global___Goal.ValueType
     gain_micros_per_hour: _builtins.int
+    wave: _builtins.int
+    """Above 0: it needs room that services moved in the waves before still hold, and waits until they have left. The same
+    AdoptPlan request, with its key, sent again makes it then.
+    """
     @_builtins.property
     def before(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Slot]: ...
     @_builtins.property
@@ -163,10 +168,11 @@ class PlannedMove(_message.Message):
         gain_micros_per_hour: _builtins.int = ...,
         disruption: Global___Disruption | None = ...,
         outlawed_by: _abc.Iterable[_builtins.str] | None = ...,
+        wave: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["disruption", b"disruption"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "disruption", b"disruption", "gain_micros_per_hour", b"gain_micros_per_hour", "goal", b"goal", "name", b"name", "outlawed_by", b"outlawed_by", "workload_id", b"workload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "disruption", b"disruption", "gain_micros_per_hour", b"gain_micros_per_hour", "goal", b"goal", "name", b"name", "outlawed_by", b"outlawed_by", "wave", b"wave", "workload_id", b"workload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,8 +9,7 @@ as in any plan that is adopted; nothing lies between, so its parent holds.
 """
 
 from broker.core.commands import DrainSite
-from broker.core.decide.bounds import check_because
-from broker.core.decide.keys import earlier, reused
+from broker.core.decide.keys import check_because, earlier, reused
 from broker.core.decide.moving import as_move
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place, unwatched
 from broker.core.decide.rebalance import carried_out

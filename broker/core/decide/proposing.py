@@ -11,8 +11,8 @@
 
 What may move: live work at sites that can be reached, whose copies stand at one site, and that is not on its way
 already. A service is made anew before the old one is broken, so it needs room for both at once; a job is stopped first,
-and the hours it has run are lost and paid for. So a plan never needs room that one of its own services still holds:
-what would only fit there afterwards is named as staying, and the next plan can go on from there.
+and the hours it has run are lost and paid for. What needs room that a service of the plan still holds moves in a later
+wave, up to `WAVES`: it is decided on the copy as it will be once those before it have left, and made once they have.
 
 Linear in moves, a few decisions and an audit each; the batch itself as `broker.solver` says. `enough` is asked before
 each move: where it says so the plan ends with the moves it has, which are the most useful ones.
@@ -47,6 +47,7 @@ HORIZON_HOURS = 24
 WORTH_PPM = 10_000
 """A move for money gains at least this share of what is paid now: prices within a per cent are the same price."""
 LANDINGS = 16
+WAVES = 4
 MILLION = 1_000_000
 
 
@@ -101,7 +102,7 @@ class Proposing:
         self.state, self.wish, self.at, self._enough = state, wish, at, enough
         self.moves: list[PlannedMove] = []
         self.staying: list[Staying] = []
-        self._revision = state.offset
+        self._revision, self._wave = state.offset, 0
         self._priced: dict[tuple[object, ...], int] = {}
 
     def plan(self, solve: Solve) -> Plan:
@@ -118,6 +119,8 @@ class Proposing:
                 self._pursue(goal, movers)
         if Goal.CONSOLIDATE in self.wish.goals:
             self._consolidate(movers)
+        while self._wave < WAVES - 1 and self._chain(movers):
+            pass
         before = sum(mover.pays for mover in movers)
         return Plan(
             revision=self._revision,
@@ -209,6 +212,31 @@ class Proposing:
                 return None
         return why
 
+    def _chain(self, movers: list[Mover]) -> bool:
+        """Another wave: what had no room is tried again where services that moved have left. Whether any moved."""
+        waiting = [one for one in self.staying if one.why is Stays.NO_ROOM]
+        if not waiting or not self._left():
+            return False
+        self._wave += 1
+        known, before = {mover.record.id: mover for mover in movers}, len(self.moves)
+        for one in waiting:
+            if len(self.moves) >= self.wish.most_moves or self._enough():
+                break
+            if self._move(known[one.workload_id], one.goal) is None:
+                self.staying.remove(one)
+        return len(self.moves) > before
+
+    def _left(self) -> int:
+        """Services that moved leave, on the copy, where they stood. How many did."""
+        left = 0
+        for move in self.moves:
+            record = self.state.workloads[move.workload_id]
+            for site in record.leaving:
+                self.state.fleet.release(f"{record.id}@{site}")
+            self.state.workloads[record.id] = replace(record, leaving=())
+            left += len(record.leaving)
+        return left
+
     def _ask(self, record: WorkloadRecord, manner: Manner, site: str) -> Decision | None:
         """The decision at a site, or (empty) wherever the engine says; None where it does not place it."""
         without, among = record.id if manner is Manner.STOP_FIRST else "", (site,) if site else ()
@@ -257,7 +285,7 @@ class Proposing:
             return False  # adopting it would be refused for the same reason, and raise the alarm
         if decision is None or decision.slots != move.after:
             return False
-        self.moves.append(move)
+        self.moves.append(replace(move, wave=self._wave))
         self._apply(event_of(self.at, move, decision))
         return True
 

@@ -7,7 +7,8 @@ each asked about the planned sites alone. A move that does not come out as plann
 
 A plan is carried out `TURN` moves at a time, each run of them a command of its own, so that the loop has other turns in
 between. What happens there can only make later moves come out otherwise, and then they are left out. The same request
-sent again, after a crash for instance, makes those moves that have not been made yet, and no move twice.
+sent again, after a crash for instance, makes those moves that have not been made yet, and no move twice; so are moves
+of a later wave made, once those before them have left the room that they need.
 
 Limits: `MOST_MOVES` in one plan.
 """

@@ -3,7 +3,15 @@
 from dataclasses import replace
 
 from broker.core.cold import Cold
-from broker.core.commands import AdoptPlan, ApplyDeclarations, CordonSite, SiteAttached, SiteSilent, SubmitWorkload
+from broker.core.commands import (
+    AdoptPlan,
+    ApplyDeclarations,
+    CordonSite,
+    ReportStatuses,
+    SiteAttached,
+    SiteSilent,
+    SubmitWorkload,
+)
 from broker.core.decide.joint import jointly
 from broker.core.decide.proposing import Wish, proposed
 from broker.core.freeze import freeze, thaw
@@ -13,6 +21,7 @@ from placement.batch.answer import answered
 from tests.broker.core.test_conversations import at_work, fleet
 from tests.support.builders import GIB, book, cloud, job, rack, service, stay_home
 from tests.support.playbook import Playbook, like
+from tidegate.model.assignment import Phase, Status
 from tidegate.model.decision import Slot
 from tidegate.model.event import PlanAdopted, WorkloadDecided
 from tidegate.model.money import Price, PriceBook
@@ -123,6 +132,39 @@ def test_what_lawfully_goes_nowhere_is_named():
     play.ask(ApplyDeclarations(6, (stay_home(jurisdiction="CH"),)))
     plan = propose(play, Goal.LEGAL)
     assert plan.moves == () and [(s.name, s.goal, s.why) for s in plan.staying] == [("one", Goal.LEGAL, Stays.NOWHERE)]
+
+
+def test_what_needs_room_that_a_service_of_the_plan_still_holds_moves_in_a_later_wave():
+    play = clouds(a=100_000, b=200_000, c=900_000)
+    small = Offer("vm", Resources(0, 0, 4_000, 10 * GIB), 1, True, Pricing.ON_DEMAND, instance_type="vm-c")
+    narrow = (region("a", 0, 1), region("b", 0, 1), replace(region("c", 0, 1), offers=(small,)))
+    play.ask(ApplyDeclarations(4, narrow))
+    play.ask(CordonSite(4, "rack-de"))
+    large = replace(service().demand, resources=Resources(0, 0, 2_000, 12 * GIB))
+    for workload in (anywhere("one"), anywhere("two", demand=large)):
+        play.ask(SubmitWorkload(5, workload))
+        at_work(play, play.state.find(workload.name).id)
+    assert [play.state.find(name).sites for name in ("one", "two")] == [("a",), ("b",)]
+    play.ask(ApplyDeclarations(6, (replace(prices(a=100_000, b=200_000, c=50_000), version=3),)))
+    plan = propose(play, Goal.CHEAPER)
+    assert [(move.name, move.after[0].site, move.wave) for move in plan.moves] == [("one", "c", 0), ("two", "a", 1)]
+    assert plan.staying == () and plan.cost_after_micros_per_hour == 150_000 and plan.over_bound_ppm < 10
+    adopted = play.ask(AdoptPlan(21, plan, "k"))
+    assert [move.sites for move in adopted.moves] == [("c",), ()], "there is no room for the second one yet"
+    at_work(play, play.state.find("one").id)
+    let_go(play, "one", "a")
+    adopted = play.ask(AdoptPlan(23, plan, "k"))
+    assert [move.sites for move in adopted.moves] == [("c",), ("a",)]
+    assert play.state.find("two").sites == ("a",)
+
+
+def let_go(play: Playbook, name: str, site: str) -> None:
+    """The old copy has stopped."""
+    record = play.state.find(name)
+    assert site not in record.sites
+    if f"{record.id}@{site}" in play.state.fleet.holdings:
+        generation = play.state.sites[site].generation
+        play.ask(ReportStatuses(22, site, (Status(record.id, generation, Phase.CANCELLED, at=22),)))
 
 
 def test_a_job_is_stopped_first_and_the_hours_it_has_run_are_paid_for():
