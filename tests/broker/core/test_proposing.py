@@ -17,6 +17,7 @@ from broker.core.decide.proposing import Wish, proposed
 from broker.core.freeze import freeze, thaw
 from broker.core.part import part, written
 from broker.core.state import State
+from placement import audit
 from placement.batch.answer import answered
 from tests.broker.core.test_conversations import at_work, fleet
 from tests.support.builders import GIB, book, cloud, job, rack, service, stay_home
@@ -249,3 +250,22 @@ def test_a_part_is_what_a_snapshot_holds_without_what_has_ended():
     whole.workloads = Cold({key: record for key, record in play.state.workloads.items() if key not in gone})
     whole.names = {name: key for name, key in play.state.names.items() if key not in gone}
     assert len(gone) == 1 and freeze(kept) == freeze(whole)
+
+
+def test_what_the_auditor_does_not_pass_is_in_no_plan(monkeypatch):
+    play = clouds(a=200_000, b=300_000)
+    play.ask(CordonSite(4, "rack-de"))
+    play.ask(SubmitWorkload(5, anywhere("one")))
+    at_work(play, play.state.find("one").id)
+    play.ask(ApplyDeclarations(6, (replace(prices(a=200_000, b=100_000), version=3),)))
+    assert len(propose(play, Goal.CHEAPER).moves) == 1
+    together = jointly(copy_of(play.state), (anywhere("two"),), 20, answered)
+    assert [move.name for move in together.moves] == ["two"]
+
+    def disagrees(*args, **kwargs) -> tuple[str, ...]:
+        return ("no",)
+
+    monkeypatch.setattr(audit, "audit", disagrees)
+    assert propose(play, Goal.CHEAPER).moves == ()
+    together = jointly(copy_of(play.state), (anywhere("two"),), 20, answered)
+    assert together.moves == () and [(one.name, one.why) for one in together.staying] == [("two", Stays.NOWHERE)]
