@@ -30,8 +30,10 @@ from tidegate.model.errors import Refused, Unavailable
 from tidegate.wire.tensors import MAX_DIMENSIONS, NUMPY, Array, Tensor
 
 LARGEST_MODEL = 2 * 2**30
-LARGEST_INPUT = 2**30
-"""Of the least that a model takes; the most that a request may be set to carry."""
+LARGEST_INPUT = 2**26
+"""Bytes of the least that a model takes, where nobody says how much a request may carry."""
+MADE_UP = 4_096
+"""Random numbers that are drawn; larger inputs repeat them."""
 INLINE_BELOW_NS = 1_000_000
 """A model this fast runs on the event loop: handing it to a thread would cost more than it takes."""
 
@@ -114,11 +116,14 @@ class LoadedModel:
             raise Refused(f"the model failed on these inputs: {reason}", field="inputs") from error
         return tuple(Tensor(name, _encoded(array)) for name, array in zip(outputs, arrays, strict=True))
 
-    def warm_up(self, runs: int, monotonic_ns: Callable[[], int]) -> None:
-        """Run so often on made-up inputs and keep the service time of the later nine tenths."""
+    def warm_up(self, runs: int, monotonic_ns: Callable[[], int], most_bytes: int = LARGEST_INPUT) -> None:
+        """Run so often on made-up inputs and keep the service time of the later nine tenths.
+
+        Refused where an input is over `most_bytes` at its smallest: no request could carry it.
+        """
         if not runs:
             return
-        feeds = {spec.name: _made_up(spec) for spec in self.signature.inputs}
+        feeds = {spec.name: _made_up(spec, most_bytes) for spec in self.signature.inputs}
         outputs = [spec.name for spec in self.signature.outputs]
         times: list[int] = []
         for _ in range(runs):
@@ -202,21 +207,21 @@ def _specs(declared: Sequence[Any], path: str, *, needed: bool) -> tuple[TensorS
     return tuple(specs)
 
 
-def _made_up(spec: TensorSpec) -> Array:
-    """Refused where the least that the model takes is more than a request may carry."""
+def _made_up(spec: TensorSpec, most_bytes: int) -> Array:
     shape = tuple(1 if size == ANY else size for size in spec.shape)
     dtype = NUMPY[spec.datatype]
-    if len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize > LARGEST_INPUT:
+    if len(shape) > MAX_DIMENSIONS or math.prod(shape) * dtype.itemsize > most_bytes:
         raise Refused(
             "takes more than a request can carry",
             field=f"inputs.{spec.name}"[:200],
             found=list(shape[:MAX_DIMENSIONS]),
-            wanted=f"at most {MAX_DIMENSIONS} dimensions and {LARGEST_INPUT} bytes",
+            wanted=f"at most {MAX_DIMENSIONS} dimensions and {most_bytes} bytes",
         )
     if dtype.kind == "O":
         return np.full(shape, b"", object)
     if dtype.kind == "f":
-        return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+        drawn = np.random.default_rng(0).standard_normal(min(math.prod(shape), MADE_UP)).astype(dtype)
+        return np.resize(drawn, shape) if drawn.size else np.zeros(shape, dtype)
     return np.zeros(shape, dtype)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge.serving.clock import Clock
 from edge.serving.config import ModelSource
-from edge.serving.model import LoadedModel, load
+from edge.serving.model import LARGEST_INPUT, LoadedModel, load
 from edge.serving.prediction import Load, ModelIdentity
 from edge.serving.signature import names
 from edge.serving.trace import begin, parse
@@ -38,6 +38,7 @@ class Repository:
         chance: Callable[[int], bytes],
         on_load: Callable[[Load], None],
         on_change: Callable[[], None],
+        largest_input: int = LARGEST_INPUT,
     ) -> None:
         """`on_load` hears of every load, `on_change` after the models in use are others."""
         self._service = service
@@ -50,6 +51,7 @@ class Repository:
         self._on_change = on_change
         self._current: dict[str, LoadedModel] = {}
         self._previous: dict[str, LoadedModel] = {}
+        self._largest_input = largest_input
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -121,5 +123,5 @@ class Repository:
 
     def _prepare(self, source: ModelSource) -> LoadedModel:
         model = load(source, self._providers, self._threads)
-        model.warm_up(self._warmup_runs, self._clock.monotonic_ns)
+        model.warm_up(self._warmup_runs, self._clock.monotonic_ns, self._largest_input)
         return model

@@ -73,6 +73,7 @@ class Server:
             chance=random_bytes,
             on_load=recorder.note,
             on_change=self._tell,
+            largest_input=config.max_request_bytes,
         )
         self._repository = repository
         service = Service(
