@@ -76,7 +76,13 @@ def fuzz(
             if not reports:
                 outcomes.append(
                     Outcome(
-                        batch[0], engine, 0, 0, 0, 0, (Finding(batch[0], "crash", f"exit code {code}", words, b""),)
+                        batch[0],
+                        engine,
+                        0,
+                        0,
+                        0,
+                        0,
+                        (Finding(batch[0], "hang" if hung else "crash", f"exit code {code}", words, b""),),
                     )
                 )
                 hear(outcomes[-1])
