@@ -36,6 +36,7 @@ from placement.scoring.cost import costs
 from placement.verdicts import Question, Verdicts, judge, legal_of
 from tidegate.model.decision import Change, Cost, Relaxation, RulePrice
 from tidegate.model.policy import Operator
+from tidegate.model.site import Offer
 from tidegate.model.workload import Spread, Workload
 
 MOST_TRIED = 12
@@ -144,7 +145,10 @@ def _least(
             found = ask(fewer)
             nearer = _changed(fewer, found, alone) if _refusing(found) else fewer
             others = {one for one in trial.changes if one.field != change.field}
-            if nearer is None or {one for one in nearer.changes if one.field != change.field} != others:
+            if nearer is None:
+                continue
+            same = {one for one in nearer.changes if one.field != change.field} == others
+            if not same and len(nearer.changes) >= len(trial.changes):
                 continue
             if nearer is not fewer:
                 found = ask(nearer)
@@ -161,12 +165,24 @@ def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: in
     if trial.site == fleet.columns.sites[row]:
         return legal
     still = [column for column in legal.refusing if not _is_about_agreements(column.rule)]
-    for rule in question.law.rules:
-        if rule.enforced and _is_about_agreements(rule):
-            offers = trial.site.offers if rule.of_offers else ()
-            if not any(rule.allows_one(trial.workload, trial.site, offer) for offer in offers or (None,)):
+    rules = [rule for rule in question.law.rules if rule.enforced]
+    here = alone.sites[trial.site.name].offers
+
+    def allowed(rule: LawRule, offer: Offer | None) -> bool:
+        return rule.allows_one(trial.workload, trial.site, offer)
+
+    for rule in rules:
+        if _is_about_agreements(rule):
+            offers = here if rule.of_offers else ()
+            if not any(allowed(rule, offer) for offer in offers or (None,)):
                 still.append(Column(rule, 1, 1))
-    return replace(legal, columns=tuple(still), refusing=tuple(still), once=int(bool(still)))
+    legal = replace(legal, columns=tuple(still), refusing=tuple(still), once=int(bool(still)))
+    of_offers = [rule for rule in rules if rule.of_offers]
+    if not any(_is_about_agreements(rule) for rule in of_offers):
+        return legal
+    mask = np.array([all(allowed(rule, offer) for rule in of_offers) for offer in here], dtype=np.bool_)
+    some = all(any(allowed(rule, offer) for offer in here or (None,)) for rule in of_offers)
+    return replace(legal, offers=mask, for_offers=int(some))
 
 
 def _is_about_agreements(rule: Rule) -> bool:
@@ -306,7 +322,8 @@ def cheapest_with_offers(
         source = question.source_region or columns.region_of_location(workload.data.origin)
         total = costs(workload, columns, law.tariff, packing.charge, source).total
         open_to = verdicts.refusals == ~rule.allows(workload, fleet)  # by no rule, or by this one alone
-        rows = np.flatnonzero(open_to & packing.fits & packing.priced & (total < below))
+        kept_dearer = ~rule.allows(workload, fleet) | (total < verdicts.costs.total)
+        rows = np.flatnonzero(open_to & packing.fits & packing.priced & (total < below) & kept_dearer)
         if len(rows):
             cheapest = int(rows[np.argmin(total[rows])])
             found.append(Cheapest(rule.name, columns.names[cheapest], int(total[cheapest])))

@@ -7,10 +7,10 @@ from placement.quota.ledger import Right
 from tests.placement.places import BOOK, GIB, HALL, LAW, decided, fleet, job, service
 from tidegate.model.decision import Decision, Outcome, Slot
 from tidegate.model.money import Team
-from tidegate.model.policy import Expression, Operator, Policy, Rule
+from tidegate.model.policy import Alternative, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources
-from tidegate.model.site import Engine, Offer, Site
-from tidegate.model.workload import Spread
+from tidegate.model.site import Engine, Offer, Pricing, Site
+from tidegate.model.workload import Prefer, Spread
 
 TEAM = "lab"
 NODE = Offer("node", Resources(2, 24 * GIB, 32_000, 128 * GIB), gpu_model="a30")
@@ -64,3 +64,28 @@ def test_what_is_changed_is_lawful_where_it_comes_home() -> None:
     assert "hall" not in told(decided(service(), places, law))
     without = replace(LAW, policies=(Policy("p", 1, rules=(away,)),))
     assert "hall" in told(decided(service(), places, without))
+
+
+def test_an_agreement_that_opens_no_offer_does_not_help() -> None:
+    """The rule's offers stayed forbidden while it was tried, so that the work seemed to need no room."""
+    agreed = Expression("site.agreements", Operator.CONTAINS_ANY, ("baa",))
+    bought = Expression("offer.pricing", Operator.NOT_IN, ("spot",))
+    rule = Rule("agreed", require=(agreed,), require_any=(Alternative((bought,)),))
+    law = replace(LAW, policies=(Policy("p", 1, rules=(rule,)),))
+    assert told(decided(service(gpus=1), fleet(hall(NODE)), law)) == {"hall": ["site.agreements  -> baa"]}
+    (changes,) = told(decided(service(copies=3, gpus=1), fleet(hall(NODE)), law)).values()
+    assert sorted(changes) == ["replicas.min 3 -> 2", "site.agreements  -> baa"]
+
+
+def test_what_was_cheaper_all_along_is_no_price_of_a_rule() -> None:
+    """The work leans to the dearer place; a rule on offers elsewhere does not make it so."""
+    bought = Expression("offer.name", Operator.NOT_IN, ("node",))
+    law = replace(LAW, policies=(Policy("p", 1, rules=(Rule("bought", require=(bought,)),)),))
+    spot = Offer("g5", Resources(0, 0, 8_000, 32 * GIB), 1, True, Pricing.SPOT)
+    cheaper = replace(spot, name="c6", pricing=Pricing.ON_DEMAND)
+    places = fleet(hall(spot), hall(cheaper, name="other"), replace(hall(NODE, name="away"), engines=()))
+    work = replace(service(), prefer=Prefer(sites=("hall",)))
+    decision = decided(work, places, law)
+    assert decision.sites == ("hall",)
+    assert decision.cost.total > next(one.cost.total for one in decision.ranked if one.site == "other")
+    assert "p/bought" not in {one.rule for one in decision.rule_prices if one.micros_per_hour}

@@ -14,9 +14,10 @@ leaving it out; whether work waits, by emptying the world.
     teams.py       what teams hold, may hold, are guaranteed, lend and have spent
     judge.py       every verdict on every site, and who wins
     prices.py      what each rule costs
-    waiting.py     who waits; victims.py: who makes room for it
+    waiting.py     who waits; victims.py: who makes room for it; giving_way.py: whether what would help does
     compare.py     the engine's decision against the oracle's; seats.py: whether each seat is free
     kinds.py       what a run must have met to mean anything; shrink.py makes a failing case smaller
+    planted.py     wrong changes of the engine that it must find (`python -m tests.simulation.planted`)
 
     python -m tests.placement.oracle --cases 200000 --seed 7 --processes 2
     python -m tests.placement.oracle --case 7000123     one case again, made smaller

@@ -14,7 +14,7 @@ from tidegate.model.decision import Decision, Kind, Outcome
 
 AUDITED = 4
 """One case in so many is put to the auditor as well."""
-PROBED = 3
+PROBED = 6
 """One case in so many is tried for what is missing among what would help."""
 REACH = ("available", "engine", "latency", "volume")
 

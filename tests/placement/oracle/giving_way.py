@@ -161,6 +161,8 @@ def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
             smaller = change.field.startswith(("demand.", "training.", "replicas."))
             if smaller and (ceiling or (change.field.startswith("demand.") and q.work.copies > 1)):
                 continue
+            if change.field == "latency.p99" and len(facts.offers) > 1:
+                continue  # further still there is another offer, with more room
             if change.field.startswith("demand.") and not (verdict["copies"] and verdict["copies-free"]):
                 continue
             if _tried(q, name, (change,)).winners:

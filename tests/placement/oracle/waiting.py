@@ -8,9 +8,20 @@ those who hold what they keep to themselves would keep it idle.
 from tests.placement.oracle.judge import TEAMS, Judge, good
 from tests.placement.oracle.question import Question
 
+_KEPT: list[Question] = []
+_FOUND: list[tuple[str, ...]] = []
+"""For the question that was asked last, which is asked several times."""
+
 
 def hopes(q: Question) -> tuple[str, ...]:
     """The places where it would be allowed; none where too few are for its copies to stand at several."""
+    if not _KEPT or _KEPT[0] is not q:
+        _KEPT[:] = [q]
+        _FOUND[:] = [_hopes(q)]
+    return _FOUND[0]
+
+
+def _hopes(q: Question) -> tuple[str, ...]:
     judge, bare = Judge(q), Judge(q.bare).answer()
     now, open_to = judge.answer(), list[str]()
     for name, verdict in bare.verdicts.items():
