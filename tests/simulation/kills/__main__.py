@@ -6,6 +6,7 @@ for it (`ENOUGH` deaths a point), and fails; so does one in which nothing was as
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--in", dest="folder", type=Path, help="a folder that is kept")
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is told to end leaves no daemon behind
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         world = World(chosen.folder or Path(folder), chosen.seed, chosen.kills)
         try:
