@@ -27,6 +27,8 @@ ENGINEERS = 2
 PATIENCE_S = 6.0
 """A daemon that is up and has not passed its point by then is killed where it is."""
 START_S = 60.0
+LEAST = 5
+"""Deaths to an answer: with fewer answers than that, a run would mean little."""
 ENOUGH = 3
 REST_EVERY = 50
 """Deaths between two rests, at which everything is checked."""
@@ -69,6 +71,7 @@ class World:
         self.history = History()
         self.deaths: Counter[str] = Counter()
         self.asked_again = self.rests = 0
+        self._fed = 0
         self._generations = Generations(self.fleet)
 
     async def live(self) -> None:
@@ -116,7 +119,8 @@ class World:
 
         def fallen() -> list[Daemon]:
             for daemon in fleet.daemons:
-                late = daemon.up and daemon.point and _age(daemon) > PATIENCE_S
+                late = daemon.up and _age(daemon) > PATIENCE_S
+                late = late or (daemon.point is None and len(self.history.answered) > self._fed)
                 if late and daemon.process is not None and daemon.process.poll() is None:
                     fleet.put_off(daemon)
             return [daemon for daemon in fleet.daemons if daemon.ended() is not None]
@@ -127,7 +131,7 @@ class World:
             self.deaths[death.point] += 1
             if daemon.kind != BROKER:
                 self._generations.look(daemon.name)
-            fleet.start(daemon)
+            self._start(daemon)
             done = sum(self.deaths.values())
             if done % 10 == 0:
                 print(f"{done} kills, {len(self.history.answered)} answers", file=sys.stderr)
@@ -137,6 +141,12 @@ class World:
                     self.asked_again += min(4, len(self.history.answered))
                 except (Unavailable, TimeoutError):
                     continue  # it died again meanwhile; they are asked for at rest
+
+    def _start(self, daemon: Daemon) -> None:
+        """Armed; but where little was answered, as on a busy machine, a broker lives until it has answered."""
+        hungry = daemon.kind == BROKER and len(self.history.answered) * LEAST < sum(self.deaths.values())
+        self._fed = len(self.history.answered)
+        self.fleet.start(daemon, armed=not hungry)
 
     def table(self) -> None:
         """Each point, and how often it was died at."""
@@ -150,7 +160,7 @@ class World:
         if self.kills >= ENOUGH * len(POINTS) and never:
             print(f"nobody died at: {', '.join(never)}")
             return 1
-        if len(self.history.answered) < self.kills // 10:
+        if len(self.history.answered) < self.kills // (2 * LEAST):
             print("too little was asked to mean anything")
             return 1
         return 0
