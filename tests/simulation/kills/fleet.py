@@ -48,11 +48,11 @@ class Daemon:
     process: subprocess.Popen[bytes] | None = None
     point: Point | None = None
     since: float = 0.0
-    lives: int = 0
+    """When this life was first seen to be up; 0 before."""
 
     def start(self, point: Point | None, spared: int) -> None:
         """Armed for `point`; None: it lives."""
-        self.point, self.since, self.lives = point, time.monotonic(), self.lives + 1
+        self.point, self.since = point, 0.0
         self.died.unlink(missing_ok=True)
         self.ready.unlink(missing_ok=True)
         armed = [point.name if point else "-", str(spared)]
@@ -76,7 +76,9 @@ class Daemon:
     @property
     def up(self) -> bool:
         """Whether this life got as far as its ready file."""
-        return self.ready.exists()
+        if not self.since and self.ready.exists():
+            self.since = time.monotonic()
+        return self.since > 0
 
     def ended(self) -> Death | None:
         """The death of this life, if it is over. AssertionError where it did not die by our hand."""
