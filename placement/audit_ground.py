@@ -1,32 +1,67 @@
 """What the auditor knows of a fleet before it knows the question: what stands on every unit, and what every team holds.
 
 It is kept from one decision to the next, by fleet and weakly, and believes no stamp and nothing that the engine keeps:
-each time all sites' offers and all holdings are compared with those of the time before. Holdings that differ are taken
-out and put in; where the offers of any site differ, everything is counted anew. Equal values count as unchanged, which
-they are: the facts are frozen.
+each time all sites and all holdings are compared with those of the time before. What differs is taken out and put in, a
+site with what stands on it. Equal values count as unchanged, which they are: the facts are frozen.
 
-Offers with the same units, on which the same stands, are of one `kind`, so that a question is put to each kind once.
+Offers with the same units, on which the same stands, are of one `kind`; those of them that cost the same make up a
+`Lot` of their place; places that offer the same have one `layout`. A question is put to each of these once.
 
 Limits: a hundred thousand kinds, then the count begins anew. Comparing costs a microsecond or less for each site and a
 fraction of it for each holding.
 """
 
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from placement.audit_law import site_says
 from placement.audit_room import Node, Stand
-from placement.facts import Copy, Holding
+from placement.facts import Copy, Holding, SiteFacts
 from placement.fleet import Fleet
-from tidegate.model.site import Offer
+from tidegate.model.policy import Expression
+from tidegate.model.site import Offer, Site
 
 Sums = dict[str, int]
 MOST_KINDS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Offers of one place that differ in name alone: the same units with the same on them, at the same price."""
+
+    first: Stand
+    members: tuple[Stand, ...]
+    rows: tuple[int, ...]
+    """Where the place lists them."""
+    bare: Stand
+    """The first, if nothing stood there."""
+    price: int
+    """The same for those whose units cost the same at one place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What one site offers, with what stands there."""
+
+    stands: tuple[Stand, ...]
+    lots: tuple[Lot, ...]
+    layout: int
+    """The same for places that offer the same in the same order, with the same on it."""
+    kinds: tuple[Stand, ...]
+    """One of each kind."""
+    classes: frozenset[str]
+    """Of devices."""
+    models: frozenset[str]
+    """Of the GPUs that there are; the empty name for those of no model."""
 
 
 class Ground:
     """One fleet, counted from its sites and its holdings."""
 
     def __init__(self) -> None:
-        self.offers: dict[str, tuple[Offer, ...]] = {}
+        self.sites: dict[str, SiteFacts] = {}
+        """In the order of their names."""
+        self.rows: dict[str, int] = {}
         self.holdings: dict[str, Holding] = {}
         self.models: dict[tuple[str, str], str] = {}
         self.capacity: Sums = {}
@@ -34,34 +69,49 @@ class Ground:
         self.firm: dict[str, Sums] = {}
         self.sent: dict[str, int] = {}
         """Bytes a day over each site's uplink."""
+        self.said: dict[str, dict[tuple[str, ...], int]] = {}
+        """By attribute of sites: each value, with the places that have it as bits (`audit_sets`)."""
+        self.truths: dict[Expression, tuple[int, int]] = {}
+        """Of expressions on sites alone: where they are true, and where they are false."""
         self._copies: dict[tuple[str, str], dict[int, list[Copy]]] = {}
-        self._stands: dict[str, tuple[Stand, ...]] = {}
+        self._at: dict[str, dict[str, Holding]] = {}
+        self._places: dict[str, Place] = {}
         self._kinds: dict[object, int] = {}
 
     def follow(self, fleet: Fleet) -> None:
         """Be what the fleet is now."""
-        offers = {name: facts.offers for name, facts in fleet.sites.items()}
-        if offers != self.offers or len(self._kinds) > MOST_KINDS:
+        if len(self._kinds) > MOST_KINDS:
             self.__init__()  # type: ignore[misc]
-            self._declare(offers)
-        self.offers = offers  # the very objects, which are compared faster than equal ones the next time
-        now = dict(fleet.holdings)
-        if now == self.holdings:
-            self.holdings = now
-            return
-        for name, before in self.holdings.items():
-            if now.get(name) != before:
-                self._count(before, -1)
-        for name, after in now.items():
-            if self.holdings.get(name) != after:
-                self._count(after, 1)
-        self.holdings = now
+        sites, holdings = dict(fleet.sites), dict(fleet.holdings)
+        if sites != self.sites:
+            self._declare(sites)
+        self.sites = sites  # the very objects, which are compared faster than equal ones the next time
+        if holdings != self.holdings:
+            for name, before in self.holdings.items():
+                if holdings.get(name) != before:
+                    self._count(before, -1)
+            for name, after in holdings.items():
+                if self.holdings.get(name) != after:
+                    self._count(after, 1)
+        self.holdings = holdings
 
-    def stands(self, site: str) -> tuple[Stand, ...]:
+    def place(self, site: str) -> Place:
         """The site's offers, with what is on their units."""
-        found = self._stands.get(site)
+        found = self._places.get(site)
         if found is None:
-            found = self._stands[site] = tuple(self._stand(site, offer) for offer in self.offers[site])
+            stands = tuple(self._stand(site, offer) for offer in self.sites[site].offers)
+            lots: dict[int, list[int]] = {}
+            layout = tuple(self._kind(_alike(stand)) for stand in stands)
+            for row, lot in enumerate(layout):
+                lots.setdefault(lot, []).append(row)
+            found = self._places[site] = Place(
+                stands=stands,
+                lots=tuple(self._lot(stands, tuple(rows)) for rows in lots.values()),
+                layout=self._kind(layout),
+                kinds=tuple({stand.kind: stand for stand in stands}.values()),
+                classes=frozenset(stand.offer.device_class for stand in stands),
+                models=frozenset(stand.offer.gpu_model for stand in stands if stand.offer.resources.gpus),
+            )
         return found
 
     def sums_of(self, holding: Holding) -> Sums:
@@ -73,14 +123,49 @@ class Ground:
             more(sums, "memory", copy.resources.memory_bytes)
         return sums
 
-    def _declare(self, offers: dict[str, tuple[Offer, ...]]) -> None:
-        for site, there in offers.items():
-            for offer in there:
+    def _declare(self, sites: dict[str, SiteFacts]) -> None:
+        """Other sites, or others than they were: only what they hold and offer is counted anew."""
+        if list(sites) != list(self.sites):
+            self.rows = {name: row for row, name in enumerate(sites)}
+            self.said.clear()
+            self.truths.clear()
+        for name in self.sites.keys() | sites.keys():
+            before, after = self.sites.get(name), sites.get(name)
+            if before == after:
+                continue
+            there = list(self._at.get(name, {}).values())
+            if (before and before.offers) != (after and after.offers):
+                for holding in there:
+                    self._count(holding, -1)
+                self._offer(name, before.offers if before else (), -1)
+                self._offer(name, after.offers if after else (), 1)
+                for holding in there:
+                    self._count(holding, 1)
+                self._places.pop(name, None)
+            if before and after and before.site != after.site:
+                self._say(name, after.site)
+
+    def _offer(self, site: str, offers: tuple[Offer, ...], sign: int) -> None:
+        """Put a site's offers in, or take them out."""
+        for offer in offers:
+            if sign > 0:
                 self.models[site, offer.name] = offer.gpu_model
-                whole = offer.resources
-                count_gpus(self.capacity, whole.gpus * offer.count * 1000, offer.gpu_model)
-                more(self.capacity, "cpus", whole.cpus_milli * offer.count)
-                more(self.capacity, "memory", whole.memory_bytes * offer.count)
+            else:
+                del self.models[site, offer.name]
+            whole = offer.resources
+            count_gpus(self.capacity, whole.gpus * offer.count * 1000 * sign, offer.gpu_model)
+            more(self.capacity, "cpus", whole.cpus_milli * offer.count * sign)
+            more(self.capacity, "memory", whole.memory_bytes * offer.count * sign)
+
+    def _say(self, name: str, site: Site) -> None:
+        """What a site that was declared otherwise says of itself now."""
+        bit = 1 << self.rows[name]
+        for key, values in self.said.items():
+            for value in [value for value, places in values.items() if places & bit]:
+                values[value] &= ~bit
+            found = site_says(key, site)
+            values[found] = values.get(found, 0) | bit
+        self.truths.clear()
 
     def _count(self, holding: Holding, sign: int) -> None:
         """Put a holding in, or take it out."""
@@ -99,7 +184,12 @@ class Ground:
                 units[copy.unit].remove(copy)
                 if not units[copy.unit]:
                     del units[copy.unit]
-            self._stands.pop(copy.site, None)
+            self._places.pop(copy.site, None)
+        for site in {copy.site for copy in holding.copies}:
+            if sign > 0:
+                self._at.setdefault(site, {})[holding.workload_id] = holding
+            else:
+                del self._at[site][holding.workload_id]
 
     def _stand(self, site: str, offer: Offer) -> Stand:
         units = self._copies.get((site, offer.name), {})
@@ -111,8 +201,22 @@ class Ground:
             Stand(offer, used, offer.count - len(used), self._kind((unit, offer.count, on_it)), bare) if used else bare
         )
 
+    def _lot(self, stands: tuple[Stand, ...], rows: tuple[int, ...]) -> Lot:
+        first = stands[rows[0]]
+        offer = first.offer
+        unit = (offer.resources, offer.gpu_model, offer.gpu_sharing, offer.mig_layout)
+        price = self._kind((unit, offer.instance_type or offer.name, offer.pricing))
+        return Lot(first, tuple(stands[row] for row in rows), rows, first.emptied, price)
+
     def _kind(self, key: object) -> int:
         return self._kinds.setdefault(key, len(self._kinds))
+
+
+def _alike(stand: Stand) -> tuple[object, ...]:
+    """All that one offer can differ in from another with the same units, but for its name where that has no price."""
+    offer = stand.offer
+    priced = (offer.instance_type or offer.name, offer.pricing)
+    return (stand.kind, offer.zone, offer.device_class, offer.elastic, *priced)
 
 
 def _taken(copy: Copy) -> tuple[object, ...]:

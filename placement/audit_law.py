@@ -62,6 +62,11 @@ def speaks_of_offers(rule: Rule) -> bool:
     return any(e.key.split(".")[0] == "offer" for e in _expressions(rule))
 
 
+def keys_of(rule: Rule) -> set[str]:
+    """The attributes that it speaks of."""
+    return {e.key for e in _expressions(rule)}
+
+
 def _expressions(rule: Rule) -> list[Expression]:
     ways = [e for way in rule.require_any for e in way.expressions]
     return [*rule.when, *rule.unless, *rule.require, *ways]
@@ -160,23 +165,36 @@ def _every(answers: list[bool | None]) -> bool | None:
     return None if None in answers else True
 
 
+def is_of_sites(key: str) -> bool:
+    """Whether an attribute is the same whatever the workload and the offer."""
+    return key.startswith(("site.", "operator."))
+
+
+def site_says(key: str, site: Site) -> tuple[str, ...]:
+    """What an attribute of sites says of one."""
+    if key.startswith("site.labels."):
+        name = key.removeprefix("site.labels.")
+        return (site.labels[name],) if name in site.labels else ()
+    return OF_SITE[key](site)
+
+
 def value(key: str, work: Workload, site: Site, offer: Offer | None, team: Team | None) -> tuple[str, ...]:
     """What an attribute says here: no word, one, or several."""
+    if is_of_sites(key):
+        return site_says(key, site)
     for prefix in LABELS:
         if key.startswith(prefix):
-            return _label(key[len(prefix) :], prefix, work, site, team)
-    if key in OF_SITE:
-        return OF_SITE[key](site)
+            return _label(key[len(prefix) :], prefix, work, team)
     if key in OF_WORK:
         return OF_WORK[key](work)
     return OF_OFFER[key](offer) if offer is not None else ()
 
 
-LABELS = ("site.labels.", "team.labels.", "workload.labels.", "labels.")
+LABELS = ("team.labels.", "workload.labels.", "labels.")
 
 
-def _label(name: str, prefix: str, work: Workload, site: Site, team: Team | None) -> tuple[str, ...]:
-    labels = {"site.labels.": site.labels, "team.labels.": team.labels if team else {}}.get(prefix, work.labels)
+def _label(name: str, prefix: str, work: Workload, team: Team | None) -> tuple[str, ...]:
+    labels = work.labels if prefix != "team.labels." else team.labels if team else {}
     return (labels[name],) if name in labels else ()
 
 

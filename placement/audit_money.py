@@ -4,6 +4,7 @@ It shares no code with `placement.scoring`, nor with the choice of books and pri
 the books' own lists, works in whole numbers of any size, and is read beside `PriceBook` alone.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 
@@ -34,7 +35,6 @@ class Bill:
     """Prices at the moment of one decision, for one workload."""
 
     def __init__(self, law: Law, now: int, workload: Workload) -> None:
-        self.workload = workload
         self.found: dict[tuple[str, Pricing, str, int, str], int | None] = {}
         self.books = self.believed(law, now)
         self.by_type: dict[tuple[str, str, Pricing], Price] = {}
@@ -44,11 +44,21 @@ class Bill:
             if not price.instance_type:
                 self.by_gpu.setdefault((price.gpu_model, price.region, price.pricing), price)
         # What the books say is looked for once for all places and offers that it goes by.
-        self.egress = cache(self._egress)
         self.idle_owned_ppm = cache(self._idle_owned_ppm)
-        self.uplift_ppm = cache(self._uplift_ppm)
         self.dearest = cache(self._dearest)
         self.availability = cache(self._availability)
+        self._hear(workload)
+
+    def about(self, workload: Workload) -> "Bill":
+        """The same prices for the workload with something in it changed."""
+        other = copy(self)
+        other._hear(workload)
+        return other
+
+    def _hear(self, workload: Workload) -> None:
+        self.workload = workload
+        self.egress = cache(self._egress)
+        self.uplift_ppm = cache(self._uplift_ppm)
 
     def believed(self, law: Law, now: int) -> list[PriceBook]:
         """The books that hold, the one that is believed first of all first."""
@@ -119,6 +129,10 @@ class Bill:
         if key not in self.found:
             self.found[key] = self._price(offer, site)
         return self.found[key]
+
+    def knows(self, offer: Offer, site: Site) -> bool:
+        """Whether a book lists what is bought; what is owned costs nothing where none does."""
+        return bool(self.books) and (offer.pricing is Pricing.OWNED or self.price(offer, site) is not None)
 
     def _price(self, offer: Offer, site: Site) -> int | None:
         kinds = [offer.pricing, Pricing.ON_DEMAND] if offer.pricing is Pricing.OWNED else [offer.pricing]

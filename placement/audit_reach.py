@@ -3,7 +3,7 @@
 It shares no code with `placement.reach` nor with the rules, and is read beside the sections on them in `DESIGN`.
 """
 
-from placement.audit_ground import ground_of
+from placement.audit_ground import Ground
 from placement.facts import Measurement
 from placement.fleet import Fleet
 from tidegate.model.site import Site
@@ -15,27 +15,33 @@ MINUTE_MS = 60_000
 class Reach:
     """What one workload can count on at the moment of one decision."""
 
-    def __init__(self, workload: Workload, fleet: Fleet, digest: str, now: int) -> None:
+    def __init__(self, workload: Workload, fleet: Fleet, ground: Ground, digest: str, now: int) -> None:
         self.workload, self.digest, self.now = workload, digest, now
         self.links, self.service_times = fleet.links, fleet.service_times
-        self.sent = ground_of(fleet).sent
+        self.sent = ground.sent
+        self.known: dict[str, int] = {}
 
-    def answers_in_us(self, site: Site, device_class: str) -> int | None:
-        """Round trip and service time; None where the round trip is not known."""
-        latency = self.workload.latency
-        if latency is None:
-            return 0
-        trips: list[int] = []
-        for origin in latency.origins:
+    def trip_us(self, site: Site) -> int | None:
+        """The round trip from the worst of the origins; None where one of them is not known."""
+        worst = 0
+        for origin in self.workload.latency.origins if self.workload.latency else ():
             declared = [reach.rtt_us for reach in site.reach if reach.origin == origin]
             if not declared and site.location == origin:
                 declared = [0]
             trip = self.counted(self.links.get((origin, site.name)), declared[-1] if declared else None)
             if trip is None:
                 return None
-            trips.append(trip)
-        measured = self.service_times.get((self.digest, device_class)) if device_class else None
-        return max(trips, default=0) + (self.counted(measured, latency.service_time_us) or 0)
+            worst = max(worst, trip)
+        return worst
+
+    def service_us(self, device_class: str) -> int:
+        """The model's time on a class of device. Worked out once for each."""
+        known = self.known.get(device_class)
+        if known is None:
+            declared = self.workload.latency.service_time_us if self.workload.latency else 0
+            measured = self.service_times.get((self.digest, device_class)) if device_class else None
+            known = self.known[device_class] = self.counted(measured, declared) or 0
+        return known
 
     def travels(self, site: Site) -> tuple[bool, bool]:
         """Whether what must travel fits through the whole uplink, and through what is left of it.

@@ -8,6 +8,7 @@ truth is the auditor's own.
 A rule that speaks of offers is not answered here: it is read place by place (`audit_law.lawful`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from placement import audit_law
@@ -20,16 +21,27 @@ Places = int
 
 
 class LawOverPlaces:
-    """One workload's law at these sites, the first in the lowest bit."""
+    """One workload's law at these sites, the first in the lowest bit.
 
-    def __init__(self, workload: Workload, sites: list[Site], team: Team | None) -> None:
+    `said` and `truths` are what is known of these very sites from before, and what will be known (`Ground`).
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        sites: Sequence[Site],
+        team: Team | None,
+        said: dict[str, dict[tuple[str, ...], Places]] | None = None,
+        truths: dict[Expression, tuple[Places, Places]] | None = None,
+    ) -> None:
         self.sites, self.team = sites, team
         self.everywhere: Places = (1 << len(sites)) - 1
         self.workload = workload
         sets = [workload.data, *workload.carries]
         self.each = [replace(workload, data=data) for data in (*sets, audit_law.as_one(sets))]
         """One for each of the data that it holds, and last all of it as one."""
-        self.by_value: dict[str, dict[tuple[str, ...], Places]] = {}
+        self.said = {} if said is None else said
+        self.of_sites = {} if truths is None else truths
         self.truths: list[dict[Expression, tuple[Places, Places]]] = [{} for _ in self.each]
 
     def lawful(self, rule: Rule) -> Places:
@@ -63,26 +75,26 @@ class LawOverPlaces:
 
     def truth(self, expression: Expression, number: int) -> tuple[Places, Places]:
         """Where it is true, and where it is false, of the workload with the data of that number."""
-        known = self.truths[number].get(expression)
+        kept = self.of_sites if audit_law.is_of_sites(expression.key) else self.truths[number]
+        known = kept.get(expression)
         if known is None:
             true = false = 0
             for value, places in self._values(expression.key, number).items():
                 answer = audit_law.truth(expression, value)
                 true |= places if answer is True else 0
                 false |= places if answer is False else 0
-            known = self.truths[number][expression] = (true, false)
+            known = kept[expression] = (true, false)
         return known
 
     def _values(self, key: str, number: int) -> dict[tuple[str, ...], Places]:
         """Each value of an attribute, with the places that have it."""
-        of_site = key.startswith(("site.", "operator."))
-        if not of_site:
+        if not audit_law.is_of_sites(key):
             site = self.sites[0] if self.sites else None
             return {audit_law.value(key, self.each[number], site, None, self.team): self.everywhere} if site else {}
-        found = self.by_value.get(key)
+        found = self.said.get(key)
         if found is None:
-            found = self.by_value[key] = {}
+            found = self.said[key] = {}
             for row, site in enumerate(self.sites):
-                value = audit_law.value(key, self.each[0], site, None, self.team)
+                value = audit_law.site_says(key, site)
                 found[value] = found.get(value, 0) | 1 << row
         return found

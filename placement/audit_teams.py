@@ -5,27 +5,25 @@ them will do, and only offers of such models may hold copies. Where none will do
 """
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
 from functools import cached_property
 
-from placement.audit_ground import Sums, count_gpus, ground_of, more
+from placement.audit_ground import Ground, Sums, count_gpus, more
 from placement.fleet import Fleet
 from placement.law import Law
 from tidegate.model.money import Quota, Team
-from tidegate.model.site import Offer
 from tidegate.model.workload import Workload
 
 
 class Teams:
     """What every team holds, counted from the holdings, beside what it may hold."""
 
-    def __init__(self, workload: Workload, fleet: Fleet, law: Law, now: int) -> None:
+    def __init__(self, workload: Workload, fleet: Fleet, ground: Ground, law: Law, now: int) -> None:
         self.workload, self.now = workload, now
         self.teams = {team.name: team for team in law.teams}
         self.accounts = fleet.ledger.accounts
-        ground = ground_of(fleet)
         self.capacity, self.held, self.firm, self.sums_of = ground.capacity, ground.held, ground.firm, ground.sums_of
         self._within: dict[tuple[str, str], bool] = {}
         self.way = self.way_of(workload.team or "(none)")
@@ -37,22 +35,20 @@ class Teams:
 
     # What a place is asked.
 
-    def meant(self, offer: Offer) -> bool:
-        """Whether the workload's GPUs could be this offer's."""
-        models = self.workload.demand.gpu_models
-        return offer.resources.gpus > 0 and (not models or offer.gpu_model in models)
+    def meant(self, model: str) -> bool:
+        """Whether the workload's GPUs could be of this model."""
+        return not self.workload.demand.gpu_models or model in self.workload.demand.gpu_models
 
-    def allows(self, offers: Sequence[Offer]) -> dict[str, bool]:
-        """The verdicts of `team-limit` and `team-quota` on a place with these offers."""
-        if not self.workload.demand.gpu_milli or not self._models_matter:
-            return {"team-limit": self.within_limits(""), "team-quota": self.within_share("")}
-        models = {offer.gpu_model for offer in offers if self.meant(offer)}
-        if not models:
-            return {"team-limit": True, "team-quota": True}
-        return {
-            "team-limit": not self._limits_matter or any(self.within_limits(model) for model in models),
-            "team-quota": not self._shares_matter or any(self.within_share(model) for model in models),
-        }
+    def refuse(self, models: frozenset[str]) -> list[str]:
+        """Which of `team-limit` and `team-quota` refuse a place with GPUs of these models."""
+        wanted = frozenset(("",))
+        if self.workload.demand.gpu_milli and self._models_matter:
+            wanted = frozenset(model for model in models if self.meant(model))
+            if not wanted:
+                return []
+        limits = not self._limits_matter or any(self.within_limits(model) for model in wanted)
+        shares = not self._shares_matter or any(self.within_share(model) for model in wanted)
+        return ([] if limits else ["team-limit"]) + ([] if shares else ["team-quota"])
 
     @cached_property
     def emptied(self) -> "Teams":
@@ -61,18 +57,19 @@ class Teams:
         empty.held, empty.firm, empty._within = {}, {}, {}
         return empty
 
-    def may_hold(self, offers: Sequence[Offer]) -> set[str]:
-        """The names of the offers of a place that copies may stand on."""
-        names = {offer.name for offer in offers}
+    def may_hold(self, models: frozenset[str]) -> Callable[[str], bool] | None:
+        """Whether copies may stand on offers of a model, at a place with GPUs of these models; None where on all."""
         if not self.workload.demand.gpu_milli or not self._models_matter:
-            return names
-        for matters, judge in (
-            (self._limits_matter, self.within_limits),
-            (self._shares_matter, self.within_share),
-        ):
-            if matters and any(judge(offer.gpu_model) for offer in offers if self.meant(offer)):
-                names &= {offer.name for offer in offers if judge(offer.gpu_model)}
-        return names
+            return None
+        judges = [
+            judge
+            for matters, judge in (
+                (self._limits_matter, self.within_limits),
+                (self._shares_matter, self.within_share),
+            )
+            if matters and any(judge(model) for model in models if self.meant(model))
+        ]
+        return (lambda model: all(judge(model) for judge in judges)) if judges else None
 
     def within_budget(self, micros_per_hour: int) -> bool:
         """Whether the month can pay for it, at a place of this price for one share of the copies."""

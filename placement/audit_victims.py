@@ -10,7 +10,7 @@ then by importance and by who has held room longer. That each victim is needed, 
 
 from dataclasses import dataclass, field
 
-from placement.audit_ground import Sums
+from placement.audit_ground import Sums, ground_of
 from placement.audit_teams import Teams, covered
 from placement.fleet import Fleet
 from placement.law import Law
@@ -33,7 +33,7 @@ class _Work:
 
 def audit(workload: Workload, victims: tuple[Victim, ...], fleet: Fleet, law: Law) -> tuple[str, ...]:
     """What is wrong with these victims, on the fleet where they still stand. Empty where nothing is."""
-    teams = Teams(workload, fleet, law, 0)
+    teams = Teams(workload, fleet, ground_of(fleet), law, 0)
     work: dict[str, _Work] = {}
     for holding in fleet.holdings.values():
         name, right = holding.workload_id.split("@")[0], holding.right
@@ -42,7 +42,9 @@ def audit(workload: Workload, victims: tuple[Victim, ...], fleet: Fleet, law: La
         )
         for what, amount in teams.sums_of(holding).items():
             one.sums[what] = one.sums.get(what, 0) + amount
-    models = {offer.gpu_model for facts in fleet.sites.values() for offer in facts.offers if teams.meant(offer)} or {""}
+    offers = (offer for facts in fleet.sites.values() for offer in facts.offers)
+    on_gpus = {offer.gpu_model for offer in offers if offer.resources.gpus}
+    models = {model for model in on_gpus if teams.meant(model)} or {""}
     said = {victim.workload_id for victim in victims}
     if strange := said - set(work):
         return tuple(f"{name} holds nothing" for name in sorted(strange))

@@ -17,9 +17,11 @@ refusal that is advised (`advise`) takes some 15 ms, most of it trying changes; 
 110 where it sees a fleet for the first time. `make bench` tells.
 """
 
+import numpy as np
+
 from placement.classes import consider, stand, with_ties
 from placement.columns import Numbers
-from placement.explain import pack_numbers
+from placement.explain import pack_bits, pack_numbers
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.relax import cheaper, relaxations, rule_prices
@@ -82,6 +84,7 @@ def decide(
         monthly=there.monthly,
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
         seats=there.seats,
+        among=_asked(fleet, exclude) if exclude else b"",
     )
     if watch is not silent:
         watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})
@@ -128,6 +131,11 @@ def _admit_part(demand: Demand) -> None:
     if sum(map(bool, forms)) > 1:
         wanted = "whole GPUs, a share of one, or a MIG instance"
         raise Refused("a demand asks for GPUs in several ways", field="demand", found=forms, wanted=wanted)
+
+
+def _asked(fleet: Fleet, exclude: frozenset[str]) -> bytes:
+    """Who was not left out, packed."""
+    return pack_bits(np.array([name not in exclude for name in fleet.columns.names], dtype=np.bool_))
 
 
 def _margin(total: Numbers, last: int, other: int) -> int:

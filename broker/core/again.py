@@ -93,6 +93,8 @@ class Again:
         if isinstance(event, WorkloadQueued) and _waits(record, made, event):
             made = replace(made, outcome=Outcome.WAITING)
         made = with_victims(made, chosen)
+        if not decision.among:
+            made = replace(made, among=b"")  # decided before it was recorded; the misses of `available` are compared
         if encode(made) == encode(decision):
             return ()
         return differences(decision, made)

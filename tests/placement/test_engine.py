@@ -167,7 +167,9 @@ def test_excluded_cordoned_and_unreachable_places_get_nothing_new() -> None:
     decision = decided(service(), places, exclude=frozenset({"press-7", "nowhere"}))
     assert misses(decision, "press-7")["available"].found == ("excluded",)
     assert misses(decision, "hall")["available"].found == ("unreachable", "cordoned")
-    assert audit(service(), decision, places, LAW) == ()
+    assert audit(service(), decision, places, LAW, exclude=frozenset({"press-7", "nowhere"})) == ()
+    assert "among: not who the caller asked about" in audit(service(), decision, places, LAW)
+    assert audit(service(), replace(decision, among=b""), places, LAW, exclude=frozenset({"press-7"}))
 
 
 def test_nothing_fits_an_empty_fleet_and_that_is_a_decision() -> None:

@@ -103,14 +103,14 @@ def test_what_the_auditor_keeps_never_changes_its_judgement(
 
 SCRIPT = """
 import hashlib, random
-from tests.bench import decisions
+from tests.bench import decisions, fleets
 from tidegate.wire.codec import encode
 dice = random.Random(4)
-decisions.SITES = 60
-fleet, law = decisions.a_fleet(dice, 5), decisions.a_law(dice)
+fleets.SITES = 60
+fleet, law = fleets.a_fleet(dice, 5), fleets.a_law(dice)
 digest = hashlib.sha256()
 for number in range(40):
-    workload = decisions.a_workload(dice, number % 25)
+    workload = fleets.a_workload(dice, number % 25)
     decision = decisions.explain(workload, fleet, law)
     digest.update(encode(decision))
     if decision.slots:

@@ -427,6 +427,8 @@ class Decision:
     """The best of those that were not chosen; empty where there is none."""
     margin_micros_per_hour: int = 0
     """By how much the runner-up lost to the last one chosen, in money; below 0 where money did not decide."""
+    among: bytes = b""
+    """The candidates that the caller asked about, as bits; empty where all. The others were left out."""
 
     @property
     def ranked(self) -> tuple[Ranked, ...]:

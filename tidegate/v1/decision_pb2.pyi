@@ -801,6 +801,7 @@ class Decision(_message.Message):
     MONTHLY_FIELD_NUMBER: _builtins.int
     RUNNER_UP_FIELD_NUMBER: _builtins.int
     MARGIN_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
+    AMONG_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     price_book: _builtins.str
     decided_at: _builtins.int
@@ -811,6 +812,8 @@ class Decision(_message.Message):
     """The best of those that were not chosen; empty where there is none."""
     margin_micros_per_hour: _builtins.int
     """By how much the runner-up lost to the last one chosen, in money; below 0 where money did not decide."""
+    among: _builtins.bytes
+    """The candidates that the caller asked about, as bits; empty where all. The others were left out."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -861,10 +864,11 @@ class Decision(_message.Message):
         monthly: Global___MonthlyRange | None = ...,
         runner_up: _builtins.str = ...,
         margin_micros_per_hour: _builtins.int = ...,
+        among: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "monthly", b"monthly", "ranking", b"ranking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranking", b"ranking", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "runner_up", b"runner_up", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranking", b"ranking", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "runner_up", b"runner_up", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

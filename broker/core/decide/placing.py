@@ -69,7 +69,7 @@ def place(
         )
         findings: tuple[str, ...] = ()
         if audited:
-            findings = audit.audit(workload, decision, state.fleet, state.law, model_digest=digest)
+            findings = audit.audit(workload, decision, state.fleet, state.law, model_digest=digest, exclude=exclude)
             watch("audit", {"findings": len(findings)})
     if findings:
         told = "; ".join(findings)
