@@ -10,7 +10,8 @@ What it holds a decision to:
    left out;
 2. every "no" has its miss, nothing else has one, and the miss's numbers say "no" too;
 3. `ranked` is exactly what all enforced rules allow, with slots that fit, at the right cost, in the right order;
-4. the slots are those of the best; a refusal missed nothing that is lawful and fits;
+4. the slots are those of the best; a refusal missed nothing that is lawful and fits; the month is what an hour comes to
+   (`audit_month`);
 5. every copy has a seat, and no unit and no GPU is given more than it has (`audit_room`);
 6. each proposal makes it fit, with nothing in it that could be left out, and breaks no law (`audit_proposals`);
 7. each rule's price is what the best place without it would save, and no rule that costs something is left out
@@ -22,7 +23,7 @@ whether other proposals were better. Limits: linear in sites and offers, some te
 
 from hashlib import blake2b
 
-from placement import audit_law, audit_prices, audit_proposals
+from placement import audit_law, audit_month, audit_prices, audit_proposals
 from placement.audit_ground import ground_of
 from placement.audit_places import Judge
 from placement.audit_room import gives, wrong_seats
@@ -88,6 +89,7 @@ class _Audit:
         allowed = self.judge.allowed(refused)
         found += self.check_ranked({name for name, row in self.rows.items() if allowed >> row & 1})
         found += self.check_outcome()
+        found += audit_month.findings(decision.monthly, decision.cost, self.workload, self.interruptions_ppm())
         found += self.check_seats()
         found += audit_proposals.findings(decision, self.judge, self.excluded)
         found += audit_prices.findings(decision, self.judge, refused)
@@ -171,6 +173,8 @@ class _Audit:
                 found.append(f"{one.site}/{slot.offer}: {slot.count} copies exceed what is free")
         if judge.spread == "zone" and len(set(zones)) < self.copies:
             found.append(f"{one.site}: copies share a zone")
+        if found:
+            return found
         cost = judge.cost(facts.site, one.slots, offers, wanted)[0]
         if one.cost != cost:
             found.append(f"{one.site}: costs {cost}, said {one.cost}")
@@ -205,8 +209,9 @@ class _Audit:
     def check_outcome(self) -> list[str]:
         ranked, wanted = self.ranked, self.workload.copies if self.by_site else 1
         if self.decision.outcome is Outcome.REFUSED:
-            told = (self.decision.slots, self.decision.runner_up, self.decision.margin_micros_per_hour)
-            found = ["refused, yet with slots or a runner-up"] if told != ((), "", 0) else []
+            told = (self.decision.slots, self.decision.cost, self.decision.runner_up)
+            refused = told == ((), Cost(), "") and self.decision.margin_micros_per_hour == 0
+            found = [] if refused else ["refused, yet with slots, a cost or a runner-up"]
             return found + (["refused, though enough sites are allowed"] if len(ranked) >= wanted else [])
         best = ranked[:wanted]
         found = []
@@ -220,6 +225,19 @@ class _Audit:
         if next_best != (other.site if other else "", margin):
             found.append(f"runner-up: {other.site if other else 'nobody'} by {margin}, said {next_best}")
         return found
+
+    def interruptions_ppm(self) -> int:
+        """How often an hour one of the chosen units is expected to be taken away, in millionths."""
+        total, judge = 0, self.judge
+        for one in self.ranked:
+            slots = tuple(slot for slot in self.decision.slots if slot.site == one.site)
+            if slots and slots == one.slots:
+                facts, offers = self.facts[one.site], {o.offer.name: o for o in self.ground.place(one.site).stands}
+                lots = judge.found(facts, facts.site, judge.soon(facts), usable=True).lots
+                wanted = next((w for w in judge.wants if judge.enough(lots, w)), None)
+                if wanted and all(wanted.each(offers[slot.offer]) for slot in slots if slot.offer in offers):
+                    total += judge.bill.interruptions_ppm(facts.site, judge.standing(slots, offers, wanted))
+        return total
 
     # 5: where the copies sit.
 

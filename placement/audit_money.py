@@ -71,18 +71,10 @@ class Bill:
         return sorted(by_name, key=lambda book: (book.precedence, book.effective_from), reverse=True)
 
     def findings(self, decision: Decision) -> list[str]:
-        """What is wrong with the books that are cited and with the month's range."""
+        """What is wrong with the books that are cited."""
         found: list[str] = []
         if decision.price_book != ", ".join(book.ref for book in self.books):
             found.append("price book: not those in force")
-        month, hour = decision.monthly, decision.cost
-        causes = ("compute", "uplift", "idle", "spot_loss", "availability", "egress")
-        for cause in causes if decision.slots else ():
-            range_ = getattr(month, cause)
-            if not 0 <= range_.low <= range_.point <= range_.high:
-                found.append(f"month: {cause} is out of order")
-            if self.workload.training is None and cause != "egress" and range_.point != getattr(hour, cause) * 730:
-                found.append(f"month: {cause} is not 730 hours of what an hour costs")
         return found
 
     def cost(self, site: Site, standing: list[Standing], origin_region: str) -> tuple[Cost, bool]:
@@ -114,6 +106,14 @@ class Bill:
         return Cost(
             compute, self.egress(site.location, site.region, origin_region), uplift, idle, spot_loss, availability
         ), known
+
+    def interruptions_ppm(self, site: Site, standing: list[Standing]) -> int:
+        """How often an hour one of the units is expected to be taken away, in millionths."""
+        found = 0
+        for one in standing if self.books else ():
+            said = self.availability(one.offer.pricing, one.offer.instance_type or one.offer.name, site.region)
+            found += said.interruptions_ppm_per_hour * one.units
+        return found
 
     def lost_ms(self, said: Availability) -> int:
         """What one interruption costs in time."""

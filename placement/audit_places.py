@@ -305,12 +305,17 @@ class Judge:
         self, site: Site, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Rooms, spread: str = ""
     ) -> tuple[Cost, bool]:
         """The cost of slots at a site, and whether every bought unit in it has a listed price."""
-        standing = [
+        return self.bill.cost(site, self.standing(slots, offers, wanted, spread), self.origin_region)
+
+    def standing(
+        self, slots: tuple[Slot, ...], offers: dict[str, Stand], wanted: Rooms, spread: str = ""
+    ) -> list[Standing]:
+        """The copies of each slot, as they are billed."""
+        return [
             Standing(o.offer, slot.count, self.units(slot, o, wanted, spread), wanted.each(o))
             for slot in slots
             for o in (offers[slot.offer],)
         ]
-        return self.bill.cost(site, standing, self.origin_region)
 
     @cached_property
     def origin_region(self) -> str:

@@ -1,7 +1,5 @@
 """What must hold of every decision, on random fleets under random law."""
 
-from dataclasses import replace
-
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +12,8 @@ from placement.law import Law
 from placement.quota.ledger import Right
 from placement.rules.volume import carried
 from tests.properties.worlds import MODEL, NOW, World, laws, workloads, worlds
-from tidegate.model.decision import Decision, Estimate, Outcome, Unit
-from tidegate.model.packed import pack_bits, pack_numbers, unpack_numbers
+from tests.properties.wrong import mutants
+from tidegate.model.decision import Decision, Outcome
 from tidegate.model.workload import Workload
 
 
@@ -107,63 +105,6 @@ def test_a_proposal_changes_something_and_each_field_once(workload: Workload, wo
         assert relaxation.changes
         assert len({change.field for change in relaxation.changes}) == len(relaxation.changes)
         assert all(change.before != change.after for change in relaxation.changes)
-
-
-def mutants(decision: Decision) -> list[tuple[str, Decision]]:
-    """Decisions that are wrong, each in one way."""
-    wrong: list[tuple[str, Decision]] = []
-    for index, column in enumerate(decision.columns):
-        columns = list(decision.columns)
-        for site in range(len(decision.candidates)):
-            flipped = [
-                not truth if row == site else truth
-                for row, truth in enumerate(column.allowed(len(decision.candidates)))
-            ]
-            if column.rule == "max-cost" and decision.candidates[site] not in {one.site for one in decision.ranked}:
-                continue  # where the copies stand on several offers the auditor believes the engine (see its limits)
-            columns[index] = replace(column, bits=pack_bits(flipped))
-            wrong.append((f"{column.rule} flipped", replace(decision, columns=tuple(columns))))
-        if column.bits:
-            columns[index] = replace(column, lacks=())
-            wrong.append(("misses without what they lack", replace(decision, columns=tuple(columns))))
-            satisfied = tuple(replace(lack, wanted_number=-1, operator="Ge") for lack in column.lacks)
-            columns[index] = replace(column, lacks=satisfied)
-            if any(lack.unit is not Unit.WORDS and not lack.found for lack in column.lacks):
-                wrong.append(("a miss that is none", replace(decision, columns=tuple(columns))))
-    ranked, candidates = decision.ranked, len(decision.candidates)
-    if len(ranked) > 1 and decision.slots:
-        wrong.append(("runner-up chosen", replace(decision, slots=ranked[1].slots)))
-        wrong.append(("another margin", replace(decision, margin_micros_per_hour=decision.margin_micros_per_hour + 1)))
-    if decision.ranking:
-        ranking, count = decision.ranking, len(ranked)
-        for index, column in enumerate((*ranking.costs, *ranking.scores)):
-            more = pack_numbers([number + 1 for number in unpack_numbers(column, count)])
-            columns = [*ranking.costs, *ranking.scores]
-            columns[index] = more
-            costs, scores = tuple(columns[: len(ranking.costs)]), tuple(columns[len(ranking.costs) :])
-            wrong.append(("dearer", replace(decision, ranking=replace(ranking, costs=costs, scores=scores))))
-        slots = count + sum(unpack_numbers(ranking.more_slots, count))
-        copies = pack_numbers([number + 1 for number in unpack_numbers(ranking.copies, slots)])
-        wrong.append(("too many copies", replace(decision, ranking=replace(ranking, copies=copies))))
-        bits = pack_bits([False] * candidates)
-        wrong.append(("one missed", replace(decision, ranking=replace(ranking, bits=bits))))
-        wrong.append(("all missed", replace(decision, ranking=None)))
-    wrong.append(("another price book", replace(decision, price_book="another@1")))
-    if decision.outcome is Outcome.PLACED:
-        upside_down = replace(decision.monthly, compute=Estimate(low=1, point=0, high=0))
-        wrong.append(("a month upside down", replace(decision, monthly=upside_down)))
-        first, others = decision.seats[0], decision.seats[1:]
-        for name, seat in (
-            ("a unit that is not there", replace(first, unit=1_000_000)),
-            ("a GPU that is not there", replace(first, gpus=(*first.gpus[1:], 99))),
-            ("one GPU twice", replace(first, gpus=first.gpus * 2 or (0, 0))),
-        ):
-            wrong.append((name, replace(decision, seats=(seat, *others))))
-        wrong.append(("a seat left out", replace(decision, seats=others)))
-        wrong.append(("refused anyway", replace(decision, outcome=Outcome.REFUSED, slots=())))
-    else:
-        wrong.append(("placed nowhere", replace(decision, outcome=Outcome.PLACED)))
-    return wrong
 
 
 @settings(max_examples=60, deadline=None)

@@ -16,8 +16,8 @@ from placement.audit import audit
 from placement.engine import decide
 from placement.fleet import Fleet
 from placement.law import Law
-from tests.properties.test_placement import mutants
 from tests.properties.worlds import ORIGINS, World, laws, workloads, worlds
+from tests.properties.wrong import mutants
 from tidegate.model.decision import Decision
 from tidegate.model.workload import Workload
 from tidegate.wire.codec import encode
