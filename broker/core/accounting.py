@@ -35,7 +35,7 @@ PLACES_NOTHING = (
     happened.BrokerStarted,
     happened.BidPricesSet,
 )
-"""What places nothing, nor changes where anything could be placed."""
+"""What places nothing, nor changes where anything could be placed. Progress does where it gives room back."""
 OPENS = (
     happened.SiteApplied,
     happened.PolicyApplied,
@@ -47,6 +47,16 @@ OPENS = (
     happened.ServiceTimeMeasured,
 )
 """What may let something fit that did not, beside room that comes free."""
+
+
+def places_nothing(state: "State", event: happened.Event, offset: int) -> bool:
+    """Whether an event that was just taken in changed nothing that a decision follows from.
+
+    Whom a plan would displace also depends on what its victims have lost so far, which grows by itself.
+    """
+    if isinstance(event, happened.WorkloadProgressed):
+        return state.freed != offset and state.ended.get(event.status.workload_id) != offset
+    return isinstance(event, PLACES_NOTHING)
 
 
 def settle(state: "State", workload_id: str, at: int) -> None:

@@ -36,6 +36,9 @@ class SubmitWorkload:
     traceparent: str = ""
     if_revision: int = 0
     """Refuse where something that placement depends on has changed after this offset; 0 means do not check."""
+    if_decided_at: int = 0
+    """Refuse where the answer would differ from that of this moment, ms since the epoch: a price book may have come
+    into force since, or a measured time grown old. 0 means do not check."""
 
 
 @dataclass(frozen=True, slots=True)

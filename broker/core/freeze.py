@@ -28,7 +28,7 @@ from broker.core.state import State
 from placement.facts import Holding
 from tidegate.model.errors import TidegateError
 
-FORMAT = 12
+FORMAT = 13
 
 _DERIVED = ("fleet", "law", "queues")
 _LINES = ("workloads", "answers")

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from broker.core.accounting import OPENS, PLACES_NOTHING, hopes_of, right_of, settle
+from broker.core.accounting import OPENS, hopes_of, places_nothing, right_of, settle
 from broker.core.cold import Cold
 from broker.core.demanded import Demanded
 from broker.core.queues import Queues
@@ -117,7 +117,7 @@ class State:
             settle(self, workload_id, event.at)
         if isinstance(event, OPENS):
             self.freed = recorded.offset
-        if not isinstance(event, PLACES_NOTHING):
+        if not places_nothing(self, event, recorded.offset):
             self.placement_offset = recorded.offset
 
     def find(self, workload: str) -> WorkloadRecord | None:

@@ -99,7 +99,7 @@ class Workloads(WorkloadsServicer):
     async def _submit(self, request: Any, context: Any) -> tuple[Submission, Decision]:
         workload = _workload(request)
         with self._tracing.call("tidegate.submit", context) as steps:
-            command = SubmitWorkload(0, workload, request.idempotency_key, steps.traceparent, request.if_revision)
+            command = SubmitWorkload(0, workload, request.idempotency_key, steps.traceparent, *_as_planned(request))
             submission: Submission = await self._loop.ask(command, steps.watch)
             steps.about(name=workload.name, workload=submission.workload_id)
             decision = submission.decision or await self._recorded(submission.offset)
@@ -109,7 +109,7 @@ class Workloads(WorkloadsServicer):
     async def _submitted(self, request: Any) -> Any:
         """One of many. Its refusal is its own; the stream goes on."""
         try:
-            command = SubmitWorkload(0, _workload(request), request.idempotency_key, "", request.if_revision)
+            command = SubmitWorkload(0, _workload(request), request.idempotency_key, "", *_as_planned(request))
             submission: Submission = await self._loop.ask(command)
         except Refused as error:
             return wire.Submitted(error=str(error)[:MOST_MESSAGE])
@@ -226,6 +226,11 @@ class Workloads(WorkloadsServicer):
             return [model for name in names for model in reversed(state.models.get(name, ()))]
 
         return wire.ListModelsResponse(models=[to_message(model) for model in await self._loop.read(ask)])
+
+
+def _as_planned(request: Any) -> tuple[int, int]:
+    """At which revision and at which moment it was planned, where the answer must be that plan's."""
+    return request.if_revision, request.if_decided_at
 
 
 def _workload(request: Any) -> Workload:

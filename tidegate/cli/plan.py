@@ -28,7 +28,8 @@ def command(ctx: click.Context, files: tuple[str, ...], together: bool, matrix: 
     answer = options.connect(ctx).plan(source)
     if not render.data(answer, output):
         explanation.show(workload_of(source).workload.name, answer.decision, matrix=matrix)
-        render.line(f"submit --if-revision {answer.revision} gives this answer or none", "dim")
+        planned = f"{answer.revision}@{answer.decision.decided_at}"
+        render.line(f"submit --if-revision {planned} gives this answer or none", "dim")
     return REFUSED_DECISION if answer.decision.outcome is Outcome.REFUSED else 0
 
 

@@ -12,21 +12,21 @@ from tidegate.model.decision import Outcome
 @click.option("--key", default="", help="Idempotency key: the same key never submits twice.")
 @click.option(
     "--if-revision",
-    default=0,
-    type=options.OFFSET,
-    metavar="N",
-    help="Refuse where the answer would differ from plan N.",
+    default="",
+    metavar="N[@MOMENT]",
+    help="Refuse where the answer would differ from plan N (of MOMENT).",
 )
 @click.option("-w", "--wait", is_flag=True, help="Stay until a service answers or a job has ended.")
 @options.output
 @click.pass_context
-def command(ctx: click.Context, file: str, key: str, if_revision: int, wait: bool, output: str) -> int:
+def command(ctx: click.Context, file: str, key: str, if_revision: str, wait: bool, output: str) -> int:
     """Hand in the workload in FILE. Exits 1 where it is refused, or with --wait where it fails.
 
     A job for which there is no room now waits for it: that is exit 0, with its place in line and a forecast.
     """
     client = options.connect(ctx)
-    submission = client.submit(options.source(file), key=key, if_revision=if_revision)
+    revision, moment = _planned(if_revision)
+    submission = client.submit(options.source(file), key=key, if_revision=revision, if_decided_at=moment)
     refused = submission.decision.outcome is Outcome.REFUSED
     if not wait or refused:
         if not render.data(submission, output):
@@ -41,3 +41,13 @@ def command(ctx: click.Context, file: str, key: str, if_revision: int, wait: boo
     view = following.until_settled(client, submission.workload_id)
     render.data(view, output)
     return REFUSED_DECISION if view.phase in {"failed", "refused"} else 0
+
+
+def _planned(told: str) -> tuple[int, int]:
+    """The revision and the moment of a plan, as `plan` tells them; 0 for what is not told."""
+    revision, _, moment = told.partition("@")
+    if not all(part.isdecimal() for part in (revision or "0", moment or "0")):
+        raise click.BadParameter(
+            "is a revision, or a revision and a moment, as `plan` tells them", param_hint="--if-revision"
+        )
+    return int(revision or 0), int(moment or 0)

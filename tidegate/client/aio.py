@@ -101,14 +101,14 @@ class AsyncClient:
         """As `Client.plan`."""
         return await self._unary(calls.plan(workload_of(what).workload))
 
-    async def submit(self, what: Source, *, key: str = "", if_revision: int = 0) -> Submission:
+    async def submit(self, what: Source, *, key: str = "", if_revision: int = 0, if_decided_at: int = 0) -> Submission:
         """As `Client.submit`."""
         prepared = workload_of(what)
         span = tracing.ClientSpan.begin(f"submit {prepared.workload.name}")
         attributes = {"tidegate.workload.name": prepared.workload.name}
         try:
             await self._upload(prepared)
-            call = calls.submit(prepared.workload, key or secrets.token_hex(16), if_revision)
+            call = calls.submit(prepared.workload, key or secrets.token_hex(16), if_revision, if_decided_at)
             submission = await self._unary(call, traceparent=span.traceparent)
         except TidegateError as error:
             self._export(span.finish(attributes, error.message))

@@ -51,7 +51,10 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class Planned:
-    """What would be decided now, and at which revision; hand that to `submit` as `if_revision`."""
+    """What would be decided now, and at which revision.
+
+    Hand that to `submit` as `if_revision`, and the decision's `decided_at` as `if_decided_at`.
+    """
 
     decision: Decision
     revision: int
@@ -150,9 +153,12 @@ def plan(workload: Workload) -> Call[Planned]:
     return Call("Workloads", "Plan", request, lambda m: Planned(_decision(m), m.revision))
 
 
-def submit(workload: Workload, key: str, if_revision: int) -> Call[Submission]:
+def submit(workload: Workload, key: str, if_revision: int, if_decided_at: int) -> Call[Submission]:
     request = workloads_pb2.SubmitRequest(
-        workload=codec.to_message(workload), idempotency_key=key, if_revision=if_revision
+        workload=codec.to_message(workload),
+        idempotency_key=key,
+        if_revision=if_revision,
+        if_decided_at=if_decided_at,
     )
     return Call("Workloads", "Submit", request, lambda m: Submission(m.workload_id, _decision(m), m.offset, m.repeated))
 

@@ -120,14 +120,14 @@ class Client:
         """Decides without recording: the same path as `submit`, with the record left out."""
         return self._unary(calls.plan(workload_of(what).workload))
 
-    def submit(self, what: Source, *, key: str = "", if_revision: int = 0) -> Submission:
+    def submit(self, what: Source, *, key: str = "", if_revision: int = 0, if_decided_at: int = 0) -> Submission:
         """Records a workload and its decision; uploads its code first. `key` makes a repetition harmless."""
         prepared = workload_of(what)
         span = tracing.ClientSpan.begin(f"submit {prepared.workload.name}")
         attributes = {"tidegate.workload.name": prepared.workload.name}
         try:
             self._upload(prepared)
-            call = calls.submit(prepared.workload, key or secrets.token_hex(16), if_revision)
+            call = calls.submit(prepared.workload, key or secrets.token_hex(16), if_revision, if_decided_at)
             submission = self._unary(call, traceparent=span.traceparent)
         except TidegateError as error:
             self._export(span.finish(attributes, error.message))

@@ -73,9 +73,14 @@ class SubmitRequest(_message.Message):
     WORKLOAD_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     IF_REVISION_FIELD_NUMBER: _builtins.int
+    IF_DECIDED_AT_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     if_revision: _builtins.int
     """Refuse where the answer would differ from the plan made at this revision; 0 means do not check."""
+    if_decided_at: _builtins.int
+    """Refuse where time alone has changed the answer since this moment (ms since the epoch; the plan's `decided_at`): a
+    price book came into force, a measured time grew old. 0 means do not check.
+    """
     @_builtins.property
     def workload(self) -> _workload_pb2.Workload: ...
     def __init__(
@@ -84,10 +89,11 @@ class SubmitRequest(_message.Message):
         workload: _workload_pb2.Workload | None = ...,
         idempotency_key: _builtins.str = ...,
         if_revision: _builtins.int = ...,
+        if_decided_at: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "if_revision", b"if_revision", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "if_decided_at", b"if_decided_at", "if_revision", b"if_revision", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

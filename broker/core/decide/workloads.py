@@ -46,6 +46,8 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
             found=command.if_revision,
             wanted=f"{state.placement_offset} or later: plan again",
         )
+    if command.if_decided_at:
+        _check_moment(state, command)
     model = _model(state, workload)
     old = _in_the_way(state, workload)
     if old is not None and _same(old, workload, model) and old.decision is not None:
@@ -69,6 +71,19 @@ def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) ->
         return found
     waits = decision.outcome is Outcome.REFUSED and may_wait(workload, decision, bool(why_kept))
     return replace(decision, outcome=Outcome.WAITING) if waits else decision
+
+
+def _check_moment(state: State, command: SubmitWorkload) -> None:
+    """Conflict where time alone has changed the answer: prices that hold from a moment on, times that grew old."""
+    then, now = (plan(state, command.workload, at) for at in (min(command.if_decided_at, command.at), command.at))
+    if (then.outcome, then.slots, then.cost) != (now.outcome, now.slots, now.cost):
+        books = f"prices of {then.price_book or 'no book'} then, of {now.price_book or 'no book'} now"
+        raise Conflict(
+            "prices, or what was measured, have changed since the plan",
+            field="if_decided_at",
+            found=command.if_decided_at,
+            wanted=f"{books}: plan again",
+        )
 
 
 def cancel(state: State, command: CancelWorkload, watch: Watch) -> Deciding[Cancellation]:

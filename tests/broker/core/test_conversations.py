@@ -133,6 +133,28 @@ def test_a_plan_that_was_overtaken_is_refused():
     )
 
 
+def test_work_that_goes_on_overtakes_no_plan_and_work_that_ends_does():
+    play = fleet()
+    job_id = play.ask(SubmitWorkload(5, job())).workload_id
+    planned = plan(play.state, job("second"), 6)
+    at_work(play, job_id)
+    assert play.state.placement_offset <= planned.revision < play.state.offset
+    at_work(play, job_id, Phase.FAILED, at=10)
+    assert play >> SubmitWorkload(11, job("second"), if_revision=planned.revision) << Conflict
+
+
+def test_a_plan_holds_no_longer_than_its_prices():
+    play, cheap = fleet(), book()
+    dearer = replace(
+        cheap, version=2, prices=tuple(replace(p, micros_per_hour=2 * p.micros_per_hour) for p in cheap.prices)
+    )
+    assert play >> ApplyDeclarations(6, (replace(dearer, effective_from=1_000),)) << PriceBookApplied
+    planned = plan(play.state, job(), 999)
+    held = SubmitWorkload(1_000, job(), if_revision=planned.revision, if_decided_at=planned.decided_at)
+    assert plan(play.state, job(), 1_000).cost.compute == 2 * planned.cost.compute > 0
+    assert play >> held << Conflict >> replace(held, at=999) << WorkloadSubmitted << WorkloadDecided
+
+
 def test_a_finished_job_leaves_a_model_with_its_lineage_in_the_same_turn():
     play = fleet()
     job_id = play.ask(SubmitWorkload(5, job())).workload_id

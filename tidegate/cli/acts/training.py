@@ -10,7 +10,7 @@ def perform(stage: Stage) -> str:
     """Plans, submits and waits; returns the job's id."""
     manifest = EXAMPLE / "training.yaml"
     planned = stage.client.plan(manifest)
-    submission = stage.client.submit(manifest, if_revision=planned.revision)
+    submission = stage.client.submit(manifest, if_revision=planned.revision, if_decided_at=planned.decision.decided_at)
     explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
     stage.promise(
         "training goes to the cloud, as the plan said",
