@@ -22,7 +22,8 @@ def _view(state: State, tree: Tree, team: Team, at: int, running: dict[str, int]
     ledger, capacity = state.fleet.ledger, state.fleet.columns.capacity
     used = dict(ledger.used(tree, tree.path(team.name)[0]))
     guarantee, everything = tree.guarantee.get(team.name, {}), ledger.used(tree, ROOT)
-    borrowed = {name: more for name, held in used.items() if (more := held - guarantee.get(name, 0)) > 0}
+    spoken = {name: held for name, held in used.items() if name in tree.spoken}  # the rest is nobody's to lend
+    borrowed = {name: more for name, held in spoken.items() if (more := held - guarantee.get(name, 0)) > 0}
     lent: Amounts = {}
     for name, most in guarantee.items():
         idle, free = most - used.get(name, 0), capacity.get(name, 0) - everything.get(name, 0)

@@ -10,6 +10,11 @@ def dollars_per_month(micros_per_hour: int, hours_milli: int = 0) -> str:
     return f"{dollars(round(milli / 1_000))}/month"
 
 
+def dollars_per_hour(micros_per_hour: int) -> str:
+    """A price per hour as it is."""
+    return f"{dollars(micros_per_hour)}/hour"
+
+
 def dollars(micros: int) -> str:
     """An amount: to the cent below $100, in whole dollars above; what is less than a cent shows its first digits."""
     sign, amount = "-" if micros < 0 else "", abs(micros) / MICROS_PER_DOLLAR

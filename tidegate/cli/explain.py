@@ -22,6 +22,6 @@ def command(ctx: click.Context, workload: str, at_offset: int, matrix: bool, out
     """The decision for WORKLOAD (id or name): every verdict, the price, the runner-up, the smallest change."""
     view, decision = options.connect(ctx).explain(workload, at_offset=at_offset)
     if not render.data(decision, output):
-        explanation.show(f"{view.workload.name} ({view.id})", decision, matrix=matrix)
+        explanation.show(f"{view.workload.name} ({view.id})", decision, workload=view.workload, matrix=matrix)
         for line in prospects.lines(view.waiting) if view.waiting and not at_offset else ():
             render.line(f"  {line}", "yellow")

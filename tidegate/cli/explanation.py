@@ -8,6 +8,7 @@ from rich.text import Text
 from tidegate.cli import amounts, month, prospects, render
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
 from tidegate.model.explanation import RuleSummary, summarise
+from tidegate.model.workload import Workload
 
 MOST_SEATS = 8
 """Copies whose GPUs are printed; `-o json` has them all."""
@@ -23,19 +24,21 @@ CAUSES: dict[str, Callable[[Cost], int]] = {
 }
 
 
-def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0) -> None:
-    """Prints the whole explanation; `matrix` adds every verdict. A month has as many hours as the workload runs in."""
-    hours = decision.monthly.hours_milli
+def show(
+    name: str, decision: Decision, *, workload: Workload | None = None, matrix: bool = False, offset: int = 0
+) -> None:
+    """Prints the whole explanation; `matrix` adds every verdict. Prices are told for what the workload runs in."""
+    per = month.Per.of(decision, workload)
     render.line(_headline(name, decision, offset))
     if decision.outcome is Outcome.PLACED:
-        _show_ranking(decision)
+        _show_ranking(decision, per)
         _show_seats(decision)
         month.show(decision.monthly)
     for victim in decision.victims:
         render.line(f"  {prospects.victim(victim)}", "yellow")
     if any(column.bits for column in decision.columns):
         render.line("")
-        _show_refusals(decision)
+        _show_refusals(decision, per)
     if matrix:
         render.line("")
         _show_matrix(decision)
@@ -44,13 +47,12 @@ def show(name: str, decision: Decision, *, matrix: bool = False, offset: int = 0
         cheaper = decision.outcome is Outcome.PLACED
         render.line("would be cheaper if" if cheaper else "would fit if", "bold")
         for relaxation in decision.relaxations:
-            render.line(f"  {relaxation_text(relaxation, hours)}")
+            render.line(f"  {relaxation_text(relaxation, per)}")
     if decision.rule_prices:
         render.line("")
         render.line("what the rules cost", "bold")
         for price in decision.rule_prices:
-            money = amounts.dollars_per_month(price.micros_per_hour, hours)
-            render.line(f"  {price.rule}  {money} against {price.cheaper_site}")
+            render.line(f"  {price.rule}  {per.told(price.micros_per_hour)} against {price.cheaper_site}")
 
 
 def _show_seats(decision: Decision) -> None:
@@ -69,13 +71,12 @@ def _show_seats(decision: Decision) -> None:
         render.line(f"  and {len(seated) - MOST_SEATS} more")
 
 
-def relaxation_text(relaxation: Relaxation, hours_milli: int = 0) -> str:
-    """One way to make it fit, in one line; its price for a month of so many hours, all of them where none are said."""
+def relaxation_text(relaxation: Relaxation, per: month.Per = month.ALWAYS) -> str:
+    """One way to make it fit, in one line."""
     changes = " and ".join(
         f"{change.field} {change.before or 'none'} -> {change.after}" for change in relaxation.changes
     )
-    money = amounts.dollars_per_month(relaxation.cost_micros_per_hour, hours_milli)
-    return f"{changes}  at {relaxation.site}  {money}"
+    return f"{changes}  at {relaxation.site}  {per.told(relaxation.cost_micros_per_hour)}"
 
 
 def _headline(name: str, decision: Decision, offset: int) -> Text:
@@ -93,9 +94,9 @@ def _headline(name: str, decision: Decision, offset: int) -> Text:
     return text
 
 
-def _show_ranking(decision: Decision) -> None:
+def _show_ranking(decision: Decision, per: month.Per) -> None:
     render.line("")
-    ranked, hours = decision.ranked, decision.monthly.hours_milli
+    ranked = decision.ranked
     causes = {
         name: cause
         for name, cause in CAUSES.items()
@@ -109,36 +110,35 @@ def _show_ranking(decision: Decision) -> None:
             (
                 index + 1,
                 one.site,
-                *(amounts.dollars_per_month(cause(one.cost), hours) for cause in causes.values()),
-                *([amounts.dollars_per_month(one.penalty_micros_per_hour, hours)] if leaning else []),
+                *(per.told(cause(one.cost)) for cause in causes.values()),
+                *([per.told(one.penalty_micros_per_hour)] if leaning else []),
             )
             for index, one in enumerate(ranked)
         ],
         right=[*causes, *leaning],
     )
     if decision.runner_up:
-        margin = amounts.dollars_per_month(decision.margin_micros_per_hour, hours)
+        margin = per.told(decision.margin_micros_per_hour)
         render.line(f"the runner-up {decision.runner_up} lost by {margin}", "dim")
 
 
-def _manner(summary: RuleSummary, decision: Decision) -> str:
+def _manner(summary: RuleSummary, per: month.Per) -> str:
     """What its "no" does, where it does not forbid."""
     if summary.enforced:
         return ""
     if not summary.penalty_micros_per_hour:
         return " (warns)"
-    money = amounts.dollars_per_month(summary.penalty_micros_per_hour, decision.monthly.hours_milli)
-    return f" (prefers others, by {money})"
+    return f" (prefers others, by {per.told(summary.penalty_micros_per_hour)})"
 
 
-def _show_refusals(decision: Decision) -> None:
+def _show_refusals(decision: Decision, per: month.Per) -> None:
     rows: list[tuple[object, ...]] = []
     for summary in summarise(decision):
         miss = summary.nearest
         basis = amounts.basis(miss, decision.decided_at)
         where = f"{miss.site}/{miss.offer}" if miss.offer else miss.site
         nearest = f"{amounts.found(miss)}, {where}" + (f", {basis}" if basis else "")
-        rows.append((summary.refused, summary.rule + _manner(summary, decision), amounts.wanted(miss), nearest))
+        rows.append((summary.refused, summary.rule + _manner(summary, per), amounts.wanted(miss), nearest))
     render.table("refusals", ["candidates", "rule", "wanted", "nearest"], rows, right=["candidates"])
     for summary in summarise(decision):
         if summary.because:

@@ -27,7 +27,8 @@ def command(ctx: click.Context, files: tuple[str, ...], together: bool, matrix: 
     source = options.source(files[0])
     answer = options.connect(ctx).plan(source)
     if not render.data(answer, output):
-        explanation.show(workload_of(source).workload.name, answer.decision, matrix=matrix)
+        workload = workload_of(source).workload
+        explanation.show(workload.name, answer.decision, workload=workload, matrix=matrix)
         planned = f"{answer.revision}@{answer.decision.decided_at}"
         render.line(f"submit --if-revision {planned} gives this answer or none", "dim")
     return REFUSED_DECISION if answer.decision.outcome is Outcome.REFUSED else 0

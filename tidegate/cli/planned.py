@@ -1,5 +1,7 @@
 """A plan as people read it: its moves in their order, what stays and why, and how far it is from what is possible."""
 
+from collections.abc import Callable
+
 from tidegate.cli import amounts, render
 from tidegate.client.calls import MovedWorkload, Proposed
 from tidegate.model.decision import Slot
@@ -45,20 +47,20 @@ def show(proposed: Proposed, moved: list[MovedWorkload] | None = None, title: st
 
 
 def show_joint(proposed: Proposed) -> None:
-    """Prints where workloads would stand that nobody has submitted yet."""
+    """Prints where workloads would stand that nobody has submitted yet; by the hour, since jobs have no month."""
     plan = proposed.plan
     render.table(
         "workloads placed",
         ["workload", "goes to", "costs"],
-        [(m.name, _slots(m.after), amounts.dollars_per_month(-m.gain_micros_per_hour)) for m in plan.moves],
+        [(m.name, _slots(m.after), amounts.dollars_per_hour(-m.gain_micros_per_hour)) for m in plan.moves],
         right=["costs"],
     )
     for one in plan.staying:
         render.line(f"{one.name}: {WHY[one.why]}", "red")
     render.line("")
     before = plan.cost_before_micros_per_hour
-    one_by_one = amounts.dollars_per_month(before) if before else "not all of them would find room"
-    render.line(f"{_after(plan)}; one at a time, in this order: {one_by_one}")
+    one_by_one = amounts.dollars_per_hour(before) if before else "not all of them would find room"
+    render.line(f"{_after(plan, amounts.dollars_per_hour)}; one at a time, in this order: {one_by_one}")
     render.line(f"{plan.considered} planned together at revision {plan.revision} ({plan.solver})", "dim")
 
 
@@ -84,9 +86,8 @@ def _money(plan: Plan) -> str:
     return f"{before} now, {_after(plan)}{units}"
 
 
-def _after(plan: Plan) -> str:
+def _after(plan: Plan, told: Callable[[int], str] = amounts.dollars_per_month) -> str:
     """What it comes to, and how far that is above what nothing can be below."""
-    after = amounts.dollars_per_month(plan.cost_after_micros_per_hour)
-    bound = amounts.dollars_per_month(plan.bound_micros_per_hour)
+    after, bound = told(plan.cost_after_micros_per_hour), told(plan.bound_micros_per_hour)
     above = f", which is {plan.over_bound_ppm / 10_000:.2f} % above the least possible ({bound})"
     return f"{after} as planned{above if plan.bound_micros_per_hour else ''}"

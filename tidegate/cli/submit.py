@@ -4,6 +4,7 @@ import click
 
 from tidegate.cli import explanation, following, options, prospects, render
 from tidegate.cli.main import REFUSED_DECISION
+from tidegate.client.submission import workload_of
 from tidegate.model.decision import Outcome
 
 
@@ -26,18 +27,20 @@ def command(ctx: click.Context, file: str, key: str, if_revision: str, wait: boo
     """
     client = options.connect(ctx)
     revision, moment = _planned(if_revision)
-    submission = client.submit(options.source(file), key=key, if_revision=revision, if_decided_at=moment)
+    source = options.source(file)
+    workload = workload_of(source).workload
+    submission = client.submit(source, key=key, if_revision=revision, if_decided_at=moment)
     refused = submission.decision.outcome is Outcome.REFUSED
     if not wait or refused:
         if not render.data(submission, output):
-            explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
+            explanation.show(submission.workload_id, submission.decision, workload=workload, offset=submission.offset)
             if submission.decision.outcome is Outcome.WAITING:
                 view = client.get(submission.workload_id)
                 for line in prospects.lines(view.waiting) if view.waiting else ():
                     render.line(f"  {line}", "yellow")
         return REFUSED_DECISION if refused else 0
     if output == "table":
-        explanation.show(submission.workload_id, submission.decision, offset=submission.offset)
+        explanation.show(submission.workload_id, submission.decision, workload=workload, offset=submission.offset)
     view = following.until_settled(client, submission.workload_id)
     render.data(view, output)
     return REFUSED_DECISION if view.phase in {"failed", "refused"} else 0

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.builders import job
 from tidegate.cli import amounts, month
 from tidegate.model.decision import Cost, Decision, Estimate, MonthlyRange, Outcome
 
@@ -50,12 +51,24 @@ def test_money_keeps_the_digits_that_matter(micros: int, shown: str):
             MonthlyRange(flat(48_000_000_000), runs_milli=4_000, per_run=flat(12 * 10**9)),
             "$12,000 a run, $48,000 a month",
         ),
+        (MonthlyRange(Estimate(0, 730_000_000, 730_000_000)), "$1.00 an hour"),
     ],
-    ids=["all the time", "once", "every week"],
+    ids=["all the time", "once", "every week", "nobody knows how long"],
 )
 def test_the_headline_says_what_one_pays_for(range_: MonthlyRange, shown: str):
     decision = Decision(Outcome.PLACED, ("a",), (), cost=Cost(compute=1_000_000), monthly=range_)
     assert month.headline(decision) == shown
+
+
+def test_a_price_is_told_for_a_run_a_month_or_an_hour():
+    def told(range_: MonthlyRange) -> str:
+        return month.Per.of(Decision(Outcome.PLACED, ("a",), (), monthly=range_)).told(2_000_000)
+
+    assert told(MonthlyRange(flat(1), hours_milli=730_000)) == "$1,460/month"
+    assert told(MonthlyRange(flat(1), runs_milli=1_000, hours_milli=48_000)) == "$96.00/run"
+    assert told(MonthlyRange(Estimate(0, 1, 1), hours_milli=730_000)) == "$2.00/hour"
+    refused = Decision(Outcome.REFUSED, ("a",), (), monthly=MonthlyRange(hours_milli=730_000))
+    assert month.Per.of(refused, job()).told(2_000_000) == "$2.00/hour", "a refusal has no range to tell it by"
 
 
 def test_a_price_an_hour_is_a_month_s_of_as_many_hours_as_it_runs():
