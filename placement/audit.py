@@ -91,6 +91,9 @@ class _Audit:
         found += self.check_outcome()
         found += audit_month.findings(decision.monthly, decision.cost, self.workload, self.interruptions_ppm())
         found += self.check_seats()
+        known = all(slot.site in self.facts for slot in decision.slots)
+        if known and decision.readings != self.judge.reach.readings(decision.slots, self.facts):
+            found.append("readings: not what was measured or declared")
         found += audit_proposals.findings(decision, self.judge, self.excluded)
         found += audit_prices.findings(decision, self.judge, refused)
         return found

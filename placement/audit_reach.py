@@ -4,12 +4,15 @@ It shares no code with `placement.reach` nor with the rules, and is read beside 
 """
 
 from placement.audit_ground import Ground
-from placement.facts import Measurement
+from placement.facts import Measurement, SiteFacts
 from placement.fleet import Fleet
+from tidegate.model.decision import Reading, Slot
 from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 
 MINUTE_MS = 60_000
+Time = tuple[int, int, int, int]
+"""Microseconds that count, those that were estimated, when (0: declared), on how many samples."""
 
 
 class Reach:
@@ -25,23 +28,44 @@ class Reach:
         """The round trip from the worst of the origins; None where one of them is not known."""
         worst = 0
         for origin in self.workload.latency.origins if self.workload.latency else ():
-            declared = [reach.rtt_us for reach in site.reach if reach.origin == origin]
-            if not declared and site.location == origin:
-                declared = [0]
-            trip = self.counted(self.links.get((origin, site.name)), declared[-1] if declared else None)
+            trip = self.trip(site, origin)
             if trip is None:
                 return None
-            worst = max(worst, trip)
+            worst = max(worst, trip[0])
         return worst
+
+    def trip(self, site: Site, origin: str) -> Time | None:
+        """The round trip from one origin; None where it is not known."""
+        declared = [reach.rtt_us for reach in site.reach if reach.origin == origin]
+        if not declared and site.location == origin:
+            declared = [0]
+        return self.counted(self.links.get((origin, site.name)), declared[-1] if declared else None)
 
     def service_us(self, device_class: str) -> int:
         """The model's time on a class of device. Worked out once for each."""
         known = self.known.get(device_class)
         if known is None:
-            declared = self.workload.latency.service_time_us if self.workload.latency else 0
-            measured = self.service_times.get((self.digest, device_class)) if device_class else None
-            known = self.known[device_class] = self.counted(measured, declared) or 0
+            known = self.known[device_class] = self.service(device_class)[0]
         return known
+
+    def service(self, device_class: str) -> Time:
+        """The same, with what it rests on."""
+        declared = self.workload.latency.service_time_us if self.workload.latency else 0
+        measured = self.service_times.get((self.digest, device_class)) if device_class else None
+        return self.counted(measured, declared) or (0, 0, 0, 0)
+
+    def readings(self, slots: tuple[Slot, ...], sites: dict[str, SiteFacts]) -> tuple[Reading, ...]:
+        """What the answer times of slots rest on."""
+        found: list[Reading] = []
+        for name in dict.fromkeys(slot.site for slot in slots):
+            on = {slot.offer for slot in slots if slot.site == name}
+            classes = {offer.device_class for offer in sites[name].offers if offer.name in on}
+            slowest = max(classes, key=lambda one: (self.service_us(one), one), default="")
+            us, _, measured_at, samples = self.service(slowest)
+            for origin in self.workload.latency.origins if self.workload.latency else ():
+                trip = self.trip(sites[name].site, origin) or (0, 0, 0, 0)
+                found.append(Reading(name, origin, *trip, us, measured_at, samples))
+        return tuple(found)
 
     def travels(self, site: Site) -> tuple[bool, bool]:
         """Whether what must travel fits through the whole uplink, and through what is left of it.
@@ -59,15 +83,16 @@ class Reach:
             site.name, 0
         ) <= site.uplink_bytes_per_day
 
-    def counted(self, measured: Measurement | None, declared: int | None) -> int | None:
+    def counted(self, measured: Measurement | None, declared: int | None) -> Time | None:
         """What a time counts for now: the older and the rarer, the less is believed of it."""
+        told = None if declared is None else (declared, declared, 0, 0)
         if measured is None:
-            return declared
+            return told
         age_ms = self.now - measured.measured_at
         old = age_ms > 30 * MINUTE_MS
         if age_ms > 24 * 60 * MINUTE_MS:
-            return declared
+            return told
         us = -(-measured.us * 3 // 2) if old else measured.us
         if declared is not None and declared > us and (old or measured.samples < 20):
-            return declared
-        return us
+            return told
+        return us, measured.p99_us or measured.us, measured.measured_at, measured.samples

@@ -18,10 +18,10 @@ from placement.fleet import Fleet
 from placement.money.range import monthly
 from placement.ranking import Order, order, recorded
 from placement.relax import Cheapest, cheapest_with_offers, cheapest_without
-from placement.rules.latency import Measured
+from placement.rules.latency import Measured, readings
 from placement.scoring.tie import Seeds
 from placement.verdicts import Question, Verdicts, Watch, judge, silent, watch_again
-from tidegate.model.decision import Cost, MonthlyRange, Ranking, RuleColumn, Seat, Slot
+from tidegate.model.decision import Cost, MonthlyRange, Ranking, Reading, RuleColumn, Seat, Slot
 from tidegate.model.workload import Spread, Training, Workload
 
 MOST_CLASSES = 150_000
@@ -39,6 +39,7 @@ class Stand:
     seats: tuple[Seat, ...]
     cost: Cost
     monthly: MonthlyRange
+    readings: tuple[Reading, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +127,24 @@ def _seeds(columns: Columns, standing: Order) -> Seeds:
     return columns.seeds[standing.rows]
 
 
-def stand(considered: Considered, chosen: tuple[int, ...], workload: Workload, fleet: Fleet) -> Stand:
-    """The copies at the sites in these rows: slots, seats and what they cost."""
+def stand(
+    considered: Considered, chosen: tuple[int, ...], workload: Workload, fleet: Fleet, question: Question
+) -> Stand:
+    """The copies at the sites in these rows: slots, seats, what they cost and how soon they answer."""
     found = considered.stands.get(chosen)
     if found is None:
         verdicts = considered.verdicts
         slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
         cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
         interruptions = sum(int(verdicts.costs.interruptions[row]) for row in chosen)
-        found = Stand(slots, fleet.seats(workload, slots), cost, monthly(workload, cost, interruptions))
+        measured = Measured.at(workload, fleet, question.model_digest, question.now)
+        found = Stand(
+            slots,
+            fleet.seats(workload, slots),
+            cost,
+            monthly(workload, cost, interruptions),
+            readings(measured, slots, fleet.columns),
+        )
         considered.stands[chosen] = found
     return found
 

@@ -65,7 +65,7 @@ def decide(
     best = standing.best(wanted + 1, tie)
     chosen = best[:wanted] if len(best) >= wanted else []
     other = best[len(chosen)] if chosen and len(best) > wanted else None
-    there = stand(considered, tuple(chosen), workload, fleet)
+    there = stand(considered, tuple(chosen), workload, fleet, question)
     watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
@@ -85,6 +85,7 @@ def decide(
         margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
         seats=there.seats,
         among=_asked(fleet, exclude) if exclude else b"",
+        readings=there.readings,
     )
     if watch is not silent:
         watch("explain", {"misses": verdicts.misses, "relaxations": len(decision.relaxations)})

@@ -95,6 +95,8 @@ class Again:
         made = with_victims(made, chosen)
         if not decision.among:
             made = replace(made, among=b"")  # decided before it was recorded; the misses of `available` are compared
+        if not decision.readings:
+            made = replace(made, readings=())  # as above; those of `latency` are
         if encode(made) == encode(decision):
             return ()
         return differences(decision, made)

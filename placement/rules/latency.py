@@ -14,7 +14,7 @@ from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
 from placement.reach import Worth, of_classes
 from placement.rules.rule import Findings, Plain
-from tidegate.model.decision import Kind, Lack, Unit
+from tidegate.model.decision import Kind, Lack, Reading, Slot, Unit
 from tidegate.model.workload import Latency, Workload
 
 MOST_TIMES = 2_000_000
@@ -165,3 +165,27 @@ class LatencyRule(Plain):
             likely=np.where(known, there.likely_us[refused] + service_likely, 0),
             parts=np.where(known, service_us, 0),
         )
+
+
+def readings(measured: Measured, slots: tuple[Slot, ...], columns: Columns) -> tuple[Reading, ...]:
+    """What the answer times of these slots rest on: each site's round trips, and the slowest device's service time."""
+    latency = measured.latency
+    if latency is None:
+        return ()
+    classes = columns.device_class
+    service = measured.service or of_classes({}, "", classes.values, latency.service_time_us).at(0)
+    found: list[Reading] = []
+    for site in dict.fromkeys(slot.site for slot in slots):
+        row = columns.row_of[site]
+        offers = [columns.offer_row[site, slot.offer] for slot in slots if slot.site == site]
+        slowest = max(
+            (int(classes.codes[offer]) for offer in offers),
+            key=lambda code: (int(service.us[code]), classes.values[code]),
+        )
+        says = (int(service.us[slowest]), int(service.measured_at[slowest]), int(service.samples[slowest]))
+        for origin, trip in zip(latency.origins, measured.trips, strict=True):
+            us, likely, at, samples = (
+                int(one[row]) for one in (trip.us, trip.likely_us, trip.measured_at, trip.samples)
+            )
+            found.append(Reading(site, origin, us, likely, at, samples, *says))
+    return tuple(found)

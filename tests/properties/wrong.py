@@ -103,6 +103,13 @@ def beside(decision: Decision) -> list[tuple[str, Decision]]:
             wrong.append((f"{column.rule}: {name}", replace(decision, columns=columns)))
         without = (*decision.columns[:index], *decision.columns[index + 1 :])
         wrong.append((f"{column.rule}: left out", replace(decision, columns=without)))
+    for index, reading in enumerate(decision.readings):
+        for one in fields(reading):
+            value = getattr(reading, one.name)
+            other = replace(reading, **{one.name: f"{value}z" if isinstance(value, str) else value + 1})
+            readings = (*decision.readings[:index], other, *decision.readings[index + 1 :])
+            wrong.append((f"reading: {one.name}", replace(decision, readings=readings)))
+        wrong.append(("a reading left out", replace(decision, readings=decision.readings[1:])))
     if decision.slots:
         wrong.append(("another runner-up", replace(decision, runner_up="zz")))
         wrong.append(("another winner's site", replace(decision, slots=(Slot("zz", "o", 1),))))

@@ -1,6 +1,6 @@
 """Whole numbers as people read them: bytes, cores, times, money, moments."""
 
-from tidegate.model.decision import Miss, Unit
+from tidegate.model.decision import Miss, Reading, Unit
 from tidegate.model.quantity import HOURS_PER_MONTH, MICROS_PER_DOLLAR
 
 
@@ -93,6 +93,22 @@ def _answer_time(miss: Miss) -> str:
     if miss.part_number:
         notes.append(f"{number(miss.part_number, miss.unit)} of it the service")
     return f"{words} ({', '.join(notes)})" if notes else words
+
+
+def reading(one: Reading, decided_at: int) -> str:
+    """From where to where, how long, what that rests on and who measured it."""
+    parts = [f"p99 {number(one.us, Unit.MICROSECONDS)} from {one.origin} to {one.site}"]
+    if one.service_us:
+        told = age(one.service_measured_at, decided_at) or "declared"
+        parts.append(f"{number(one.service_us, Unit.MICROSECONDS)} of it the service ({told})")
+    if one.trip_measured_at:
+        samples = f"{one.trip_samples} sample{'' if one.trip_samples == 1 else 's'}"
+        trip = f"the way {age(one.trip_measured_at, decided_at)} by clients and agents there ({samples}"
+        likely = f", estimated at {number(one.trip_likely_us, Unit.MICROSECONDS)}"
+        parts.append(trip + (likely if one.trip_likely_us != one.trip_us else "") + ")")
+    else:
+        parts.append("the way declared")
+    return ", ".join(parts)
 
 
 def basis(miss: Miss, decided_at: int) -> str:

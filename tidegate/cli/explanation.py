@@ -33,6 +33,7 @@ def show(
     if decision.outcome is Outcome.PLACED:
         _show_ranking(decision, per)
         _show_seats(decision)
+        _show_readings(decision)
         month.show(decision.monthly)
     for victim in decision.victims:
         render.line(f"  {prospects.victim(victim)}", "yellow")
@@ -69,6 +70,18 @@ def _show_seats(decision: Decision) -> None:
         render.line(f"  {slot.site}/{slot.offer}  unit {seat.unit}  GPU {gpus}{start}")
     if len(seated) > MOST_SEATS:
         render.line(f"  and {len(seated) - MOST_SEATS} more")
+
+
+def _show_readings(decision: Decision) -> None:
+    """How soon it answers, and what says so; the first `MOST_SEATS`."""
+    if not decision.readings:
+        return
+    render.line("")
+    render.line("answers in", "bold")
+    for one in decision.readings[:MOST_SEATS]:
+        render.line(f"  {amounts.reading(one, decision.decided_at)}")
+    if len(decision.readings) > MOST_SEATS:
+        render.line(f"  and {len(decision.readings) - MOST_SEATS} more")
 
 
 def relaxation_text(relaxation: Relaxation, per: month.Per = month.ALWAYS) -> str:

@@ -364,6 +364,32 @@ class Victim:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How long an answer takes from where a workload was placed, for one origin of its requests."""
+
+    site: str
+    origin: str
+    """Whose clients and agents measured the round trip, where it was measured."""
+    trip_us: int
+    """The round trip as it counted: at its upper bound, and more where it is old."""
+    trip_likely_us: int
+    """The 99th percentile as it was estimated."""
+    trip_measured_at: int = 0
+    """Ms since the epoch; 0 where it was declared."""
+    trip_samples: int = 0
+    service_us: int = 0
+    """What the model takes on the slowest class of device that it stands on."""
+    service_measured_at: int = 0
+    """Ms since the epoch; 0 where it was declared."""
+    service_samples: int = 0
+
+    @property
+    def us(self) -> int:
+        """To the answer."""
+        return self.trip_us + self.service_us
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """An amount that is not known to the micro: never below `low`, expected at `point`, not above `high`."""
 
@@ -429,6 +455,8 @@ class Decision:
     """By how much the runner-up lost to the last one chosen, in money; below 0 where money did not decide."""
     among: bytes = b""
     """The candidates that the caller asked about, as bits; empty where all. The others were left out."""
+    readings: tuple[Reading, ...] = ()
+    """What a promised answer time rests on, for each chosen site and origin; empty where none was promised."""
 
     @property
     def ranked(self) -> tuple[Ranked, ...]:

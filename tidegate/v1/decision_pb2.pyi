@@ -779,9 +779,60 @@ class MonthlyRange(_message.Message):
 Global___MonthlyRange: _TypeAlias = MonthlyRange  # noqa: Y015
 
 @_typing.final
-class Decision(_message.Message):
-    """The outcome for one workload. The full candidate-by-rule matrix is `candidates` by `columns`."""
+class Reading(_message.Message):
+    """The outcome for one workload. The full candidate-by-rule matrix is `candidates` by `columns`.
+    How long an answer takes from where a workload was placed, for one origin of its requests.
+    """
 
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SITE_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    TRIP_US_FIELD_NUMBER: _builtins.int
+    TRIP_LIKELY_US_FIELD_NUMBER: _builtins.int
+    TRIP_MEASURED_AT_FIELD_NUMBER: _builtins.int
+    TRIP_SAMPLES_FIELD_NUMBER: _builtins.int
+    SERVICE_US_FIELD_NUMBER: _builtins.int
+    SERVICE_MEASURED_AT_FIELD_NUMBER: _builtins.int
+    SERVICE_SAMPLES_FIELD_NUMBER: _builtins.int
+    site: _builtins.str
+    origin: _builtins.str
+    """Whose clients and agents measured the round trip, where it was measured."""
+    trip_us: _builtins.int
+    """The round trip as it counted: at its upper bound, and more where it is old."""
+    trip_likely_us: _builtins.int
+    """The 99th percentile as it was estimated."""
+    trip_measured_at: _builtins.int
+    """Ms since the epoch; 0 where it was declared."""
+    trip_samples: _builtins.int
+    service_us: _builtins.int
+    """What the model takes on the slowest class of device that it stands on."""
+    service_measured_at: _builtins.int
+    """Ms since the epoch; 0 where it was declared."""
+    service_samples: _builtins.int
+    def __init__(
+        self,
+        *,
+        site: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        trip_us: _builtins.int = ...,
+        trip_likely_us: _builtins.int = ...,
+        trip_measured_at: _builtins.int = ...,
+        trip_samples: _builtins.int = ...,
+        service_us: _builtins.int = ...,
+        service_measured_at: _builtins.int = ...,
+        service_samples: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["origin", b"origin", "service_measured_at", b"service_measured_at", "service_samples", b"service_samples", "service_us", b"service_us", "site", b"site", "trip_likely_us", b"trip_likely_us", "trip_measured_at", b"trip_measured_at", "trip_samples", b"trip_samples", "trip_us", b"trip_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Reading: _TypeAlias = Reading  # noqa: Y015
+
+@_typing.final
+class Decision(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTCOME_FIELD_NUMBER: _builtins.int
@@ -802,6 +853,7 @@ class Decision(_message.Message):
     RUNNER_UP_FIELD_NUMBER: _builtins.int
     MARGIN_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
     AMONG_FIELD_NUMBER: _builtins.int
+    READINGS_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     price_book: _builtins.str
     decided_at: _builtins.int
@@ -844,6 +896,10 @@ class Decision(_message.Message):
 
     @_builtins.property
     def monthly(self) -> Global___MonthlyRange: ...
+    @_builtins.property
+    def readings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reading]:
+        """What a promised answer time rests on, for each chosen site and origin; empty where none was promised."""
+
     def __init__(
         self,
         *,
@@ -865,10 +921,11 @@ class Decision(_message.Message):
         runner_up: _builtins.str = ...,
         margin_micros_per_hour: _builtins.int = ...,
         among: _builtins.bytes = ...,
+        readings: _abc.Iterable[Global___Reading] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "monthly", b"monthly", "ranking", b"ranking"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranking", b"ranking", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "runner_up", b"runner_up", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["among", b"among", "candidates", b"candidates", "columns", b"columns", "cost", b"cost", "decided_at", b"decided_at", "margin_micros_per_hour", b"margin_micros_per_hour", "monthly", b"monthly", "outcome", b"outcome", "policies", b"policies", "price_book", b"price_book", "ranking", b"ranking", "readings", b"readings", "relaxations", b"relaxations", "revision", b"revision", "rule_prices", b"rule_prices", "runner_up", b"runner_up", "seats", b"seats", "slots", b"slots", "victims", b"victims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
