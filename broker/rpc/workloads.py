@@ -7,7 +7,7 @@ from typing import Any
 
 from broker.core.commands import CancelWorkload, SubmitWorkload
 from broker.core.decide.placing import cheaper
-from broker.core.decide.workloads import plan
+from broker.core.decide.workloads import advised, plan
 from broker.core.prospects import waiting
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Submission
@@ -72,9 +72,16 @@ class Workloads(WorkloadsServicer):
         workload = _workload(request)
         with self._tracing.call("tidegate.plan", context) as steps:
             steps.about(name=workload.name)
-            decision = await self._loop.read(lambda state, at: plan(state, workload, at, steps.watch))
+
+            def ask(state: State, at: int) -> tuple[Decision, tuple[Relaxation, ...]]:
+                if request.advise:
+                    return advised(state, workload, at, steps.watch)
+                return plan(state, workload, at, steps.watch), ()
+
+            decision, advice = await self._loop.read(ask)
             steps.decided(decision)
-        return wire.PlanResponse(decision=to_message(decision), revision=decision.revision)
+        cheaper = [to_message(one) for one in advice]
+        return wire.PlanResponse(decision=to_message(decision), revision=decision.revision, cheaper=cheaper)
 
     async def Submit(self, request: Any, context: Any) -> Any:
         """Records and decides; answers after both are durable."""

@@ -1,5 +1,7 @@
 """`tidegate plan`: the decision that `submit` would record, without recording it."""
 
+from dataclasses import replace
+
 import click
 
 from tidegate.cli import explanation, options, planned, render
@@ -25,10 +27,11 @@ def command(ctx: click.Context, files: tuple[str, ...], together: bool, matrix: 
     if len(files) != 1:
         raise click.UsageError("one FILE, or several with --together")
     source = options.source(files[0])
-    answer = options.connect(ctx).plan(source)
+    answer = options.connect(ctx).plan(source, advise=True)
     if not render.data(answer, output):
         workload = workload_of(source).workload
-        explanation.show(workload.name, answer.decision, workload=workload, matrix=matrix)
+        decision = replace(answer.decision, relaxations=answer.cheaper or answer.decision.relaxations)
+        explanation.show(workload.name, decision, workload=workload, matrix=matrix)
         planned = f"{answer.revision}@{answer.decision.decided_at}"
         render.line(f"submit --if-revision {planned} gives this answer or none", "dim")
     return REFUSED_DECISION if answer.decision.outcome is Outcome.REFUSED else 0

@@ -97,9 +97,9 @@ class AsyncClient:
             await self._exporting
         await self._channel.close()
 
-    async def plan(self, what: Source) -> Planned:
+    async def plan(self, what: Source, *, advise: bool = False) -> Planned:
         """As `Client.plan`."""
-        return await self._unary(calls.plan(workload_of(what).workload))
+        return await self._unary(calls.plan(workload_of(what).workload, advise))
 
     async def submit(self, what: Source, *, key: str = "", if_revision: int = 0, if_decided_at: int = 0) -> Submission:
         """As `Client.submit`."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from tidegate.model.decision import Decision
+from tidegate.model.decision import Decision, Relaxation
 from tidegate.model.event import Recorded, SiteView, TeamView, WorkloadView
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.plan import Goal, Plan
@@ -58,6 +58,8 @@ class Planned:
 
     decision: Decision
     revision: int
+    cheaper: tuple[Relaxation, ...] = ()
+    """What it could give way in to cost less, where that was asked."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +150,13 @@ class Held:
     complete: bool
 
 
-def plan(workload: Workload) -> Call[Planned]:
-    request = workloads_pb2.PlanRequest(workload=codec.to_message(workload))
-    return Call("Workloads", "Plan", request, lambda m: Planned(_decision(m), m.revision))
+def plan(workload: Workload, advise: bool) -> Call[Planned]:
+    def answer(m: Any) -> Planned:
+        cheaper = tuple(codec.from_message(Relaxation, one) for one in m.cheaper)
+        return Planned(_decision(m), m.revision, cheaper)
+
+    request = workloads_pb2.PlanRequest(workload=codec.to_message(workload), advise=advise)
+    return Call("Workloads", "Plan", request, answer)
 
 
 def submit(workload: Workload, key: str, if_revision: int, if_decided_at: int) -> Call[Submission]:

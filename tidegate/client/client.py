@@ -116,9 +116,12 @@ class Client:
 
     # Workloads
 
-    def plan(self, what: Source) -> Planned:
-        """Decides without recording: the same path as `submit`, with the record left out."""
-        return self._unary(calls.plan(workload_of(what).workload))
+    def plan(self, what: Source, *, advise: bool = False) -> Planned:
+        """Decides without recording: the same path as `submit`, with the record left out.
+
+        `advise` also tries what would make it cheaper.
+        """
+        return self._unary(calls.plan(workload_of(what).workload, advise))
 
     def submit(self, what: Source, *, key: str = "", if_revision: int = 0, if_decided_at: int = 0) -> Submission:
         """Records a workload and its decision; uploads its code first. `key` makes a repetition harmless."""

@@ -28,7 +28,7 @@ from tidegate.v1 import registry_pb2 as tidegate_dot_v1_dot_registry__pb2
 from tidegate.v1 import workload_pb2 as tidegate_dot_v1_dot_workload__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/workloads.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\x1a\x17tidegate/v1/event.proto\x1a\x1atidegate/v1/registry.proto\x1a\x1atidegate/v1/workload.proto\"6\n\x0bPlanRequest\x12\'\n\x08workload\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Workload\"I\n\x0cPlanResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x10\n\x08revision\x18\x02 \x01(\x03\"}\n\rSubmitRequest\x12\'\n\x08workload\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x13\n\x0bif_revision\x18\x03 \x01(\x03\x12\x15\n\rif_decided_at\x18\x04 \x01(\x03\"p\n\x0eSubmitResponse\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08repeated\x18\x04 \x01(\x08\"F\n\x13SubmitStreamRequest\x12/\n\x0bsubmissions\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.SubmitRequest\"e\n\tSubmitted\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.tidegate.v1.Outcome\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"O\n\x14SubmitStreamResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.tidegate.v1.Submitted\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\x1e\n\nGetRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\"6\n\x0bGetResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\"`\n\x0bListRequest\x12\x0e\n\x06phases\x18\x01 \x03(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Q\n\x0cListResponse\x12(\n\x05views\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.WorkloadView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0cWatchRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\"8\n\rWatchResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\"K\n\rCancelRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"9\n\x0e\x43\x61ncelResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\"5\n\x0e\x45xplainRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x11\n\tat_offset\x18\x02 \x01(\x03\"s\n\x0f\x45xplainResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\x12\'\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"?\n\x0bLogsRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"C\n\x0cLogsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bnext_offset\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"!\n\x11ListModelsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.ModelVersion2\xb4\x05\n\tWorkloads\x12;\n\x04Plan\x12\x18.tidegate.v1.PlanRequest\x1a\x19.tidegate.v1.PlanResponse\x12\x41\n\x06Submit\x12\x1a.tidegate.v1.SubmitRequest\x1a\x1b.tidegate.v1.SubmitResponse\x12W\n\x0cSubmitStream\x12 .tidegate.v1.SubmitStreamRequest\x1a!.tidegate.v1.SubmitStreamResponse(\x01\x30\x01\x12\x38\n\x03Get\x12\x17.tidegate.v1.GetRequest\x1a\x18.tidegate.v1.GetResponse\x12;\n\x04List\x12\x18.tidegate.v1.ListRequest\x1a\x19.tidegate.v1.ListResponse\x12@\n\x05Watch\x12\x19.tidegate.v1.WatchRequest\x1a\x1a.tidegate.v1.WatchResponse0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.tidegate.v1.CancelRequest\x1a\x1b.tidegate.v1.CancelResponse\x12\x44\n\x07\x45xplain\x12\x1b.tidegate.v1.ExplainRequest\x1a\x1c.tidegate.v1.ExplainResponse\x12=\n\x04Logs\x12\x18.tidegate.v1.LogsRequest\x1a\x19.tidegate.v1.LogsResponse0\x01\x12M\n\nListModels\x12\x1e.tidegate.v1.ListModelsRequest\x1a\x1f.tidegate.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/workloads.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/decision.proto\x1a\x17tidegate/v1/event.proto\x1a\x1atidegate/v1/registry.proto\x1a\x1atidegate/v1/workload.proto\"F\n\x0bPlanRequest\x12\'\n\x08workload\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x0e\n\x06\x61\x64vise\x18\x02 \x01(\x08\"s\n\x0cPlanResponse\x12\'\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12(\n\x07\x63heaper\x18\x03 \x03(\x0b\x32\x17.tidegate.v1.Relaxation\"}\n\rSubmitRequest\x12\'\n\x08workload\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Workload\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x13\n\x0bif_revision\x18\x03 \x01(\x03\x12\x15\n\rif_decided_at\x18\x04 \x01(\x03\"p\n\x0eSubmitResponse\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12\'\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08repeated\x18\x04 \x01(\x08\"F\n\x13SubmitStreamRequest\x12/\n\x0bsubmissions\x18\x01 \x03(\x0b\x32\x1a.tidegate.v1.SubmitRequest\"e\n\tSubmitted\x12\x13\n\x0bworkload_id\x18\x01 \x01(\t\x12%\n\x07outcome\x18\x02 \x01(\x0e\x32\x14.tidegate.v1.Outcome\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05\x65rror\x18\x04 \x01(\t\"O\n\x14SubmitStreamResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.tidegate.v1.Submitted\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"\x1e\n\nGetRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\"6\n\x0bGetResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\"`\n\x0bListRequest\x12\x0e\n\x06phases\x18\x01 \x03(\t\x12\x0c\n\x04team\x18\x02 \x01(\t\x12\x0c\n\x04site\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"Q\n\x0cListResponse\x12(\n\x05views\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.WorkloadView\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0cWatchRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\"8\n\rWatchResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\"K\n\rCancelRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x02 \x01(\t\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\"9\n\x0e\x43\x61ncelResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\"5\n\x0e\x45xplainRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x11\n\tat_offset\x18\x02 \x01(\x03\"s\n\x0f\x45xplainResponse\x12\'\n\x04view\x18\x01 \x01(\x0b\x32\x19.tidegate.v1.WorkloadView\x12\'\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x15.tidegate.v1.Decision\x12\x0e\n\x06offset\x18\x03 \x01(\x03\"?\n\x0bLogsRequest\x12\x10\n\x08workload\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\"C\n\x0cLogsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bnext_offset\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"!\n\x11ListModelsRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.tidegate.v1.ModelVersion2\xb4\x05\n\tWorkloads\x12;\n\x04Plan\x12\x18.tidegate.v1.PlanRequest\x1a\x19.tidegate.v1.PlanResponse\x12\x41\n\x06Submit\x12\x1a.tidegate.v1.SubmitRequest\x1a\x1b.tidegate.v1.SubmitResponse\x12W\n\x0cSubmitStream\x12 .tidegate.v1.SubmitStreamRequest\x1a!.tidegate.v1.SubmitStreamResponse(\x01\x30\x01\x12\x38\n\x03Get\x12\x17.tidegate.v1.GetRequest\x1a\x18.tidegate.v1.GetResponse\x12;\n\x04List\x12\x18.tidegate.v1.ListRequest\x1a\x19.tidegate.v1.ListResponse\x12@\n\x05Watch\x12\x19.tidegate.v1.WatchRequest\x1a\x1a.tidegate.v1.WatchResponse0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.tidegate.v1.CancelRequest\x1a\x1b.tidegate.v1.CancelResponse\x12\x44\n\x07\x45xplain\x12\x1b.tidegate.v1.ExplainRequest\x1a\x1c.tidegate.v1.ExplainResponse\x12=\n\x04Logs\x12\x18.tidegate.v1.LogsRequest\x1a\x19.tidegate.v1.LogsResponse0\x01\x12M\n\nListModels\x12\x1e.tidegate.v1.ListModelsRequest\x1a\x1f.tidegate.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,47 +36,47 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.v1.workloads_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PLANREQUEST']._serialized_start=153
-  _globals['_PLANREQUEST']._serialized_end=207
-  _globals['_PLANRESPONSE']._serialized_start=209
-  _globals['_PLANRESPONSE']._serialized_end=282
-  _globals['_SUBMITREQUEST']._serialized_start=284
-  _globals['_SUBMITREQUEST']._serialized_end=409
-  _globals['_SUBMITRESPONSE']._serialized_start=411
-  _globals['_SUBMITRESPONSE']._serialized_end=523
-  _globals['_SUBMITSTREAMREQUEST']._serialized_start=525
-  _globals['_SUBMITSTREAMREQUEST']._serialized_end=595
-  _globals['_SUBMITTED']._serialized_start=597
-  _globals['_SUBMITTED']._serialized_end=698
-  _globals['_SUBMITSTREAMRESPONSE']._serialized_start=700
-  _globals['_SUBMITSTREAMRESPONSE']._serialized_end=779
-  _globals['_GETREQUEST']._serialized_start=781
-  _globals['_GETREQUEST']._serialized_end=811
-  _globals['_GETRESPONSE']._serialized_start=813
-  _globals['_GETRESPONSE']._serialized_end=867
-  _globals['_LISTREQUEST']._serialized_start=869
-  _globals['_LISTREQUEST']._serialized_end=965
-  _globals['_LISTRESPONSE']._serialized_start=967
-  _globals['_LISTRESPONSE']._serialized_end=1048
-  _globals['_WATCHREQUEST']._serialized_start=1050
-  _globals['_WATCHREQUEST']._serialized_end=1082
-  _globals['_WATCHRESPONSE']._serialized_start=1084
-  _globals['_WATCHRESPONSE']._serialized_end=1140
-  _globals['_CANCELREQUEST']._serialized_start=1142
-  _globals['_CANCELREQUEST']._serialized_end=1217
-  _globals['_CANCELRESPONSE']._serialized_start=1219
-  _globals['_CANCELRESPONSE']._serialized_end=1276
-  _globals['_EXPLAINREQUEST']._serialized_start=1278
-  _globals['_EXPLAINREQUEST']._serialized_end=1331
-  _globals['_EXPLAINRESPONSE']._serialized_start=1333
-  _globals['_EXPLAINRESPONSE']._serialized_end=1448
-  _globals['_LOGSREQUEST']._serialized_start=1450
-  _globals['_LOGSREQUEST']._serialized_end=1513
-  _globals['_LOGSRESPONSE']._serialized_start=1515
-  _globals['_LOGSRESPONSE']._serialized_end=1582
-  _globals['_LISTMODELSREQUEST']._serialized_start=1584
-  _globals['_LISTMODELSREQUEST']._serialized_end=1617
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1619
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1682
-  _globals['_WORKLOADS']._serialized_start=1685
-  _globals['_WORKLOADS']._serialized_end=2377
+  _globals['_PLANREQUEST']._serialized_end=223
+  _globals['_PLANRESPONSE']._serialized_start=225
+  _globals['_PLANRESPONSE']._serialized_end=340
+  _globals['_SUBMITREQUEST']._serialized_start=342
+  _globals['_SUBMITREQUEST']._serialized_end=467
+  _globals['_SUBMITRESPONSE']._serialized_start=469
+  _globals['_SUBMITRESPONSE']._serialized_end=581
+  _globals['_SUBMITSTREAMREQUEST']._serialized_start=583
+  _globals['_SUBMITSTREAMREQUEST']._serialized_end=653
+  _globals['_SUBMITTED']._serialized_start=655
+  _globals['_SUBMITTED']._serialized_end=756
+  _globals['_SUBMITSTREAMRESPONSE']._serialized_start=758
+  _globals['_SUBMITSTREAMRESPONSE']._serialized_end=837
+  _globals['_GETREQUEST']._serialized_start=839
+  _globals['_GETREQUEST']._serialized_end=869
+  _globals['_GETRESPONSE']._serialized_start=871
+  _globals['_GETRESPONSE']._serialized_end=925
+  _globals['_LISTREQUEST']._serialized_start=927
+  _globals['_LISTREQUEST']._serialized_end=1023
+  _globals['_LISTRESPONSE']._serialized_start=1025
+  _globals['_LISTRESPONSE']._serialized_end=1106
+  _globals['_WATCHREQUEST']._serialized_start=1108
+  _globals['_WATCHREQUEST']._serialized_end=1140
+  _globals['_WATCHRESPONSE']._serialized_start=1142
+  _globals['_WATCHRESPONSE']._serialized_end=1198
+  _globals['_CANCELREQUEST']._serialized_start=1200
+  _globals['_CANCELREQUEST']._serialized_end=1275
+  _globals['_CANCELRESPONSE']._serialized_start=1277
+  _globals['_CANCELRESPONSE']._serialized_end=1334
+  _globals['_EXPLAINREQUEST']._serialized_start=1336
+  _globals['_EXPLAINREQUEST']._serialized_end=1389
+  _globals['_EXPLAINRESPONSE']._serialized_start=1391
+  _globals['_EXPLAINRESPONSE']._serialized_end=1506
+  _globals['_LOGSREQUEST']._serialized_start=1508
+  _globals['_LOGSREQUEST']._serialized_end=1571
+  _globals['_LOGSRESPONSE']._serialized_start=1573
+  _globals['_LOGSRESPONSE']._serialized_end=1640
+  _globals['_LISTMODELSREQUEST']._serialized_start=1642
+  _globals['_LISTMODELSREQUEST']._serialized_end=1675
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1677
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1740
+  _globals['_WORKLOADS']._serialized_start=1743
+  _globals['_WORKLOADS']._serialized_end=2435
 # @@protoc_insertion_point(module_scope)

@@ -27,16 +27,20 @@ class PlanRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WORKLOAD_FIELD_NUMBER: _builtins.int
+    ADVISE_FIELD_NUMBER: _builtins.int
+    advise: _builtins.bool
+    """Also try what would make it cheaper, where it is placed; that costs more than the decision."""
     @_builtins.property
     def workload(self) -> _workload_pb2.Workload: ...
     def __init__(
         self,
         *,
         workload: _workload_pb2.Workload | None = ...,
+        advise: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advise", b"advise", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -48,19 +52,25 @@ class PlanResponse(_message.Message):
 
     DECISION_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    CHEAPER_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
     """The log offset whose fold was decided against; hand it to Submit as `if_revision`."""
     @_builtins.property
     def decision(self) -> _decision_pb2.Decision: ...
+    @_builtins.property
+    def cheaper(self) -> _containers.RepeatedCompositeFieldContainer[_decision_pb2.Relaxation]:
+        """What the workload could give way in to cost less than where it is placed; each was tried. It is in no record."""
+
     def __init__(
         self,
         *,
         decision: _decision_pb2.Decision | None = ...,
         revision: _builtins.int = ...,
+        cheaper: _abc.Iterable[_decision_pb2.Relaxation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cheaper", b"cheaper", "decision", b"decision", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

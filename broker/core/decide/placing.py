@@ -77,6 +77,18 @@ def place(
     return decision
 
 
+def cheaper_than(
+    state: State, workload: Workload, model: ModelVersion | None, decision: Decision, at: int
+) -> tuple[Relaxation, ...]:
+    """What a workload that is only planned could give way in to cost less than where it would be placed."""
+    if decision.outcome is not Outcome.PLACED or decision.victims:
+        return ()
+    digest = model.artifact.digest if model else ""
+    return engine.would_be_cheaper(
+        bound(workload, model), state.fleet, state.law, decision.cost, now=at, model_digest=digest
+    )
+
+
 def cheaper(state: State, record: WorkloadRecord, at: int) -> tuple[Relaxation, ...]:
     """What a workload that stands could give way in to cost less than it does, its own room counting as free."""
     if record.decision is None or record.decision.outcome is not Outcome.PLACED or not record.live:

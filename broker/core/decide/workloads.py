@@ -15,14 +15,14 @@ from broker.core.commands import CancelWorkload, SubmitWorkload
 from broker.core.decide.bounds import GANG, check_bounds
 from broker.core.decide.keys import MOST_OF_ANYTHING, check_because, check_name, earlier, reused
 from broker.core.decide.models import resolve
-from broker.core.decide.placing import Deciding, Watch, place, unwatched
+from broker.core.decide.placing import Deciding, Watch, cheaper_than, place, unwatched
 from broker.core.decide.waiting import ask, may_wait, record
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Cancellation, Submission
 from broker.core.state import State
 from placement.law import check_data
 from tidegate.model.assignment import Phase
-from tidegate.model.decision import Decision, Outcome
+from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Conflict, NotFound, Refused
 from tidegate.model.event import WorkloadCancelled, WorkloadSubmitted
 from tidegate.model.registry import ModelVersion
@@ -71,6 +71,14 @@ def plan(state: State, workload: Workload, at: int, watch: Watch = unwatched) ->
         return found
     waits = decision.outcome is Outcome.REFUSED and may_wait(workload, decision, bool(why_kept))
     return replace(decision, outcome=Outcome.WAITING) if waits else decision
+
+
+def advised(
+    state: State, workload: Workload, at: int, watch: Watch = unwatched
+) -> tuple[Decision, tuple[Relaxation, ...]]:
+    """As `plan`, and what the workload could give way in to cost less."""
+    decision = plan(state, workload, at, watch)
+    return decision, cheaper_than(state, workload, _model(state, workload), decision, at)
 
 
 def _check_moment(state: State, command: SubmitWorkload) -> None:
