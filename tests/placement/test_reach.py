@@ -11,7 +11,7 @@ from placement.facts import Measurement
 from placement.fleet import Fleet
 from placement.reach import FORGOTTEN_MS, FRESH_MS, Times
 from tests.placement.places import HALL, PRESS, decided, fleet, misses, service
-from tidegate.model.decision import Miss, Unit
+from tidegate.model.decision import Miss, Reading, Unit
 from tidegate.model.site import Offer, Reach
 from tidegate.model.workload import Latency
 
@@ -99,3 +99,16 @@ def test_a_promise_rests_on_what_is_counted_on_and_not_on_what_is_likely() -> No
     places.put_link("plant", "hall", 26_000, 5, samples=240, p99_us=22_000)
     assert _late(places, Latency(25_000, ("plant",))).likely_number == 22_000
     assert decided(replace(service(), latency=Latency(26_000, ("plant",))), places).sites == ("hall",)
+
+
+def test_what_was_placed_says_how_soon_it_answers_and_what_says_so() -> None:
+    places = fleet(HALL)
+    places.put_link("plant", "hall", 21_000, 3, samples=240, p99_us=19_000)
+    places.put_service_time("m", "gpu-l4", 3_000, 2, samples=500, p99_us=2_500)
+    work = replace(service(), latency=Latency(30_000, ("plant",)))
+    (reading,) = decided(work, places, model_digest="m").readings
+    assert reading == Reading("hall", "plant", 21_000, 19_000, 3, 240, 3_000, 2, 500)
+    assert reading.us == 24_000
+    (declared,) = decided(work, fleet(HALL)).readings
+    assert (declared.trip_us, declared.trip_measured_at, declared.trip_samples) == (2_000, 0, 0)
+    assert decided(replace(work, latency=None), places).readings == ()

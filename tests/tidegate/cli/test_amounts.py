@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tidegate.cli import amounts
-from tidegate.model.decision import Miss, Unit
+from tidegate.model.decision import Miss, Reading, Unit
 
 LATE = Miss(
     "latency",
@@ -37,3 +37,15 @@ def test_a_declared_time_is_marked_so_and_an_unknown_one_is_neither() -> None:
     assert amounts.basis(declared, 112_000) == "declared"
     unknown = replace(declared, found=("unknown",), found_number=0, likely_number=0)
     assert (amounts.found(unknown), amounts.basis(unknown, 112_000)) == ("unknown", "")
+
+
+def test_a_reading_says_how_soon_and_who_measured_it_when() -> None:
+    one = Reading("hall", "plant-7", 21_000, 19_000, 100_000, 240, 3_000, 0, 0)
+    assert amounts.reading(one, 112_000) == (
+        "p99 24 ms from plant-7 to hall, 3 ms of it the service (declared), "
+        "the way measured 12 s before by clients and agents there (240 samples, estimated at 19 ms)"
+    )
+    assert (
+        amounts.reading(Reading("hall", "plant-7", 2_000, 2_000), 5)
+        == "p99 2 ms from plant-7 to hall, the way declared"
+    )
