@@ -7,6 +7,9 @@ from tidegate.cli.main import REFUSED_DECISION
 from tidegate.client.submission import workload_of
 from tidegate.model.decision import Outcome
 
+MOST_DIGITS = 19
+"""Of a number that a message carries."""
+
 
 @click.command("submit")
 @click.argument("file", type=click.Path(allow_dash=True))
@@ -49,8 +52,7 @@ def command(ctx: click.Context, file: str, key: str, if_revision: str, wait: boo
 def _planned(told: str) -> tuple[int, int]:
     """The revision and the moment of a plan, as `plan` tells them; 0 for what is not told."""
     revision, _, moment = told.partition("@")
-    if not all(part.isdecimal() for part in (revision or "0", moment or "0")):
-        raise click.BadParameter(
-            "is a revision, or a revision and a moment, as `plan` tells them", param_hint="--if-revision"
-        )
-    return int(revision or 0), int(moment or 0)
+    parts = (revision or "0", moment or "0")
+    if not all(part.isdecimal() and part.isascii() and len(part) < MOST_DIGITS for part in parts):
+        raise click.BadParameter("is no plan as `plan` tells it", param_hint="--if-revision")
+    return int(parts[0]), int(parts[1])
