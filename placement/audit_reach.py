@@ -6,7 +6,8 @@ It shares no code with `placement.reach` nor with the rules, and is read beside 
 from placement.audit_ground import Ground
 from placement.facts import Measurement, SiteFacts
 from placement.fleet import Fleet
-from tidegate.model.decision import Reading, Slot
+from tidegate.model.decision import Slot
+from tidegate.model.reading import Reading
 from tidegate.model.site import Site
 from tidegate.model.workload import Workload
 

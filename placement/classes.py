@@ -21,7 +21,8 @@ from placement.relax import Cheapest, cheapest_with_offers, cheapest_without
 from placement.rules.latency import Measured, readings
 from placement.scoring.tie import Seeds
 from placement.verdicts import Question, Verdicts, Watch, judge, silent, watch_again
-from tidegate.model.decision import Cost, MonthlyRange, Ranking, Reading, RuleColumn, Seat, Slot
+from tidegate.model.decision import Cost, MonthlyRange, Ranking, RuleColumn, Seat, Slot
+from tidegate.model.reading import Reading
 from tidegate.model.workload import Spread, Training, Workload
 
 MOST_CLASSES = 150_000

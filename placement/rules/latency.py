@@ -14,7 +14,8 @@ from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet import Fleet
 from placement.reach import Worth, of_classes
 from placement.rules.rule import Findings, Plain
-from tidegate.model.decision import Kind, Lack, Reading, Slot, Unit
+from tidegate.model.decision import Kind, Lack, Slot, Unit
+from tidegate.model.reading import Reading
 from tidegate.model.workload import Latency, Workload
 
 MOST_TIMES = 2_000_000

@@ -11,7 +11,8 @@ from placement.facts import Measurement
 from placement.fleet import Fleet
 from placement.reach import FORGOTTEN_MS, FRESH_MS, Times
 from tests.placement.places import HALL, PRESS, decided, fleet, misses, service
-from tidegate.model.decision import Miss, Reading, Unit
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.reading import Reading
 from tidegate.model.site import Offer, Reach
 from tidegate.model.workload import Latency
 

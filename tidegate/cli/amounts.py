@@ -1,7 +1,8 @@
 """Whole numbers as people read them: bytes, cores, times, money, moments."""
 
-from tidegate.model.decision import Miss, Reading, Unit
+from tidegate.model.decision import Miss, Unit
 from tidegate.model.quantity import HOURS_PER_MONTH, MICROS_PER_DOLLAR
+from tidegate.model.reading import Reading
 
 
 def dollars_per_month(micros_per_hour: int, hours_milli: int = 0) -> str:

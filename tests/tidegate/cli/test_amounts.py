@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from tidegate.cli import amounts
-from tidegate.model.decision import Miss, Reading, Unit
+from tidegate.model.decision import Miss, Unit
+from tidegate.model.reading import Reading
 
 LATE = Miss(
     "latency",
