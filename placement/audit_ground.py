@@ -169,8 +169,9 @@ class Ground:
 
     def _count(self, holding: Holding, sign: int) -> None:
         """Put a holding in, or take it out."""
+        sums = self.sums_of(holding)
         for books in (self.held, *(() if holding.right.yields else (self.firm,))):
-            for name, amount in self.sums_of(holding).items():
+            for name, amount in sums.items():
                 more(books.setdefault(holding.team, {}), name, sign * amount)
         for one in holding.carried:
             more(self.sent, one.site, sign * one.bytes_per_day)
@@ -194,19 +195,17 @@ class Ground:
     def _stand(self, site: str, offer: Offer) -> Stand:
         units = self._copies.get((site, offer.name), {})
         used = {unit: Node(offer, tuple(copies)) for unit, copies in units.items() if unit < offer.count}
-        unit = (offer.resources, offer.gpu_model, offer.gpu_sharing, offer.mig_layout)
+        unit = self._kind((offer.resources, offer.gpu_model, offer.gpu_sharing, offer.mig_layout))
+        price = self._kind((unit, offer.instance_type or offer.name, offer.pricing))
+        bare = Stand(offer, {}, offer.count, self._kind((unit, offer.count, ())), price)
+        if not used:
+            return bare
         on_it = tuple(sorted(tuple(_taken(copy) for copy in node.copies) for node in used.values()))
-        bare = Stand(offer, {}, offer.count, self._kind((unit, offer.count, ())))
-        return (
-            Stand(offer, used, offer.count - len(used), self._kind((unit, offer.count, on_it)), bare) if used else bare
-        )
+        return Stand(offer, used, offer.count - len(used), self._kind((unit, offer.count, on_it)), price, bare)
 
     def _lot(self, stands: tuple[Stand, ...], rows: tuple[int, ...]) -> Lot:
         first = stands[rows[0]]
-        offer = first.offer
-        unit = (offer.resources, offer.gpu_model, offer.gpu_sharing, offer.mig_layout)
-        price = self._kind((unit, offer.instance_type or offer.name, offer.pricing))
-        return Lot(first, tuple(stands[row] for row in rows), rows, first.emptied, price)
+        return Lot(first, tuple(stands[row] for row in rows), rows, first.emptied, first.price)
 
     def _kind(self, key: object) -> int:
         return self._kinds.setdefault(key, len(self._kinds))
@@ -215,8 +214,7 @@ class Ground:
 def _alike(stand: Stand) -> tuple[object, ...]:
     """All that one offer can differ in from another with the same units, but for its name where that has no price."""
     offer = stand.offer
-    priced = (offer.instance_type or offer.name, offer.pricing)
-    return (stand.kind, offer.zone, offer.device_class, offer.elastic, *priced)
+    return stand.kind, offer.zone, offer.device_class, offer.elastic, stand.price
 
 
 def _taken(copy: Copy) -> tuple[object, ...]:

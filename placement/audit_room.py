@@ -206,6 +206,8 @@ class Stand:
     empty: int
     kind: int
     """The same for offers whose units, and what is on them, are the same."""
+    price: int
+    """The same for offers whose units are the same, and cost the same at one place."""
     bare: "Stand | None" = None
     """The same if nothing stood there, where something does."""
 

@@ -77,6 +77,8 @@ def mutants(decision: Decision) -> list[tuple[str, Decision]]:
 def beside(decision: Decision) -> list[tuple[str, Decision]]:
     """The fields beside the matrix and the ranking."""
     names = decision.candidates
+    if not names:
+        return []
     wrong = [
         ("somebody left out", replace(decision, among=pack_bits([False, *[True] * (len(names) - 1)]))),
         ("another law", replace(decision, policies=(*decision.policies, "another@1"))),
