@@ -330,8 +330,8 @@ class State:
             else:
                 self.workloads[record.id] = record
             return
-        if event.site not in record.sites:
-            self.workloads[record.id] = record  # it is leaving there; what counts is where it goes
+        if event.site not in record.sites:  # it is leaving there; what counts is where it goes
+            self._leave(record, offset, (event.site,) if event.lets_go else ())
             return
         self._settle(replace(record, phase=record.step(record.together)), offset)
 

@@ -164,6 +164,8 @@ class WorkloadProgressed:
     at: int
     site: str
     status: Status
+    lets_go: bool = False
+    """It runs elsewhere, and this site, which was silent when it was moved, is told to let go of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -471,8 +471,11 @@ class WorkloadProgressed(_message.Message):
     AT_FIELD_NUMBER: _builtins.int
     SITE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    LETS_GO_FIELD_NUMBER: _builtins.int
     at: _builtins.int
     site: _builtins.str
+    lets_go: _builtins.bool
+    """It runs elsewhere, and this site, which was silent when it was moved, is told to let go of it."""
     @_builtins.property
     def status(self) -> _assignment_pb2.Status: ...
     def __init__(
@@ -481,10 +484,11 @@ class WorkloadProgressed(_message.Message):
         at: _builtins.int = ...,
         site: _builtins.str = ...,
         status: _assignment_pb2.Status | None = ...,
+        lets_go: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "site", b"site", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "lets_go", b"lets_go", "site", b"site", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -99,6 +99,11 @@ def attached(state: State, command: SiteAttached, watch: Watch) -> Deciding[Done
             keep = workload.workload.disconnect.reconcile is Reconcile.KEEP_ORIGINAL
             if keep and workload.live and hello.site in workload.leaving:
                 yield from _decide_again(state, workload, command.at, f"site {hello.site} returned", watch, [])
+                now = state.workloads[workload_id]
+                if now.phase is Phase.RUNNING and hello.site in now.leaving:
+                    # It could not be kept here (the site is being drained, say), and nothing more will be said of it.
+                    status = Status(workload_id, hello.held_generation, Phase.STOPPING, "runs elsewhere", at=command.at)
+                    yield WorkloadProgressed(command.at, hello.site, status, lets_go=True)
     return Done()
 
 
