@@ -126,15 +126,24 @@ class Sessions:
         self._by_site[hello.site] = session
         self.heard(session)
         session.say(Welcome(session.number, self._epoch, self.heartbeat_ms, self._rate))
-        await loop.read(lambda state, at: self._first_words(state, session))
+        if not await loop.read(lambda state, at: self._first_words(state, session)):
+            self.detach(session)
+            return ComeBack(self.heartbeat_ms)
         return session
 
-    def _first_words(self, state: State, session: Session) -> None:
-        """Always a difference, even an empty one: the agent then knows that it is up to date."""
+    def _first_words(self, state: State, session: Session) -> bool:
+        """Always a difference, even an empty one: the agent then knows that it is up to date.
+
+        False where the site was taken for silent meanwhile (the broker stood still, and asked before it listened): an
+        attached agent of a silent site would never be heard as joined again.
+        """
+        if state.sites[session.site].state != JOINED:
+            return False
         word = difference(state.sites[session.site], session.told)
         session.told = word.generation
         session.say(word)
         session.say(self._probes(session))
+        return True
 
     def detach(self, session: Session) -> None:
         """The stream has ended. The site is not silent for that."""

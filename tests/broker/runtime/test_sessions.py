@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from broker.core.commands import ApplyDeclarations, RegisterModel, SubmitWorkload
+from broker.core.commands import ApplyDeclarations, RegisterModel, SiteSilent, SubmitWorkload
 from broker.core.state import State
 from broker.log.record import Head
 from broker.runtime.bells import Bells
@@ -65,6 +65,15 @@ async def test_what_changed_while_away_is_one_difference(setting):
     again = await sessions.attach(Hello("press-7", "b", held), loop)
     told = next(word for word in said(again) if isinstance(word, Difference))
     assert (told.whole, told.base, [a.workload_id for a in told.upserts]) == (False, held, [second.workload_id])
+
+
+async def test_a_site_that_is_taken_for_silent_while_it_attaches_comes_back(setting):
+    loop, sessions, _ = setting
+    attaching = sessions.attach(Hello("press-7", "b", 0), loop)
+    again, _ = await asyncio.gather(attaching, loop.ask(SiteSilent(0, "press-7")))
+    assert isinstance(again, ComeBack), "the site is silent now, and the session would never change that"
+    assert not isinstance(await sessions.attach(Hello("press-7", "b", 0), loop), ComeBack)
+    assert loop.state.sites["press-7"].state == "joined"
 
 
 async def test_a_newer_session_takes_the_place_of_an_older(setting):
