@@ -31,6 +31,8 @@ MOST_ENTRIES = 50_000
 MOST_MICROS_PER_HOUR = 10**11
 MOST_MICROS_PER_GB = 10**9
 MOST_MICROS_PER_THOUSAND = 10**12
+BACK_MS = 24 * 3_600_000
+"""The furthest that a clock is set back."""
 MOST_MS = 30 * 24 * 3_600_000
 END_OF_DATES_MS = 253_402_300_800_000
 """The year 10,000: a later moment cannot be written as a date."""
@@ -74,12 +76,13 @@ def changes(books: Iterable[PriceBook]) -> tuple[int, ...]:
 def standing(books: Iterable[PriceBook], now: int) -> tuple[PriceBook, ...]:
     """The books that hold now or may yet hold, by name and version: what is to be kept of all that were declared.
 
-    A book is left out once a higher version of its name has come into force, or comes into force no later than it.
+    A book is left out once a higher version of its name has been in force for `BACK_MS`, or comes into force no later
+    than it: until then a clock that is set back finds the prices of that moment, and not none.
     """
     by_name: dict[str, list[PriceBook]] = {}
     for book in sorted(books, key=lambda book: (book.name, -book.version)):
         kept = by_name.setdefault(book.name, [])
-        if all(max(book.effective_from, now) < higher.effective_from for higher in kept):
+        if all(max(book.effective_from, now - BACK_MS) < higher.effective_from for higher in kept):
             kept.append(book)
     return tuple(book for kept in by_name.values() for book in reversed(kept))
 

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.law import Law
-from placement.money.books import changes, check_book, in_force, merged, standing
+from placement.money.books import BACK_MS, changes, check_book, in_force, merged, standing
 from placement.money.tariff import Tariff, Unit
 from tidegate.model.errors import Refused
 from tidegate.model.money import ApiPrice, Availability, EgressPrice, Ownership, Price, PriceBook, Rate, Uplift
 from tidegate.model.site import Pricing
+
+HOUR = 3_600_000
 
 
 def book(name: str = "list", version: int = 1, since: int = 0, price: int = 100, **more: object) -> PriceBook:
@@ -71,8 +73,15 @@ def test_what_a_law_says_at_a_moment_is_one_object_between_two_changes():
 def test_what_can_never_hold_again_is_not_kept():
     books = (book(), book(version=2, since=10), book(version=3, since=20), book(version=4, since=15))
     assert [b.version for b in standing(books, 0)] == [1, 2, 4]
-    assert [b.version for b in standing(books, 12)] == [2, 4]
-    assert [b.version for b in standing(books, 15)] == [4]
+    assert [b.version for b in standing(books, 12)] == [1, 2, 4], "a clock may be set back"
+    assert [b.version for b in standing(books, 12 + BACK_MS)] == [2, 4]
+    assert [b.version for b in standing(books, 15 + BACK_MS)] == [4]
+
+
+def test_a_clock_that_is_set_back_finds_the_prices_of_that_moment():
+    kept = standing((book(), book(version=2, since=HOUR)), 2 * HOUR)
+    assert [b.version for b in in_force(kept, 2 * HOUR)] == [2]
+    assert [b.version for b in in_force(kept, HOUR // 2)] == [1]
 
 
 books_of_any_kind = st.lists(
