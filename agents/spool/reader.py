@@ -137,8 +137,8 @@ class SpoolReader:
         expected = max(after_seq, self.acknowledged(stream)) + 1
         taken: list[Record] = []
         room = max_bytes
-        if durable is None:
-            return taken  # the writer marks it when it opens
+        if durable is None or expected > durable:
+            return taken  # the writer marks it when it opens; most looks find nothing new and end here
         for each, last in ranges(segments(self._files, directory)):
             through = durable if last is None else min(last, durable)
             if expected > through:
@@ -162,6 +162,8 @@ class SpoolReader:
         with self._shape(directory):
             durable = read_mark(self._files, f"{directory}/{DURABLE}") or 0
             acknowledged = self.acknowledged(stream)
+            if acknowledged >= durable:
+                return Backlog(0, 0, 0, None)
             parts = []
             for each, last in ranges(segments(self._files, directory)):
                 through = durable if last is None else min(last, durable)

@@ -18,7 +18,6 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
 Choice = Callable[[int], int]
 
@@ -52,6 +51,7 @@ class SimulatedDisk:
         self.lie = False
         self.before: Callable[[str], None] = lambda operation: None
         self._directories: dict[str, _Directory] = {}
+        self._below: dict[str, list[str]] = {}
         self._locks: set[str] = set()
         self._faults: dict[str, int] = {}
 
@@ -103,12 +103,14 @@ class SimulatedDisk:
     # The port
 
     def make_directory(self, path: str) -> None:
-        self._directories.setdefault(path, _Directory())
+        if path not in self._directories:
+            self._directories[path] = _Directory()
+            above, name = _parted(path)
+            self._below.setdefault(above, []).append(name)
 
     def names(self, directory: str) -> list[str]:
-        below = [PurePosixPath(path) for path in self._directories]
         files = self._directories[directory].names if directory in self._directories else {}
-        return [*files, *(path.name for path in below if str(path.parent) == directory)]
+        return [*files, *self._below.get(directory, ())]
 
     def size(self, path: str) -> int:
         return len(self._inode(path).data)
@@ -133,7 +135,7 @@ class SimulatedDisk:
     def rename(self, source: str, target: str) -> None:
         self._step("rename")
         directory, old = self._place(source)
-        new = PurePosixPath(target).name
+        new = _parted(target)[1]
         inode = self._inode(source)
 
         def change(names: dict[str, _Inode]) -> None:
@@ -172,8 +174,8 @@ class SimulatedDisk:
             raise OSError(number, os.strerror(number))
 
     def _place(self, path: str) -> tuple[_Directory, str]:
-        place = PurePosixPath(path)
-        return self._directories[str(place.parent)], place.name
+        above, name = _parted(path)
+        return self._directories[above], name
 
     def _inode(self, path: str) -> _Inode:
         directory, name = self._place(path)
@@ -188,6 +190,12 @@ class SimulatedDisk:
 
     def measure(self) -> None:
         self.largest = max(self.largest, self.occupied())
+
+
+def _parted(path: str) -> tuple[str, str]:
+    """The directory and the name in it; paths here are written in one way only, so no library has to read them."""
+    above, _, name = path.rpartition("/")
+    return above or ".", name
 
 
 class _Open:
