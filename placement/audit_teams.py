@@ -154,7 +154,7 @@ class Teams:
 
     def _leaves_guarantees(self, asked: Sums) -> bool:
         spoken = {what for team in self.teams.values() for what in _sums(team.guarantee)}
-        for what in set(asked) & spoken:
+        for what in sorted(set(asked) & spoken):
             before = self._reach("", what, {})
             after = self._reach("", what, {self.way[0]: asked[what]})
             if after > max(before, self.capacity.get(what, 0)):

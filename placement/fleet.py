@@ -224,7 +224,7 @@ class Fleet:
             self._vacate(copy)
         for one in holding.carried:
             self._carry(one.site, -one.bytes_per_day)
-        for site in {copy.site for copy in holding.copies}:
+        for site in dict.fromkeys(copy.site for copy in holding.copies):
             del self._by_site[site][workload_id]
         left = self.used_by_team(holding.team) - holding.resources
         if _is_nothing(left):
@@ -318,7 +318,7 @@ class Fleet:
         self._holdings[holding.workload_id] = holding
         for one in holding.carried:
             self._carry(one.site, one.bytes_per_day)
-        for site in {copy.site for copy in holding.copies}:
+        for site in dict.fromkeys(copy.site for copy in holding.copies):
             self._by_site.setdefault(site, {})[holding.workload_id] = holding
         self.ledger.put(self._stake(holding))
         taken = replace(holding.resources, gpu_memory_bytes=0)

@@ -131,7 +131,7 @@ class ContentCache:
             put(self._files, f"{self._root}/names.json", [json.dumps(names).encode()])
             self._unnamed = False
             kept = {digest for digests in names.values() for digest in digests}
-            for dropped in set(held) - kept:
+            for dropped in sorted(set(held) - kept):
                 self._drop(dropped)
 
     def unpacked(self, digest: str) -> Path:

@@ -43,7 +43,7 @@ def place(one: InLine, shares: Mapping[str, Share]) -> Place:
 def in_order(line: Iterable[InLine], tree: Tree, ledger: Ledger, capacity: Mapping[str, int]) -> list[InLine]:
     """All that wait, the next one first."""
     line = list(line)
-    shares = {team: share(tree, ledger, team, capacity) for team in {one.team for one in line}}
+    shares = {team: share(tree, ledger, team, capacity) for team in dict.fromkeys(one.team for one in line)}
     return sorted(line, key=lambda one: place(one, shares))
 
 

@@ -189,7 +189,7 @@ def _heads(state: State) -> list[InLine]:
 
 def _first(state: State, line: list[InLine]) -> InLine:
     tree, ledger, capacity = state.law.tree, state.fleet.ledger, state.fleet.columns.capacity
-    shares = {team: share(tree, ledger, team, capacity) for team in {one.team for one in line}}
+    shares = {team: share(tree, ledger, team, capacity) for team in dict.fromkeys(one.team for one in line)}
     return min(line, key=lambda one: place_in_line(one, shares))
 
 
