@@ -4,7 +4,8 @@
 #   make check   format, lint, types, import contracts, generated code
 #   make bench   the benchmarks
 #   make fuzz    any bytes into every reader, for SECONDS_EACH seconds each (60)
-#   make sim     seeds of the simulation, by the thousand (SEEDS, FROM)
+#   make sim     20,000 seeds of the simulation and all planted bugs (SEEDS, FROM, PROCESSES); hours
+#   make sim-quick   500 seeds and a tenth of the planted bugs, another tenth with each commit
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 # What hand-written code there is; tidegate/v1 and tidegate/oip are generated.
 SOURCES := tidegate placement broker agents edge tests
 
-.PHONY: setup demo test check bench fuzz sim protos protos-check format clean
+.PHONY: setup demo test check bench fuzz sim sim-quick protos protos-check format clean
 
 setup: $(VENV)/.locked
 
@@ -39,7 +40,13 @@ fuzz: setup
 	@$(BIN)/python -m tests.fuzzing --seconds $${SECONDS_EACH:-60}
 
 sim: setup
-	@$(BIN)/python -m tests.simulation --seeds $${SEEDS:-2000} --from $${FROM:-0}
+	@$(BIN)/python -m tests.simulation --seeds $${SEEDS:-20000} --from $${FROM:-0} --processes $${PROCESSES:-2}
+	@$(BIN)/python -m tests.simulation.planted
+
+# One command a line, each for itself.
+sim-quick: setup
+	@$(BIN)/python -m tests.simulation --seeds 500 --processes 2
+	@$(BIN)/python -m tests.simulation.planted --rotating
 
 format: setup
 	$(BIN)/ruff format .

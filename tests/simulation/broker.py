@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from broker.assembly import Broker, Ports, assemble
@@ -21,12 +22,15 @@ from broker.telemetry.store import TelemetryStore
 from tests.simulation.clocks import BrokerClock
 from tests.simulation.loop import Process
 from tests.simulation.network import Network
+from tests.simulation.solver import SimulatedSolver
 from tests.simulation.store import InlineWorker, LogDisk, MemoryDirectory, SimulatedLog
 from tests.simulation.transport import SimulatedServer
 
 ADDRESS = "broker"
 HEARTBEAT_MS = 2_000
 SNAPSHOT_EVERY = 40
+"""Events; `OFTEN` in a seed that tries them hard."""
+OFTEN = 8
 
 
 @dataclass
@@ -37,6 +41,7 @@ class BrokerMachine:
     folder: Path
     snapshots: MemoryDirectory = field(default_factory=MemoryDirectory)
     skew_ms: int = 0
+    snapshot_every: int = SNAPSHOT_EVERY
 
 
 class BrokerProcess:
@@ -47,6 +52,7 @@ class BrokerProcess:
         machine: BrokerMachine,
         network: Network,
         clock: BrokerClock,
+        random: Random,
         turned: Callable[[State], None],
         on_fall: Callable[[BaseException], None],
     ) -> None:
@@ -54,6 +60,7 @@ class BrokerProcess:
         self.broker: Broker | None = None
         self.up = asyncio.Event()
         self._machine, self._network, self._clock, self._turned = machine, network, clock, turned
+        self._random = random
         self._stores: contextlib.ExitStack = contextlib.ExitStack()
 
     def start(self) -> None:
@@ -73,7 +80,15 @@ class BrokerProcess:
         contents = Contents(machine.folder / "artifacts", free=lambda _: 2**40)
         untraced: Any = _Untraced()
         broker = self.broker = await assemble(
-            Ports(clock, log, snapshots, self._telemetry(), contents, untraced),
+            Ports(
+                clock,
+                log,
+                snapshots,
+                self._telemetry(),
+                contents,
+                untraced,
+                SimulatedSolver(self._random, self.process),
+            ),
             heartbeat_ms=HEARTBEAT_MS,
             turned=self._turn,
         )
@@ -88,7 +103,7 @@ class BrokerProcess:
                 watch(
                     *(loop, sessions, log, snapshots, broker.pricing),
                     every_s=1.0,
-                    snapshot_every=SNAPSHOT_EVERY,
+                    snapshot_every=machine.snapshot_every,
                     kept=broker.since,
                 )
             )

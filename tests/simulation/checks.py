@@ -1,29 +1,41 @@
 """What must hold, and what was found not to. Numbers name the invariants of DESIGN, section 6.
 
-While a history runs: the core's own invariants after each durable turn (1, 3, 4, 5); generations and stops at each
-agent (4, 5). At its end, all faults mended and the fleet left alone for a while: acknowledgements against the log (2),
-the fold against the live state and every decision decided again (6), telemetry (7), desired against held and run, and
-every refusal's list (8).
+While a history runs: the core's own invariants after each durable turn that changed something (1, 3, 4, 5); generations
+and stops at each agent (4, 5). At its end: acknowledgements against the log (2), the fold against the live state and
+against snapshot and tail, every decision decided again, every third put to brute force, all of them told to a witness
+who folds by hand (6), telemetry (7), every refusal's list (8). At rest, all faults of the core mended and the fleet
+left alone for a while: desired against held and run, nothing half done, and nobody who waits beside free room.
 """
 
 from collections import Counter
 
+from agents.spool import SpoolReader
 from broker.core import freeze
 from broker.core.again import Again
+from broker.core.decide.waiting import ask, overdue, pending
 from broker.core.invariants import violations
+from broker.core.records import JOINED, WorkloadRecord
 from broker.core.state import State
 from broker.log.record import Head, first_damage
-from broker.runtime.history import to_recorded
+from broker.log.snapshots import Snapshots
+from broker.runtime.history import restore, to_recorded
 from broker.telemetry.finding import TelemetryReader
+from tests.simulation import brute
 from tests.simulation.agent import AgentMachine, AgentProcess
 from tests.simulation.broker import BrokerMachine
+from tests.simulation.loop import Process
 from tests.simulation.people import History
+from tests.simulation.store import SimulatedLog
+from tests.simulation.witness import Witness
 from tidegate.model.assignment import Phase
 from tidegate.model.decision import Outcome
 from tidegate.model.event import Event, WorkloadDecided, WorkloadQueued
-from tidegate.model.workload import WorkloadKind
 
 MOST_KEPT = 20
+ASKED = 3
+"""One decision in so many is put to brute force, which takes as long as several decisions."""
+WAITING = 3
+"""So many that wait are asked once more at the end."""
 
 
 class Findings:
@@ -65,18 +77,34 @@ def acknowledged(machine: BrokerMachine, history: History, findings: Findings) -
             findings.add(f"2: {key} was acknowledged as {workload_id}, which is not in the log")
 
 
-def replayed(machine: BrokerMachine, live: State, findings: Findings) -> None:
-    """6. The log's chain holds, its fold is the live state, and every decision is made again to the byte."""
+async def replayed(machine: BrokerMachine, history: History, live: State | None, findings: Findings) -> int:
+    """6. The chain holds; fold, live state (if any) and what a start would find are one; decisions come out again."""
     damage = first_damage(Head(), machine.log.rows)
     if damage is not None:
         findings.add(f"the log is damaged at {damage.offset}: {damage.because}")
-    fold, again = State(), Again()
+    fold, again, judged = State(), Again(), 0
+    witness = Witness(revisions={asked.key: asked.revision for asked in history.asked if asked.revision})
     for row in machine.log.rows:
         recorded = to_recorded(row)
-        _decide_again(fold, recorded.event, again, findings)
+        event = recorded.event
+        witness.hears(recorded)
+        _decide_again(fold, event, again, findings)
+        if isinstance(event, WorkloadDecided) and recorded.offset % ASKED == 0 and brute.can_judge(event):
+            judged += 1
+            for said in brute.disagreements(fold, event)[:3]:
+                findings.add(f"6: {event.workload_id} at {recorded.offset}: {said}")
         fold.apply(recorded)
-    if freeze.freeze(fold) != freeze.freeze(live):
+    for said in witness.found:
+        findings.add(f"6: {said}")
+    frozen = freeze.freeze(fold)
+    if live is not None and frozen != freeze.freeze(live):
         findings.add("6: the fold of the log is not the live state")
+    started, _ = await restore(SimulatedLog(machine.log, Process("judge")), Snapshots(machine.snapshots, freeze.FORMAT))
+    if frozen != freeze.freeze(started):
+        findings.add("6: snapshot and tail do not give the fold")
+    for violation in violations(fold):
+        findings.add(f"at the end: {violation}")
+    return judged
 
 
 def _decide_again(state: State, event: Event, again: Again, findings: Findings) -> None:
@@ -92,13 +120,19 @@ def _decide_again(state: State, event: Event, again: Again, findings: Findings) 
             findings.add(f"8: {event.workload_id} was refused without a miss for {set(decision.candidates) - refused}")
 
 
-def at_rest(state: State, machines: list[AgentMachine], agents: dict[str, AgentProcess], findings: Findings) -> None:
-    """Every site holds what it should, and runs it: nothing is left undone once the world is whole."""
-    for machine in machines:
-        site, desired = agents[machine.name].site, state.sites[machine.name].desired
+def at_rest(
+    state: State, at: int, core: list[AgentMachine], agents: dict[str, AgentProcess], findings: Findings
+) -> None:
+    """Every site of the core holds what it should, and runs it: nothing is left undone once the core is whole."""
+    names = {machine.name for machine in core}
+    for machine in core:
+        agent, record = agents.get(machine.name), state.sites[machine.name]
+        site, desired = agent.site if agent else None, record.desired
         if site is None:
             findings.add(f"{machine.name} did not come up")
             continue
+        if record.state != JOINED:
+            findings.add(f"{machine.name} is {record.state}, though it is whole")
         held = {key: each.generation for key, each in site.held.assignments.items()}
         wanted = {key: each.generation for key, each in desired.items()}
         if held != wanted:
@@ -106,23 +140,40 @@ def at_rest(state: State, machines: list[AgentMachine], agents: dict[str, AgentP
         extra = set(machine.engine.work) - set(wanted)
         if extra:
             findings.add(f"{machine.name} still runs {sorted(extra)}")
+        waits = sum(stream.records for stream in SpoolReader(machine.disk, "spool").backlog().values())
+        if waits:
+            findings.add(f"{machine.name} has {waits} records that the broker does not have")
     for record in state.workloads.values():
-        if record.live and record.workload.kind is WorkloadKind.INFERENCE_SERVICE and record.phase is not Phase.RUNNING:
-            findings.add(f"{record.id} is {record.phase}, not running: {record.detail}")
-        if record.phase is Phase.STOPPING:
-            findings.add(f"{record.id} is still being stopped at {record.holding}")
-        if record.phase is Phase.RUNNING and record.leaving:
-            findings.add(f"{record.id} runs at {record.sites} and has never left {record.leaving}")
+        _record_at_rest(record, names, findings)
+    for one in [state.workloads[name] for name in state.waiting][:WAITING]:
+        decision, found, _, _ = ask(state, one.workload, one.model, at)
+        if decision.outcome is Outcome.PLACED or found:
+            findings.add(f"{one.id} waits, and there is room for it at {decision.sites}")
+    if pending(state, at):
+        findings.add(f"{sorted(state.waiting)} wait, and nobody asks them again")
+    if late := overdue(state, at):
+        findings.add(f"{[one.id for one in late]} have waited for longer than they would")
 
 
-def telemetry(machine: BrokerMachine, machines: list[AgentMachine], findings: Findings) -> None:
-    """7. Each span that was kept is there once, or a gap stands for it."""
+def _record_at_rest(record: WorkloadRecord, core: set[str], findings: Findings) -> None:
+    """One workload, as far as the sites of the core have to do with it."""
+    settled = record.phase in (Phase.RUNNING, Phase.WAITING)
+    if record.live and record.workload.inference and not settled and core.issuperset(record.sites):
+        findings.add(f"{record.id} is {record.phase}, not running: {record.detail}")
+    if record.phase is Phase.STOPPING and core.intersection(record.holding):
+        findings.add(f"{record.id} is still being stopped at {record.holding}")
+    if record.phase is Phase.RUNNING and core.intersection(record.leaving):
+        findings.add(f"{record.id} runs at {record.sites} and has never left {record.leaving}")
+
+
+def telemetry(machine: BrokerMachine, machines: list[AgentMachine], drained: set[str], findings: Findings) -> None:
+    """7. Each span that was kept is there once, or a gap stands for it; none is there twice, drained or not."""
     reader = TelemetryReader(machine.folder)
     try:
         for each in machines:
             counts = reader.counts(each.name)
             gone = sum(gap.to_seq - gap.from_seq + 1 for gap in reader.gaps(each.name))
-            if not each.kept <= counts.spans + gone <= each.asked:
+            if not (each.kept if each.name in drained else 0) <= counts.spans + gone <= each.asked:
                 findings.add(
                     f"7: {each.name} kept {each.kept} of {each.asked} spans; {counts.spans} are there, {gone} in gaps"
                 )

@@ -1,19 +1,27 @@
 """Virtual time: an event loop that never waits, and processes in it that can be killed.
 
 When nothing is ready, the clock jumps to the next timer. When there is no timer either, nobody can ever go on: that is
-a `Deadlock`, and a failure. Work for threads (`asyncio.to_thread`, executors) is done at once, in the loop.
+a `Deadlock`, and a failure. Work for threads (`asyncio.to_thread`, executors) is done at once, in the loop; in some
+seeds whoever asked for it hears of it later, as from a thread that had to wait for its turn.
 
 A `Process` is what would be one on a real machine: every task that is started by one of its tasks is its own. `kill`
 ends them all; its ports ask `alive` before each effect, so nothing that a dying task does in a `finally` leaves a mark.
+`suspend` holds back everything it would do next, while the world goes on, as a stopped process or a moved machine.
 """
 
 import asyncio
 import concurrent.futures
+import heapq
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
+from random import Random
 from typing import Any
 
 _CURRENT: ContextVar["Process | None"] = ContextVar("process", default=None)
+
+
+THREAD_S = 0.2
+"""The longest that a thread's work takes, where it takes time."""
 
 
 class Deadlock(AssertionError):
@@ -30,30 +38,55 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._seconds = 0.0
-        self._selector = self
+        self.threads: Random | None = None
+        """Draws how long work for a thread takes; None where it takes no time."""
         self.set_task_factory(_make_task)
 
     def time(self) -> float:
         return self._seconds
 
-    def select(self, timeout: float | None) -> list[Any]:
-        """As a selector: there are no sockets, so nothing but time passes."""
-        if timeout is None:
-            raise Deadlock("nothing is ready and nothing is timed")
-        if timeout > 0:
-            self._seconds = max(self._seconds, self._scheduled[0].when())
-        return []
+    def _run_once(self) -> None:
+        """One turn, as `BaseEventLoop` has it, but for the selector: there are no sockets, so nothing but time passes.
+
+        asyncio's own asks a selector at every turn; here that was a sixth of a seed.
+        """
+        ready, scheduled = self._ready, self._scheduled
+        while scheduled and scheduled[0]._cancelled:
+            heapq.heappop(scheduled)._scheduled = False
+        if not ready:
+            if not scheduled:
+                if self._stopping:
+                    return
+                raise Deadlock("nothing is ready and nothing is timed")
+            self._seconds = max(self._seconds, scheduled[0]._when)
+        while scheduled and scheduled[0]._when <= self._seconds:
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            owner = handle._context.get(_CURRENT)
+            if owner is not None and owner.suspended:
+                owner.held_back.append(handle)
+            else:
+                handle._run()
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        """Nothing: a cancelled timer is passed over when its time comes."""
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":
         done = self.create_future()
         try:
-            done.set_result(func(*args))
+            told, what = done.set_result, func(*args)
         except Exception as error:
-            done.set_exception(error)
+            told, what = done.set_exception, error
+        if self.threads is None:
+            told(what)
+        else:
+            self.call_later(self.threads.random() ** 4 * THREAD_S, lambda: None if done.done() else told(what))
         return done
-
-    def _process_events(self, event_list: Any) -> None:
-        return None
 
     def _write_to_self(self) -> None:
         return None
@@ -66,6 +99,9 @@ class Process:
         """`on_fall` hears of an error that ended the process, when nothing of it has any effect any more."""
         self.name = name
         self.alive = True
+        self.suspended = False
+        self.held_back: list[asyncio.Handle] = []
+        """What it would have done next, while it is suspended."""
         self._on_fall = on_fall
         self.failed: BaseException | None = None
         """What ended it, where nobody had asked for that."""
@@ -76,20 +112,33 @@ class Process:
         context = copy_context()
         context.run(_CURRENT.set, self)
         task = asyncio.get_running_loop().create_task(main, context=context)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._ended, context=Context())
         return task
 
     def adopt(self, task: "asyncio.Task[Any]") -> None:
         self._tasks[task] = None
-        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        # In a context of nobody's: whoever happened to start it may be suspended when it ends.
+        task.add_done_callback(lambda done: self._tasks.pop(done, None), context=Context())
 
     async def kill(self) -> None:
         """As SIGKILL: from this moment nothing it does has any effect."""
         self.alive = False
+        self.resume()
         while left := [task for task in self._tasks if task is not asyncio.current_task()]:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+
+    def suspend(self) -> None:
+        """As SIGSTOP: it does nothing, and does not know. Nothing where it is no more."""
+        self.suspended = self.alive
+
+    def resume(self) -> None:
+        """As SIGCONT: it goes on, later than it believes."""
+        self.suspended = False
+        held_back, self.held_back = self.held_back, []
+        if held_back:
+            asyncio.get_running_loop()._ready.extend(held_back)  # type: ignore[attr-defined]
 
     def check(self) -> None:
         """Called by its ports before each effect."""

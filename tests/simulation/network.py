@@ -134,6 +134,10 @@ class Network:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def now(self) -> float:
+        """Seconds since the history began."""
+        return asyncio.get_running_loop().time()
+
     def delay(self) -> float:
         return self._random.random() * self._slowest_s
 

@@ -30,6 +30,8 @@ class LogDisk:
     rows: list[Row] = field(default_factory=list)
     full: bool = False
     failing: bool = False
+    slow_s: float = 0.0
+    """Added to each sync."""
     syncs: int = 0
 
     @property
@@ -58,7 +60,7 @@ class SimulatedLog:
             raise Unavailable("no room")
         rows = chained(self._head, records)
         try:
-            await elapse(self._disk.random.random() * SYNC_S)
+            await elapse(self._disk.random.random() * SYNC_S + self._disk.slow_s)
             self._process.check()
             if self._disk.failing:
                 raise Broken("the sync failed")
@@ -120,6 +122,19 @@ class MemoryDirectory:
 
     def remove(self, name: str) -> None:
         self.files.pop(name, None)
+
+    def damage(self, random: Random) -> bool:
+        """Flip a byte of the newest file, or cut it short; False where there is none."""
+        if not self.files:
+            return False
+        name = self.names()[-1]
+        data, at = bytearray(self.files[name]), random.randrange(len(self.files[name]))
+        if random.random() < 0.5:
+            data[at] ^= 0xFF
+        else:
+            del data[at:]
+        self.files[name] = bytes(data)
+        return True
 
 
 class InlineWorker(Worker):

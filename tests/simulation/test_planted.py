@@ -1,16 +1,7 @@
-"""A tenth of the planted bugs, another tenth with each commit; `python -m tests.simulation.planted` tries them all."""
+"""Every planted bug can still be planted; `make sim-quick` has a tenth of them found, another with each commit."""
 
-import subprocess
-
-import pytest
-
-from tests.simulation.planted import PLANTED, ROOT, found
-
-
-def _part() -> int:
-    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    head = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return int(head[:8] or "0", 16) % 10
+from tests.simulation.planted import PARTS, ROOT, turn
+from tests.simulation.plants import PLANTED
 
 
 def test_each_can_still_be_planted() -> None:
@@ -19,7 +10,7 @@ def test_each_can_still_be_planted() -> None:
         assert (ROOT / planted.file).read_text().count(planted.right) == 1, planted.name
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("planted", PLANTED[_part() :: 10], ids=lambda planted: planted.name)
-def test_a_planted_bug_is_found(planted) -> None:
-    assert found(planted), planted.name
+def test_names_are_told_apart_and_every_part_has_some() -> None:
+    names = [planted.name for planted in PLANTED]
+    assert len(set(names)) == len(names)
+    assert 0 <= turn() < PARTS and all(PLANTED[part::PARTS] for part in range(PARTS))

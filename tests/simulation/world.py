@@ -1,8 +1,9 @@
 """One seed, from its start to its verdict.
 
-    settings  drawn from the seed: sites, people, pace, how slow the wire is, which faults when
+    settings  drawn from the seed (`swarm`)
     history   people ask, faults happen, for `lasts_s` of simulated time
-    peace     every fault is mended, everybody who fell is started again, people stop asking
+    peace     in a liveness seed: the core is mended, everybody of it who fell is started again, people stop asking, and
+              within `PEACE_S` all of it must be at rest and stay so for `STILL_S`
     verdict   the checks of `checks`, and a hash of everything that happened
 
 The same seed gives the same hash in any process. A run also says how much it did, since one in which nothing happened
@@ -23,55 +24,30 @@ from typing import Any
 
 from broker.core.commands import ApplyDeclarations, RegisterModel
 from broker.core.state import State
-from tests.simulation import checks, faults
+from tests.simulation import checks, guards
 from tests.simulation.agent import AgentMachine, AgentProcess
-from tests.simulation.broker import BrokerMachine, BrokerProcess
+from tests.simulation.broker import OFTEN, BrokerMachine, BrokerProcess
 from tests.simulation.clocks import AgentClock, BrokerClock
+from tests.simulation.coverage import Covered
 from tests.simulation.engine import Engine
-from tests.simulation.faults import Fault
+from tests.simulation.faults import LONGEST_S, Fault
+from tests.simulation.ground import declarations, location
 from tests.simulation.loop import Deadlock, SimulatedLoop, elapse
 from tests.simulation.network import Network
 from tests.simulation.people import Engineer, History
 from tests.simulation.store import LogDisk
-from tests.support.builders import book, cloud, press, rack
+from tests.simulation.swarm import Settings
 from tidegate.model.registry import Artifact, ModelVersion
-from tidegate.model.site import Engine as Kind
 
 MODEL = b"the first model"
 RESTART_S = 1.0
-LONGEST_REAL_S = 30
-"""Real seconds for a seed, which takes one or two."""
+LONGEST_CPU_S = 30
+"""Of a processor for a seed, which takes half of one."""
+LAST_WORDS_S = 75.0
+"""The longest that somebody's last request takes, all its tries included."""
 PEACE_S = 150.0
 """The longest time after the last fault until everything is as it should be."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a seed draws before anything happens."""
-
-    seed: int
-    sites: tuple[str, ...]
-    people: tuple[str, ...]
-    pace_s: float
-    slowest_s: float
-    lasts_s: float
-    plan: tuple[Fault, ...]
-
-    @staticmethod
-    def draw(seed: int) -> "Settings":
-        random = Random(seed)
-        sites = tuple(f"site-{number}" for number in range(random.randint(1, 5)))
-        people = tuple(f"engineer-{number}" for number in range(random.randint(1, 3)))
-        lasts_s = random.choice((30.0, 60.0, 120.0))
-        return Settings(
-            seed=seed,
-            sites=sites,
-            people=people,
-            pace_s=random.choice((1.0, 2.0, 5.0)),
-            slowest_s=random.choice((0.002, 0.02, 0.2)),
-            lasts_s=lasts_s,
-            plan=tuple(faults.draw(random, lasts_s, sites, people)),
-        )
+STILL_S, LOOK_S = 8.0, 2.0
 
 
 @dataclass
@@ -82,6 +58,9 @@ class Outcome:
     found: list[str]
     digest: str
     did: Counter[str] = field(default_factory=Counter)
+    cells: Counter[tuple[str, str]] = field(default_factory=Counter)
+    story: list[str] = field(default_factory=list)
+    """What happened, in the order of time: faults, requests and their answers."""
 
 
 def run(settings: Settings) -> Outcome:
@@ -90,11 +69,12 @@ def run(settings: Settings) -> Outcome:
     loop = SimulatedLoop()
     folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=_fast()))
     world = World(settings, loop, folder)
-    signal.signal(signal.SIGALRM, _never_ends)
-    signal.alarm(LONGEST_REAL_S)
+    signal.signal(signal.SIGVTALRM, _never_ends)
+    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_CPU_S)
     try:
         try:
-            loop.run_until_complete(world.live())
+            with guards.watched():
+                loop.run_until_complete(world.live())
         except NeverEnds:
             world.findings.add(f"something never ends, at {loop.time():.3f} s")
         except Deadlock as deadlock:
@@ -102,9 +82,11 @@ def run(settings: Settings) -> Outcome:
             world.findings.add(f"deadlock: {deadlock}; the broker: {fallen!r}")
         except Exception as error:  # a world that cannot go on is a finding too
             world.findings.add(f"the world fell: {error!r}")
-        return Outcome(settings, world.findings.found, world.digest.hexdigest(), world.did)
+        story = [text for _, text in sorted(world.story + [(each.at, str(each)) for each in world.history.asked])]
+        found = world.findings.found
+        return Outcome(settings, found, world.digest.hexdigest(), world.did, world.covered.cells, story)
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         with contextlib.suppress(NeverEnds):  # told once more by the task group that it ended
             loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
@@ -117,30 +99,34 @@ class World:
     def __init__(self, settings: Settings, loop: SimulatedLoop, folder: Path) -> None:
         self.settings, self.loop = settings, loop
         self.findings = checks.Findings()
-        self.history = History()
+        self.history, self.story = History(), list[tuple[float, str]]()
         self.did: Counter[str] = Counter()
+        self.covered = Covered()
         self.digest = hashlib.sha256()
         random = self.random = Random(settings.seed + 1)
         self.network = Network(Random(random.random()), self._told, settings.slowest_s)
         self.broker_machine = BrokerMachine(LogDisk(Random(random.random()), self._told), folder / "broker")
         self.broker_machine.folder.mkdir()
+        if "snapshots" in settings.habits:
+            self.broker_machine.snapshot_every = OFTEN
+        if "threads" in settings.habits:
+            loop.threads = Random(random.random())
         self.machines = [
             AgentMachine(
                 name,
-                "plant" if number % 2 == 0 else name,
+                location(number),
                 edge=number % 2 == 0,
                 folder=folder / name,
                 engine=Engine(Random(random.random()), self._told),
             )
             for number, name in enumerate(settings.sites)
         ]
+        self.core = [machine for machine in self.machines if machine.name in settings.core]
         self.agents: dict[str, AgentProcess] = {}
-        self.people = {
-            name: Engineer(name, self.network, Random(random.random()), self.history, settings.sites, settings.pace_s)
-            for name in settings.people
-        }
+        self.people = {name: Engineer(name, self.network, settings, self.history) for name in settings.people}
         self.clocks: dict[str, Any] = {}
         self.broker: BrokerProcess | None = None
+        self._checked = self._under_way = 0
 
     async def live(self) -> None:
         """The whole history."""
@@ -158,14 +144,17 @@ class World:
             await elapse(max(0.0, fault.at - self.loop.time()))
             self.network.run(self._happen(fault))
         await elapse(max(0.0, self.settings.lasts_s - self.loop.time()))
-        await self._make_peace()
+        if self.settings.liveness:
+            await self._make_peace()
         await self._judge()
 
     # Processes
 
     def _start_broker(self) -> None:
         clock = self.clocks["broker"] = BrokerClock(self.loop, self.broker_machine.skew_ms)
-        self.broker = BrokerProcess(self.broker_machine, self.network, clock, self._turned, self._broker_fell)
+        self.broker = BrokerProcess(
+            self.broker_machine, self.network, clock, Random(self.random.random()), self._turned, self._broker_fell
+        )
         self.broker.start()
         self.did["broker lives"] += 1
 
@@ -196,13 +185,7 @@ class World:
         await self.broker.up.wait()
         assert self.broker.broker is not None
         loop = self.broker.broker.loop
-        shapes = (press, rack, cloud)
-        both = (Kind.PROCESS, Kind.RAY)
-        sites = tuple(
-            shapes[number % 3](machine.name, engines=both, location=machine.location)
-            for number, machine in enumerate(self.machines)
-        )
-        await loop.ask(ApplyDeclarations(0, (*sites, book())))
+        await loop.ask(ApplyDeclarations(0, declarations(self.settings)))
         await loop.ask(RegisterModel(0, model))
 
     # Faults
@@ -210,17 +193,33 @@ class World:
     async def _happen(self, fault: Fault) -> None:
         self.did[fault.kind] += 1
         self._told("fault", str(fault))
+        self.story.append((fault.at, str(fault)))
+        self.covered.happens(fault.kind, self.loop.time() + fault.seconds)
+        self._under_way += 1
+        try:
+            await self._break(fault)
+        finally:
+            self._under_way -= 1
+
+    async def _break(self, fault: Fault) -> None:
+        disk, machine = self.broker_machine, self._machine(fault.whom)
         match fault.kind:
             case "kill broker":
                 await self._without_broker(fault.seconds)
             case "failing log":
-                self.broker_machine.log.failing = True
+                disk.log.failing = True
                 await elapse(fault.seconds)
-                self.broker_machine.log.failing = False
+                disk.log.failing = False
             case "full log":
-                self.broker_machine.log.full = True
+                disk.log.full = True
                 await elapse(fault.seconds)
-                self.broker_machine.log.full = False
+                disk.log.full = False
+            case "slow log":
+                disk.log.slow_s = fault.amount
+                await elapse(fault.seconds)
+                disk.log.slow_s = 0.0
+            case "damage snapshot":
+                self.did["snapshot damaged"] += disk.snapshots.damage(Random(fault.amount))
             case "kill agent" | "cut power":
                 await self._without_agent(fault.whom, fault.seconds, power=fault.kind == "cut power")
             case "cut link" | "cut engineers" | "cut up" | "cut down":
@@ -233,11 +232,20 @@ class World:
                 self.network.slow(fault.whom, 0.0)
             case "reset":
                 self.network.reset(fault.whom)
+            case "reset all":
+                for name in (*self.settings.sites, *self.settings.people):
+                    self.network.reset(name)
             case "engine trouble":
-                machine = self._machine(fault.whom)
+                assert machine is not None
                 machine.engine.trouble = fault.amount * 0.8
                 await elapse(fault.seconds)
                 machine.engine.trouble = 0.0
+            case "suspend":
+                one = self.broker if fault.whom == "broker" else self.agents.get(fault.whom)
+                if one is not None:
+                    one.process.suspend()
+                    await elapse(fault.seconds)
+                    one.process.resume()
             case "set clock":
                 self._set_clock(fault)
 
@@ -251,58 +259,92 @@ class World:
         self._start_broker()
 
     async def _without_agent(self, name: str, seconds: float, *, power: bool) -> None:
-        fallen = self.agents.pop(name, None)
-        if fallen is None:
+        fallen, machine = self.agents.pop(name, None), self._machine(name)
+        if fallen is None or machine is None:
             return
         await fallen.kill(power=self.random if power else None)
         await elapse(seconds)
-        self._start_agent(self._machine(name))
+        self._start_agent(machine)
 
     def _set_clock(self, fault: Fault) -> None:
         skew_ms = int((fault.amount - 0.5) * 7_200_000)
-        if fault.whom == "broker":
-            self.broker_machine.skew_ms = skew_ms
+        if machine := self._machine(fault.whom):
+            machine.skew_ms = skew_ms
         else:
-            self._machine(fault.whom).skew_ms = skew_ms
+            self.broker_machine.skew_ms = skew_ms
         self.clocks[fault.whom].skew_ms = skew_ms
 
-    def _machine(self, name: str) -> AgentMachine:
-        return next(machine for machine in self.machines if machine.name == name)
+    def _machine(self, name: str) -> AgentMachine | None:
+        return next((machine for machine in self.machines if machine.name == name), None)
 
     # The end
 
     async def _make_peace(self) -> None:
-        """Mend what is broken, wait for those who are to be started again, start what fell by itself."""
+        """Let what is under way end, mend the core, leave the others broken, and wait for rest."""
         for engineer in self.people.values():
             engineer.stopping = True
-        await elapse(45)  # the longest fault, and the last request's patience
-        for name in (*self.settings.sites, *self.settings.people):
-            self.network.mend(name)
-        for machine in self.machines:
-            machine.engine.trouble = 0.0
+        ends = self.loop.time() + max(LONGEST_S, LAST_WORDS_S)
+        while self.loop.time() < ends and (self._under_way or not all(one.idle for one in self.people.values())):
+            await elapse(0.5)
         for engineer in self.people.values():
             if engineer.process.failed is not None:
                 self.findings.add(f"{engineer.process.name} fell: {engineer.process.failed!r}")
-        await elapse(PEACE_S)
+        for name in (*self.settings.core, *self.settings.people):
+            self.network.mend(name)
+        for machine in self.machines:
+            machine.engine.trouble = 0.0
+            if machine not in self.core:
+                await self._forsake(machine)
+        began, still = self.loop.time(), 0.0
+        while still < STILL_S and self.loop.time() - began < PEACE_S:
+            await elapse(LOOK_S)
+            still = still + LOOK_S if not self._restless() else 0.0
+        self.did["rest s"] += int(self.loop.time() - began)
+
+    async def _forsake(self, machine: AgentMachine) -> None:
+        """It stays away for ever: behind a link that is not mended, or dead."""
+        self.did["forsaken"] += 1
+        if self.random.random() < 0.5:
+            self.network.cut(machine.name, up=True, down=True)
+        elif agent := self.agents.pop(machine.name, None):
+            await agent.kill(power=self.random)
+
+    def _restless(self) -> list[str]:
+        """What is not at rest."""
+        if self.broker is None or self.broker.broker is None or not self.broker.process.alive:
+            return ["the broker is not up"]
+        found = checks.Findings()
+        checks.at_rest(self.broker.broker.state, self.clocks["broker"].now(), self.core, self.agents, found)
+        return found.found
 
     async def _judge(self) -> None:
-        assert self.broker is not None and self.broker.broker is not None
-        state = self.broker.broker.state
-        checks.after_a_turn(state, self.findings)
+        for finding in self._restless() if self.settings.liveness else ():
+            self.findings.add(finding)
         checks.acknowledged(self.broker_machine, self.history, self.findings)
-        checks.at_rest(state, self.machines, self.agents, self.findings)
-        checks.replayed(self.broker_machine, state, self.findings)
+        live = self.broker.broker.state if self.settings.liveness and self.broker and self.broker.broker else None
+        judged = await checks.replayed(self.broker_machine, self.history, live, self.findings)
+        self.did["judged by brute force"] = judged
         for agent in self.agents.values():
             await agent.kill()
         for engineer in self.people.values():
             await engineer.process.kill()
-        await self.broker.kill()
+        if self.broker is not None:
+            await self.broker.kill()
         await self.network.close()
-        checks.telemetry(self.broker_machine, self.machines, self.findings)
-        self.did["events"] += len(self.broker_machine.log.rows)
+        drained = set(self.settings.core) if self.settings.liveness else set[str]()
+        checks.telemetry(self.broker_machine, self.machines, drained, self.findings)
+        self.covered.ended(self.settings.liveness)
+        self._count()
+
+    def _count(self) -> None:
+        rows = Counter(row.kind for row in self.broker_machine.log.rows)
+        self.did += Counter({f"event {kind}": count for kind, count in rows.items()})
+        self.did += Counter(f"asked to {each.verb}" for each in self.history.acknowledged)
+        self.did["seeds"] += 1
+        self.did["events"] += rows.total()
         self.did["asked"] += len(self.history.asked)
         self.did["acknowledged"] += len(self.history.acknowledged)
-        self.did["placements"] += sum(row.kind == "workload_decided" for row in self.broker_machine.log.rows)
+        self.did["decisions"] += rows["workload_decided"] + rows["workload_queued"]
         self.did["work started"] += sum(machine.engine.started for machine in self.machines)
         self.did["spans"] += sum(machine.kept for machine in self.machines)
         self.did["connections"] += self.network.opened
@@ -311,7 +353,10 @@ class World:
     # What is heard
 
     def _turned(self, state: State) -> None:
-        checks.after_a_turn(state, self.findings)
+        if state.offset != self._checked:
+            self._checked = state.offset
+            checks.after_a_turn(state, self.findings)
+            self.covered.checked(self.loop.time())
 
     def _told(self, where: str, what: Any) -> None:
         self.digest.update(f"{self.loop.time():.9f} {where} {what}\n".encode())
