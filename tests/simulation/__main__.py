@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.coverage import GAPS, INVARIANTS, empty, table
 from tests.simulation.faults import KINDS
+from tests.simulation.planted import head
 from tests.simulation.shrinking import Shrinking
 from tests.simulation.swarm import Settings
 from tests.simulation.world import Outcome, run
@@ -94,7 +95,8 @@ def _many(seeds: range, processes: int) -> int:
             took = time.monotonic() - began
             print(f"{number:,} of {len(seeds):,} seeds in {took:,.0f} s, {bad} with findings", flush=True)
     print("\n".join(report(did, cells)))
-    print(f"{len(seeds):,} seeds from {seeds.start} in {time.monotonic() - began:,.0f} s, {bad} with findings")
+    took = time.monotonic() - began
+    print(f"{len(seeds):,} seeds from {seeds.start} at {head()[:12]} in {took:,.0f} s, {bad} with findings")
     if missing := too_little(len(seeds), did, cells):
         print("too little happened: " + "; ".join(missing))
     return 1 if bad else 3 if missing else 0

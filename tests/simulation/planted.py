@@ -43,15 +43,19 @@ def main(arguments: list[str]) -> int:
         missed += not how
         took = time.monotonic() - began
         print(f"{'found' if how else 'MISSED':7} {each.name:52} {took:5.0f} s  {how[:100]}", flush=True)
-    print(f"{len(planted) - missed} of {len(planted)} planted bugs found")
+    print(f"{len(planted) - missed} of {len(planted)} planted bugs found at {head()[:12]}")
     return 1 if missed or not planted else 0
+
+
+def head() -> str:
+    """The commit that is tried; empty where this is no checkout."""
+    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def turn() -> int:
     """Another part with each commit."""
-    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    head = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-    return int(head[:8] or "0", 16) % PARTS
+    return int(head()[:8] or "0", 16) % PARTS
 
 
 def found(planted: Planted) -> str:
