@@ -404,9 +404,9 @@ PLANTED = (
     ),
     Planted(
         "drain as often as it is asked",
-        "broker/core/decide/sites.py",
-        "        if answer is None:\n            yield from _decide_again(",
-        "        if record.site:\n            yield from _decide_again(",
+        "broker/core/decide/draining.py",
+        "    if answer is not None:\n",
+        "    if answer is not None and not record.site:\n",
         by=TALKS,
     ),
     # Sites that return.

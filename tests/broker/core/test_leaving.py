@@ -5,7 +5,7 @@ from tests.broker.core.test_conversations import at_work, fleet
 from tests.support.builders import service
 from tests.support.playbook import like
 from tidegate.model.assignment import Phase
-from tidegate.model.event import SiteCordoned, SiteJoined, SiteLost, WorkloadDecided, WorkloadProgressed
+from tidegate.model.event import PlanAdopted, SiteCordoned, SiteJoined, SiteLost, WorkloadDecided, WorkloadProgressed
 from tidegate.model.session import Hello
 
 
@@ -14,7 +14,8 @@ def test_what_was_moved_from_a_silent_site_by_hand_leaves_it_when_the_site_retur
     workload_id = play.ask(SubmitWorkload(5, service())).workload_id
     here = play.state.workloads[workload_id].sites[0]
     at_work(play, workload_id)
-    play = play >> SiteSilent(10, here) << SiteLost >> DrainSite(20, here) << SiteCordoned << WorkloadDecided
+    play = play >> SiteSilent(10, here) << SiteLost >> DrainSite(20, here)
+    play = play << SiteCordoned << PlanAdopted << WorkloadDecided
     (there,) = play.state.workloads[workload_id].sites
     at_work(play, workload_id)
     assert there != here and play.state.workloads[workload_id].leaving == (here,)
