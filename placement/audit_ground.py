@@ -129,7 +129,7 @@ class Ground:
             self.rows = {name: row for row, name in enumerate(sites)}
             self.said.clear()
             self.truths.clear()
-        for name in self.sites.keys() | sites.keys():
+        for name in sorted(self.sites.keys() | sites.keys()):
             before, after = self.sites.get(name), sites.get(name)
             if before == after:
                 continue
@@ -186,7 +186,7 @@ class Ground:
                 if not units[copy.unit]:
                     del units[copy.unit]
             self._places.pop(copy.site, None)
-        for site in {copy.site for copy in holding.copies}:
+        for site in dict.fromkeys(copy.site for copy in holding.copies):
             if sign > 0:
                 self._at.setdefault(site, {})[holding.workload_id] = holding
             else:
