@@ -129,7 +129,7 @@ class Ground:
             self.rows = {name: row for row, name in enumerate(sites)}
             self.said.clear()
             self.truths.clear()
-        for name in sorted(self.sites.keys() | sites.keys()):
+        for name in {**self.sites, **sites}:
             before, after = self.sites.get(name), sites.get(name)
             if before == after:
                 continue
