@@ -24,7 +24,8 @@ MOVES_NOTHING = (
     happened.BrokerStarted,
     happened.BidPricesSet,
 )
-"""What a plan survives: it places nothing, and changes nothing about where anything could go."""
+"""What a plan survives: it places nothing, and changes nothing about where anything could go. Work that goes on is no
+change either."""
 
 
 @dataclass
@@ -72,7 +73,8 @@ class Witness:
                 if self.moved_at > event.plan.revision:
                     revision = event.plan.revision
                     self.found.append(f"a plan made at {revision} was adopted at {offset}: {self.moved_at} had changed")
-        if not isinstance(event, MOVES_NOTHING):
+        going_on = isinstance(event, happened.WorkloadProgressed) and not event.status.phase.ended
+        if not going_on and not isinstance(event, MOVES_NOTHING):
             self.moved_at = offset
 
     def _decided(self, event: happened.WorkloadDecided, offset: int) -> None:
