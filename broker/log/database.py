@@ -17,6 +17,7 @@ in the WAL counts as durable because its own sync returned; nothing is deleted o
 returned.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ from tidegate.model.errors import Broken, Unavailable
 
 OLDEST_SQLITE = (3, 51, 3)
 PAGE_BYTES = 4096
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def open_database(path: Path, form: Format, settings: Settings) -> apsw.Connecti
         try:
             _configure(connection, settings)
             _adopt(connection, path, form)
+            _begin_anew(connection, path)
             settings.files.sync_directory(str(path.parent))
         except BaseException:
             connection.close()
@@ -124,6 +128,19 @@ def _configure(connection: apsw.Connection, settings: Settings) -> None:
     _settle(connection, "cell_size_check", 1)
     if settings.most_bytes:
         _settle(connection, "max_page_count", settings.most_bytes // PAGE_BYTES)
+
+
+def _begin_anew(connection: apsw.Connection, path: Path) -> None:
+    """Move the WAL into the database and begin another one, before anybody hears what was found in it.
+
+    What a process that was killed had written may stand in the page cache alone: this syncs it. And of a commit that a
+    power cut tore, all but the first pages may have survived; behind a commit that begins with the very same pages they
+    would be its continuation, and come to life. A new WAL has new salts, under which no old page counts.
+    """
+    try:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except apsw.FullError:
+        logger.warning("no room to begin a new write-ahead log", extra={"path": str(path)})
 
 
 def _settle(connection: apsw.Connection, name: str, wanted: int | str) -> None:

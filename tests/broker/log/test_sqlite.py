@@ -1,6 +1,7 @@
 """The log in SQLite: what it promises while it is open, at its bounds, and when a file is not what it was."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,23 @@ def test_the_wal_stays_within_its_bound(tmp_path: Path) -> None:
         log.append([Record("k", 1, 0, bytes(20_000))])
     assert (tmp_path / "log.db-wal").stat().st_size < 4 * bound + 20 * PAGE_BYTES
     assert log.verify() is None
+    log.close()
+
+
+def test_a_start_goes_on_in_another_wal_than_the_one_it_found(tmp_path: Path) -> None:
+    """Else what is left of a torn commit could become the continuation of a later one that begins like it."""
+    killed = tmp_path / "killed"
+    log = SqliteLog(tmp_path / "log")
+    log.append(made_up_run(0, 20))
+    shutil.copytree(tmp_path / "log", killed, ignore=shutil.ignore_patterns("*.lock"))
+    log.close()
+    wal = killed / "log.db-wal"
+    salts = wal.read_bytes()[16:24]
+    log = SqliteLog(killed)
+    assert log.head.offset == 20
+    assert wal.stat().st_size == 0, "what was found is in the database"
+    log.append(made_up_run(20, 1))
+    assert wal.read_bytes()[16:24] != salts
     log.close()
 
 
