@@ -4,8 +4,9 @@
 #   make check   format, lint, types, import contracts, generated code
 #   make bench   the benchmarks
 #   make fuzz    any bytes into every reader, for SECONDS_EACH seconds each (60)
-#   make sim     20,000 seeds of the simulation and all planted bugs (SEEDS, FROM, PROCESSES); hours
-#   make sim-quick   500 seeds and a tenth of the planted bugs, another tenth with each commit
+#   make sim     20,000 seeds of the simulation, all planted bugs, a million power cuts, 500 kills, 200,000 questions to the
+#                oracle (SEEDS, FROM, PROCESSES); hours
+#   make sim-quick   500 seeds, a tenth of the planted bugs (another with each commit), 20,000 power cuts, 20 kills
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -42,11 +43,18 @@ fuzz: setup
 sim: setup
 	@$(BIN)/python -m tests.simulation --seeds $${SEEDS:-20000} --from $${FROM:-0} --processes $${PROCESSES:-2}
 	@$(BIN)/python -m tests.simulation.planted
+	@$(BIN)/python -m tests.disks.powercuts --cuts 1000000 --processes $${PROCESSES:-2}
+	@$(BIN)/python -m tests.disks.failing
+	@$(BIN)/python -m tests.simulation.kills --kills 500
+	@$(BIN)/python -m tests.placement.oracle --cases 200000 --processes $${PROCESSES:-2}
 
 # One command a line, each for itself.
 sim-quick: setup
 	@$(BIN)/python -m tests.simulation --seeds 500 --processes 2
 	@$(BIN)/python -m tests.simulation.planted --rotating
+	@$(BIN)/python -m tests.disks.powercuts --cuts 20000 --processes 2
+	@$(BIN)/python -m tests.disks.failing
+	@$(BIN)/python -m tests.simulation.kills --kills 20
 
 format: setup
 	$(BIN)/ruff format .
