@@ -27,9 +27,9 @@ from placement.columns import Columns, Part
 from placement.facts import Carried, Copy, Holding, Measurement, SiteFacts
 from placement.gpu import count
 from placement.gpu.wanted import Wanted, variants, wanted_by
-from placement.packing import eligible_for
 from placement.quota.amounts import Amounts, add, amounts
 from placement.quota.ledger import NO_RIGHT, Ledger, Right, Stake
+from placement.room import eligible_for, may_stand
 from placement.seating import Apart, FirstFit, Policy, TightestFit, copy_at, seat_of, seat_slot, seats_for
 from tidegate.model.decision import Seat, Slot
 from tidegate.model.errors import Broken, Refused
@@ -50,6 +50,8 @@ class Fleet:
         self._sites: dict[str, SiteFacts] = {}
         self._in_order: dict[str, SiteFacts] | None = None
         self._links: dict[tuple[str, str], Measurement] = {}
+        self._links_of: dict[str, dict[tuple[str, str], Measurement]] = {}
+        """The same, by site."""
         self._service_times: dict[tuple[str, str], Measurement] = {}
         self._holdings: dict[str, Holding] = {}
         self._teams: dict[str, Resources] = {}
@@ -140,6 +142,7 @@ class Fleet:
         """The newest measured round trip between an origin and a site, as in `Measurement`."""
         measurement = Measurement(us, measured_at, samples, p99_us)
         self._links[origin, site] = measurement
+        self._links_of.setdefault(site, {})[origin, site] = measurement
         if self._columns is not None:
             self._columns.put_link(origin, site, measurement)
 
@@ -242,7 +245,7 @@ class Fleet:
         fleet._whole = self
         known = self._sites.get(site.name, SiteFacts(site))
         fleet._sites[site.name] = replace(known, site=site)
-        fleet._links = {(origin, name): seen for (origin, name), seen in self._links.items() if name == site.name}
+        fleet._links = self._links_of.get(site.name, {})
         fleet._service_times = self._service_times
         fleet._teams = dict(self._teams)
         fleet._uplinks = {site.name: self.uplink_used(site.name)}
@@ -260,11 +263,15 @@ class Fleet:
         columns, demand = self.columns, workload.demand
         apart = Apart.of(workload)
         for wanted, models in variants(demand):
-            eligible = eligible_for(columns.shapes, wanted, models, demand)
+            in_part = bool(wanted.share_milli or wanted.mig_profile)
+            eligible = eligible_for(columns.shapes, wanted, models, demand) if in_part else None
             seated: list[Copy] = []
             for slot in slots:
                 row = columns.offer_row.get((slot.site, slot.offer))
-                if row is None or not eligible[columns.shape[row]]:
+                if row is None:
+                    break
+                offer = columns.offers[row]
+                if not (may_stand(offer, wanted, models, demand) if eligible is None else eligible[columns.shape[row]]):
                     break
                 there = seats_for(columns, row, slot, wanted, apart, self.policy)
                 if there is None:

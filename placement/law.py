@@ -24,6 +24,9 @@ from tidegate.model.policy import Policy
 from tidegate.model.site import Site
 from tidegate.model.workload import STRICTEST, Data
 
+MOST_PRICED = 8
+"""Tariffs whose prices are kept for a fleet."""
+
 
 @dataclass(frozen=True)
 class Law:
@@ -78,11 +81,13 @@ class Law:
 
     def prices(self, columns: Columns) -> Prices:
         """The price of every shape of offer; made once for each set of columns, which never change their offers."""
-        kept = self.__dict__.get("_prices")
-        if kept is None or kept[0] is not columns:
-            kept = self.__dict__["_prices"] = (columns, Prices(columns.shapes, self.tariff))
-        prices: Prices = kept[1]
-        return prices
+        kept: dict[int, tuple[Tariff, Prices]] = columns.kept("prices", dict)
+        found = kept.get(id(self.tariff))
+        if found is None:
+            if len(kept) >= MOST_PRICED:
+                kept.clear()
+            found = kept[id(self.tariff)] = (self.tariff, Prices(columns.shapes, self.tariff))
+        return found[1]
 
     @cached_property
     def _priced(self) -> tuple[tuple[int, ...], dict[int, "Law"]]:
