@@ -80,6 +80,62 @@ def committed(accounts: Iterable[Account], now: int) -> int:
     return up(whole)
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What an account owes and is committed to, as straight lines over the moments at which nothing begins or ends.
+
+    Micros an hour times milliseconds. So a thousand running charges are gone through once, and not at every decision.
+    """
+
+    account: Account
+    since: int
+    """The first moment of which it holds."""
+    until: int
+    """The first moment of which it does not."""
+    spent: tuple[int, int]
+    """At moment 0, and for each millisecond from then on."""
+    committed: tuple[int, int]
+
+    @classmethod
+    def of(cls, account: Account, now: int) -> "Line":
+        """The lines around a moment."""
+        end, month = month_end(now), month_of(now)
+        begin = month_begin(now)
+        since, until = begin, end
+        whole, rate, left, less = account.owed.get(month, 0), 0, 0, 0
+        for charge in account.charges.values():
+            if charge.since > now:
+                until = min(until, charge.since)
+            else:
+                since = max(since, charge.since)
+                whole -= charge.micros_per_hour * max(charge.since, begin)
+                rate += charge.micros_per_hour
+            stop = min(charge.until, end) if charge.until else end
+            if stop <= now:
+                since = max(since, stop)
+                continue
+            until = min(until, stop)
+            if charge.since > now:
+                left += charge.micros_per_hour * max(stop - charge.since, 0)
+            else:
+                left += charge.micros_per_hour * stop
+                less += charge.micros_per_hour
+        return cls(account, since, until, (whole, rate), (left, -less))
+
+    def holds(self, account: Account, now: int) -> bool:
+        """Whether it is the account's, at a moment."""
+        return self.account is account and self.since <= now < self.until
+
+
+def owed(lines: Iterable[Line], now: int) -> int:
+    """`spent` and `committed` of a month, together, over accounts."""
+    spent_whole = left = 0
+    for line in lines:
+        spent_whole += line.spent[0] + line.spent[1] * now
+        left += line.committed[0] + line.committed[1] * now
+    return up(spent_whole) + up(left)
+
+
 def rate(accounts: Iterable[Account]) -> int:
     """Micros an hour now."""
     return sum(charge.micros_per_hour for account in accounts for charge in account.charges.values())
@@ -95,6 +151,12 @@ def month_end(at: int) -> int:
     moment = _moment(at)
     following = datetime(moment.year + moment.month // 12, moment.month % 12 + 1, 1, tzinfo=UTC)
     return (following - _EPOCH) // timedelta(milliseconds=1)
+
+
+def month_begin(at: int) -> int:
+    """The first moment of the month, ms since the epoch."""
+    moment = _moment(at)
+    return (datetime(moment.year, moment.month, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
 def up(micros_hours_ms: int) -> int:

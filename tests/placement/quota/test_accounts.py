@@ -9,11 +9,13 @@ from placement.quota.accounts import (
     HOUR_MS,
     Account,
     Charge,
+    Line,
     closed,
     committed,
     month_end,
     month_of,
     opened,
+    owed,
     rate,
     spent,
 )
@@ -69,3 +71,20 @@ def test_nothing_is_lost_between_the_months(charges, later):
 def test_thirteen_months_are_kept():
     account = closed(opened(Account(), "w1", Charge(1, 0)), "w1", NOVEMBER)
     assert len(account.owed) == 13 and max(account.owed) == "2026-10"
+
+
+moments = st.integers(NOVEMBER - 10 * HOUR_MS, JANUARY + 10 * HOUR_MS)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), moments, st.one_of(st.just(0), moments)), max_size=6), st.data())
+def test_a_line_says_at_every_moment_of_its_own_what_the_sums_say(charges, data):
+    account = Account()
+    for index, (price, since, until) in enumerate(charges):
+        account = opened(account, f"w{index}", Charge(price, since, until))
+        if data.draw(st.booleans()):
+            account = closed(account, f"w{index}", max(since, data.draw(moments)))
+    at = data.draw(moments)
+    line = Line.of(account, at)
+    assert line.holds(account, at) and not line.holds(Account(), at)
+    now = data.draw(st.integers(line.since, line.until - 1))
+    assert owed([line, line], now) == spent([account] * 2, month_of(now), now) + committed([account] * 2, now)
