@@ -6,12 +6,13 @@ reader makes the order again (`tidegate.model.decision.Ranking`).
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from placement.bits import to_bytes
 from placement.columns import Numbers
-from placement.explain import name_offers, pack_numbers
+from placement.explain import name_offers, pack_numbers, pack_within
 from placement.fleet import Fleet
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
@@ -20,7 +21,7 @@ from tidegate.model.decision import Ranking
 from tidegate.model.workload import Workload
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """The allowed sites and their scores. Shapes (allowed,)."""
 
@@ -36,35 +37,49 @@ class Order:
         """What each costs, penalties included."""
         return self.fields[2]
 
-    def least(self) -> int | None:
-        """The place of the best, ties left to the first; None where there is none."""
-        return _least(self.fields, None) if len(self.rows) else None
+    @cached_property
+    def first(self) -> Numbers:
+        """The places of those that are best but for ties."""
+        return _least(self._telling, None)
+
+    @cached_property
+    def _telling(self) -> tuple[Numbers, ...]:
+        """The fields in which any two sites differ: money at least, whether it tells or not."""
+        displaced, leaning, money, fragmentation = self.fields
+        return (*[field for field in (displaced, leaning) if field.any()], money, fragmentation)
+
+    @cached_property
+    def second(self) -> Numbers:
+        """The places of those that are best but for ties when the first are left out."""
+        others = np.ones(len(self.rows), dtype=np.bool_)
+        others[self.first] = False
+        return _least(self._telling, others.nonzero()[0])
 
     def best(self, count: int, ties: Numbers) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
-        fields = (*self.fields, ties)
-        if count > 4:
-            return [int(self.rows[place]) for place in np.lexsort((self.rows, *fields[::-1]))[:count]]
-        left: Numbers | None = None
+        if count > 2:
+            return [int(self.rows[place]) for place in np.lexsort((self.rows, ties, *self.fields[::-1]))[:count]]
         places: list[int] = []
-        while len(places) < min(count, len(self.rows)):
-            if places:
-                left = np.arange(len(self.rows)) if left is None else left
-                left = left[left != places[-1]]
-            places.append(_least(fields, left))
+        for group in ("first", "second"):
+            among: Numbers = getattr(self, group) if len(places) < min(count, len(self.rows)) else self.rows[:0]
+            while len(among) and len(places) < count:
+                place = int(among[0] if len(among) == 1 else among[ties.take(among).argmin()])
+                places.append(place)
+                among = among[among != place]
         return [int(self.rows[place]) for place in places]
 
 
-def _least(fields: tuple[Numbers, ...], among: Numbers | None) -> int:
-    """The place of the least, among some places or all."""
+def _least(fields: tuple[Numbers, ...], among: Numbers | None) -> Numbers:
+    """The places of the least, among some places or all."""
     for field in fields:
         numbers = field if among is None else field.take(among)
-        least = numbers == np.minimum.reduce(numbers)
-        among = least.nonzero()[0] if among is None else among[least]
+        if len(numbers) == 0:
+            break
+        least = (numbers == np.minimum.reduce(numbers)).nonzero()[0]
+        among = least if among is None else among.take(least)
         if len(among) == 1:
             break
-    assert among is not None
-    return int(among[0])
+    return np.zeros(0, dtype=np.int64) if among is None else among
 
 
 def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
@@ -84,13 +99,20 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     offers, copies, more = verdicts.packing.slot_columns(order.rows)
     named, codes = name_offers(offers, fleet.columns)
     displaced, leaning, _, fragmentation = order.fields
+    causes = verdicts.costs.columns
+    numbers = np.empty((len(causes) + 4, len(order.rows)), dtype=np.int64)
+    for row, column in enumerate(causes):
+        column.take(order.rows, out=numbers[row], mode="clip")
+    numbers[len(causes) :] = (displaced, leaning, fragmentation, order.penalties)
+    low, high = np.minimum.reduce(numbers, axis=1).tolist(), np.maximum.reduce(numbers, axis=1).tolist()
+    packed = tuple([pack_within(*one) for one in zip(numbers, low, high, strict=True)])
     return Ranking(
         bits=to_bytes(verdicts.bits, verdicts.legal.sites),
-        costs=tuple(pack_numbers(column[order.rows]) for column in verdicts.costs.columns),
-        scores=tuple(pack_numbers(field) for field in (displaced, leaning, fragmentation)),
+        costs=packed[: len(causes)],
+        scores=packed[len(causes) : -1],
         offers=named,
         offer_codes=codes,
         copies=pack_numbers(copies),
         more_slots=pack_numbers(more),
-        penalties=pack_numbers(order.penalties),
+        penalties=packed[-1],
     )

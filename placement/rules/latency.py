@@ -7,6 +7,7 @@ nobody knows is a "no": a promise cannot rest on it.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class Arrivals:
         """Which of the workload's origins is the worst, or the first that nobody knows the way from."""
         self.network = self._worst(columns)
         classes = columns.device_class
+        self._classes = classes.codes
         self.service = measured.service or of_classes({}, "", classes.values, self.declared_us).at(0)
         """By class of device."""
         there = self.network.us[columns.offer_site]
@@ -90,6 +92,30 @@ class Arrivals:
         declared = np.where(self.network.us == UNKNOWN, UNREACHED, self.network.us + self.declared_us)
         self.least: Numbers = np.where(self.fastest == UNKNOWN, declared, least)
         """The fastest answer; a site without offers is judged by the declared service time."""
+
+    @cached_property
+    def told(self) -> tuple[Numbers | None, ...]:
+        """What misses tell, as `Findings` has it but for the offers: codes, numbers, then from when they were measured.
+
+        None where all of a column is 0. A code is two times the origin, and one more where the way is not known.
+        """
+        classes, bare = self._classes, self.fastest == UNKNOWN
+        service_us, service_likely = (
+            np.where(bare, self.declared_us, column[classes[self.fastest]] if len(classes) else self.declared_us)
+            for column in (self.service.us, self.service.likely_us)
+        )
+        there = self.network
+        known = there.us != UNKNOWN
+        columns = (
+            2 * self.origin + ~known,
+            there.us + service_us,
+            there.measured_at,
+            there.samples,
+            there.likely_us + service_likely,
+            service_us,
+        )
+        zeroed = (columns[0], *(np.where(known, column, 0) for column in columns[1:]))
+        return tuple([column if column.any() else None for column in zeroed])
 
     def _worst(self, columns: Columns) -> Worth:
         nothing = np.zeros(len(columns), dtype=np.int64)
@@ -140,32 +166,21 @@ class LatencyRule(Plain):
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The fastest offer's time and what it is made of; `found` says `unknown` where no round trip is known."""
-        columns, arrivals, latency = fleet.columns, self._arrivals, workload.latency
+        arrivals, latency = self._arrivals, workload.latency
         assert arrivals is not None and latency is not None
-        fastest, classes = arrivals.fastest[refused], columns.device_class.codes
-        bare = fastest == UNKNOWN
-        service_us, service_likely = (
-            np.where(bare, arrivals.declared_us, column[classes[fastest]] if len(classes) else arrivals.declared_us)
-            for column in (arrivals.service.us, arrivals.service.likely_us)
-        )
-        there = arrivals.network
-        known = there.us[refused] != UNKNOWN
         origins, most = latency.origins, latency.p99_us
         lacks = tuple(
-            Lack("latency.p99", "Le", wanted, found, most, Unit.MICROSECONDS)
-            for wanted in [origins[index : index + 1] for index in range(max(len(origins), 1))]
-            for found in ((), ("unknown",))
+            [
+                Lack("latency.p99", "Le", wanted, found, most, Unit.MICROSECONDS)
+                for wanted in [origins[index : index + 1] for index in range(max(len(origins), 1))]
+                for found in ((), ("unknown",))
+            ]
         )
-        return Findings(
-            lacks=lacks,
-            codes=2 * arrivals.origin[refused] + ~known,
-            numbers=np.where(known, there.us[refused] + service_us, 0),
-            offers=fastest,
-            measured_at=np.where(known, there.measured_at[refused], 0),
-            samples=np.where(known, there.samples[refused], 0),
-            likely=np.where(known, there.likely_us[refused] + service_likely, 0),
-            parts=np.where(known, service_us, 0),
-        )
+        codes, numbers, measured_at, samples, likely, parts = [
+            None if column is None else column.take(refused) for column in arrivals.told
+        ]
+        offers = arrivals.fastest.take(refused)
+        return Findings(lacks, codes, numbers, offers, measured_at, samples, likely, parts)
 
 
 def readings(measured: Measured, slots: tuple[Slot, ...], columns: Columns) -> tuple[Reading, ...]:

@@ -126,6 +126,21 @@ class FreeOnOneUnit(OnOneUnit):
             self._catch_up(found, workload, columns)
         return found
 
+    def same_at(self, column: Column, workload: Workload, columns: Columns, sites: set[int], place: int) -> bool:
+        """Whether what a column says of these sites, made at a place of the journal, is what would be said now."""
+        wanted = self.wanted(workload)
+        if wanted == 0:
+            return True
+        most = self.most_now(workload, columns)
+        for site in sites:
+            if not most.changed(site, place):
+                continue
+            if column.refuses >> site & 1:
+                return False
+            if most.best[site] < wanted and self.most_whole(workload, columns).best[site] >= wanted:
+                return False
+        return True
+
     def _scan(self, workload: Workload, columns: Columns, whole: Most) -> Numbers:
         most = np.where(columns.fresh > 0, whole.by_offer, 0)
         used = (columns.unit_offer != UNKNOWN).nonzero()[0]

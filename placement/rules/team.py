@@ -46,6 +46,11 @@ class TeamRule(Plain):
     def ever(self, workload: Workload, fleet: Fleet, wanted: Mapping[str, int]) -> bool:
         """Whether the bound could hold if other work went."""
 
+    def said(self, workload: Workload, fleet: Fleet) -> tuple[Excess | None, ...]:
+        """The bound, of each model of GPU where that makes a difference: all that an answer follows from."""
+        models = fleet.columns.gpu_model.values if self._by_model(workload) else ("",)
+        return tuple([self.bound(workload, fleet, asked(workload, model)) for model in models])
+
     def offers(self, workload: Workload, fleet: Fleet) -> Mask | None:
         """Shape (offers,): where copies may stand; None where every offer is alike."""
         self._found = {}

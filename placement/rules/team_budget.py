@@ -13,7 +13,7 @@ import numpy as np
 from placement.columns import Mask, Numbers
 from placement.fleet import Fleet
 from placement.packing import Packing
-from placement.quota.accounts import Account, committed, month_end, month_of, spent, up
+from placement.quota.accounts import HOUR_MS, Line, month_end, owed, up
 from placement.quota.tree import Tree
 from placement.rules.rule import Column, Findings, Plain
 from placement.rules.team import enough
@@ -34,8 +34,14 @@ class TeamBudget(Plain):
         self._projected: dict[str, Numbers] = {}
 
     def column(self, workload: Workload, fleet: Fleet) -> Column:
-        """Silent where no team on the way up has a budget."""
-        return super().column(workload, fleet) if self._tree.has_budget(workload.team) else self.silent(fleet)
+        """Silent where no team on the way up has a budget, or all of them could pay the dearest place."""
+        nodes = self._limited(workload)
+        if not nodes:
+            return self.silent(fleet)
+        dearest = self._added(int(np.maximum.reduce(self._total, initial=0)), workload)
+        if all(dearest + self._owed(fleet, node) <= most for node, most in nodes):
+            return self.silent(fleet)
+        return super().column(workload, fleet)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,)."""
@@ -43,16 +49,12 @@ class TeamBudget(Plain):
         self.kind = Kind.QUOTA
         self._projected = {}
         self._could_pay = np.ones(len(fleet.columns), dtype=np.bool_)
-        adds = None
-        for node in self._tree.path(workload.team):
-            team = self._tree.teams.get(node)
-            if team is None or not team.budget_micros_per_month:
-                continue
-            adds = self._adds(workload) if adds is None else adds
+        adds = self._adds(workload)
+        for node, most in self._limited(workload):
             self._projected[node] = adds + self._owed(fleet, node)
-            good = self._projected[node] <= team.budget_micros_per_month
+            good = self._projected[node] <= most
             allowed &= good | ~self._packing.priceable
-            self._could_pay &= adds <= team.budget_micros_per_month
+            self._could_pay &= adds <= most
         return allowed
 
     def settle(self, workload: Workload, fleet: Fleet, open_to: Mask) -> Mask:
@@ -61,6 +63,13 @@ class TeamBudget(Plain):
         if not enough(left if open_to.any() else self._could_pay & self._packing.priceable, workload):
             self.kind = Kind.PRICE
         return left
+
+    def _limited(self, workload: Workload) -> list[tuple[str, int]]:
+        """The teams on the way up that have a budget, and what it is."""
+        if not self._tree.has_budget(workload.team):
+            return []
+        teams = [self._tree.teams.get(node) for node in self._tree.path(workload.team)]
+        return [(team.name, team.budget_micros_per_month) for team in teams if team and team.budget_micros_per_month]
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The budget and what the month would come to, of the lowest team that would go over."""
@@ -77,18 +86,32 @@ class TeamBudget(Plain):
         return Findings(tuple(lacks), np.array(codes, dtype=np.int64), np.array(numbers, dtype=np.int64))
 
     def _adds(self, workload: Workload) -> Numbers:
-        """What this work adds to the month at each place, micros."""
+        """Shape (sites,): what this work adds to the month at each place, micros."""
+        often = self._often(workload)
+        if int(np.maximum.reduce(self._total, initial=0)) * often < 2**62:
+            return -(-self._total * often // HOUR_MS)
+        return np.array([up(one * often) for one in self._total.tolist()], dtype=np.int64)
+
+    def _added(self, total: int, workload: Workload) -> int:
+        return up(total * self._often(workload))
+
+    def _often(self, workload: Workload) -> int:
+        """Places that it stands at, times the milliseconds that it runs this month."""
         left = month_end(self._now) - self._now
         timeout = workload.training.timeout_ms if workload.training else 0
         runs = min(left, timeout) if timeout else left
-        shares = workload.copies if workload.spread is Spread.SITE else 1
-        return np.array([up(int(one) * shares * runs) for one in self._total], dtype=np.int64)
+        return runs * (workload.copies if workload.spread is Spread.SITE else 1)
 
     def _owed(self, fleet: Fleet, node: str) -> int:
-        accounts = list(self._accounts(fleet, node))
-        return spent(accounts, month_of(self._now), self._now) + committed(accounts, self._now)
+        return owed(self._lines(fleet, node), self._now)
 
-    def _accounts(self, fleet: Fleet, node: str) -> list[Account]:
-        known = fleet.ledger.accounts.get(node)
-        below = (one for child in self._tree.below.get(node, ()) for one in self._accounts(fleet, child))
-        return [*([known] if known else []), *below]
+    def _lines(self, fleet: Fleet, node: str) -> list[Line]:
+        """Of the team and those below it."""
+        kept: dict[str, Line] = fleet.columns.kept("accounts", dict)
+        account, found = fleet.ledger.accounts.get(node), []
+        if account is not None:
+            line = kept.get(node)
+            if line is None or not line.holds(account, self._now):
+                line = kept[node] = Line.of(account, self._now)
+            found.append(line)
+        return [*found, *(line for child in self._tree.below.get(node, ()) for line in self._lines(fleet, child))]

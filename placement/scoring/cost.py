@@ -61,7 +61,8 @@ class Prices:
         """What a unit costs that is not owned."""
         self.standing: Numbers = np.where(self.owned, self.unit, 0)
         """And one that is, whether it is used or not."""
-        self.any_idle = bool(self.standing.any())
+        self.owned_rows: Numbers = self.standing.nonzero()[0]
+        """Shapes that are owned and have a price."""
         self.nothing: Numbers = np.zeros(len(self.unit), dtype=np.int64)
         self.interruptions: Numbers = key.numbers(one.interruptions_ppm_per_hour for one in found)
         self.restart_ms: Numbers = key.numbers(one.restart_ms for one in found)
@@ -130,26 +131,27 @@ class Charges:
         """Whether each shape has a price."""
         return self._prices.known
 
-    def charge_all(self, copies: int, units: Numbers, each: Numbers) -> Charge:
-        """As `charge`, for so many copies on one offer of every shape. What is nothing anywhere is not worked out."""
+    def fill(self, parts: Numbers, copies: int, units: Numbers, each: Numbers) -> None:
+        """As `charge`, for so many copies on one offer of every shape, into columns of zeros in the order of `PARTS`.
+
+        What is nothing anywhere is not worked out.
+        """
         prices = self._prices
-        compute = prices.bought * units
-        idle = none = np.zeros(len(compute), dtype=np.int64)
-        if prices.idle_ppm and prices.any_idle:
-            whole, rest = np.divmod(prices.standing * copies, each * MILLION)
-            idle = whole * prices.idle_ppm - (-rest * prices.idle_ppm // (each * MILLION))
-        stalls = self._loss_ppm
-        if self._gang:
-            stalls = stalls * units
-        paid = compute + idle
-        return Charge(
-            compute,
-            idle,
-            share(paid, stalls) if self._any_loss else none,
-            share(paid, prices.absent_ppm) if prices.any_absent else none,
-            prices.interruptions * units,
-            np.minimum(stalls, MOST_LOST_PPM),
-        )
+        compute, idle, spot_loss, availability, interruptions, stalls = parts
+        np.multiply(prices.bought, units, out=compute)
+        rows = prices.owned_rows
+        if prices.idle_ppm and len(rows):
+            per = each.take(rows) * MILLION
+            whole, rest = np.divmod(prices.standing.take(rows) * copies, per)
+            idle[rows] = whole * prices.idle_ppm - (-rest * prices.idle_ppm // per)
+        if self._any_loss:
+            lost = self._loss_ppm * units if self._gang else self._loss_ppm
+            spot_loss[:] = share(compute + idle, lost)
+            np.minimum(lost, MOST_LOST_PPM, out=stalls)
+        if prices.any_absent:
+            availability[:] = share(compute + idle, prices.absent_ppm)
+        if prices.any_interruptions:
+            np.multiply(prices.interruptions, units, out=interruptions)
 
     def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> Charge:
         """For so many copies on so many units of each offer, `each` of which go on an empty one."""

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 Seeds = NDArray[np.uint64]
 
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_BY_27, _BY_30, _BY_31, _BY_32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+
 
 def seed(name: str) -> int:
     """64 bits of a name."""
@@ -28,6 +31,6 @@ def seeds(names: Iterable[str]) -> Seeds:
 def ties(workload: str, sites: Seeds) -> NDArray[np.int64]:
     """The workload's number at each site, below 2**32."""
     mixed = sites ^ np.uint64(seed(workload))
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(32)).astype(np.int64)
+    mixed = (mixed ^ (mixed >> _BY_30)) * _FIRST
+    mixed = (mixed ^ (mixed >> _BY_27)) * _SECOND
+    return ((mixed ^ (mixed >> _BY_31)) >> _BY_32).view(np.int64)
