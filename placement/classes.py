@@ -3,22 +3,38 @@
 A decision follows from the workload, the fleet, the law and the moment. The name breaks ties and does nothing else
 (unless a rule speaks of it); the moment decides what prices hold and what measured times are worth. Everything else is
 worked out here (`Considered`) and kept with the fleet's columns under the workload's class. It is used again only where
-every part of the fleet still bears the stamp that it had, and the law and the measured times are the very same.
+no site came or went, and the law and the measured times are the very same.
+
+What is held may have changed. Then the journal of units says where, and what was kept is made good: where no answer can
+differ it stands as it is, which is nearly always; where copies may stand elsewhere at a site, it is packed again; where
+anything comes of that, the rules are asked again with it. So an update of one node costs the same in any fleet.
 
 Limits: `MOST_CLASSES` sites, class by class, are kept; then all are forgotten.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
-from placement.columns import Columns
+from placement.columns import Columns, Part
 from placement.explain import record
 from placement.fleet import Fleet
 from placement.money.range import monthly
+from placement.packing import Packing
+from placement.quota.tree import Tree
 from placement.ranking import Order, order, recorded
 from placement.relax import Cheapest, cheapest_with_offers, cheapest_without
+from placement.repacking import to_pack_again
+from placement.rules.cpus import CpusFree
+from placement.rules.gpu_memory import GpuMemoryFree
+from placement.rules.gpus import GpusFree
 from placement.rules.latency import Measured, readings
+from placement.rules.memory import MemoryFree
+from placement.rules.on_one_unit import FreeOnOneUnit
+from placement.rules.team_budget import TeamBudget
+from placement.rules.team_limit import TeamLimit
+from placement.rules.team_quota import TeamQuota
+from placement.rules.volume import VolumeFree
 from placement.scoring.tie import Seeds
 from placement.verdicts import Question, Verdicts, Watch, judge, silent, watch_again
 from tidegate.model.decision import Cost, MonthlyRange, Ranking, RuleColumn, Seat, Slot
@@ -27,6 +43,9 @@ from tidegate.model.workload import Spread, Training, Workload
 
 MOST_CLASSES = 150_000
 """Sites times the classes kept: some two hundred times as many bytes."""
+
+FREE: tuple[FreeOnOneUnit, ...] = (GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree())
+LINK = VolumeFree()
 
 _WORKLOAD = attrgetter(*(one.name for one in fields(Workload) if one.name not in ("name", "training", "labels")))
 _TRAINING = attrgetter(*(one.name for one in fields(Training) if one.name != "env"))
@@ -60,33 +79,102 @@ class Considered:
     """What follows from the rows that were chosen, for those that were."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
     law: object
     measured: Measured
     key: Hashable
-    stamps: tuple[int, ...]
+    state: int
+    units: int
+    uplinks: int
+    place: int
+    """In the journal of units."""
+    bounds: Hashable
     considered: Considered
 
 
 def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Considered:
-    """The class's verdicts, record and order: kept ones where they still hold."""
+    """The class's verdicts, record and order: kept ones where they still hold, or where what changed is made good."""
     columns, tree = fleet.columns, question.law.tree
-    if tree.has_budget(workload.team):
-        return _consider(workload, fleet, question, watch)  # what a month has cost changes with every moment
     kept: dict[Hashable, _Kept] = columns.kept("classes", dict)
     key = class_of(workload, question)
     measured = Measured.at(workload, fleet, question.model_digest, question.now)
     known = measured.key
-    stamps = tuple(columns.stamps.values())
+    stamps = columns.stamps
     found = kept.get(key)
-    if found is not None and found.stamps == stamps and found.key == known and found.law is question.law:
-        watch_again(found.considered.verdicts, watch)
-        return found.considered
-    if len(kept) * (len(columns) + 1) > MOST_CLASSES:
+    if found is not None and found.state == stamps[Part.STATE] and found.key == known and found.law is question.law:
+        if found.units == stamps[Part.UNITS] and not tree.has_budget(workload.team):
+            watch_again(found.considered.verdicts, watch)
+            return found.considered
+        bounds = _bounds(workload, fleet, tree)
+        considered = _caught_up(found, bounds, workload, fleet, question)
+        if considered is not None and tree.has_budget(workload.team):
+            considered = _in_month(considered, workload, fleet, question)
+        if considered is not None:
+            watch_again(considered.verdicts, watch)
+    else:
+        bounds, considered = _bounds(workload, fleet, tree), None
+    if found is None and len(kept) * (len(columns) + 1) > MOST_CLASSES:
         kept.clear()
-    considered = _consider(workload, fleet, question, watch)
-    kept[key] = _Kept(question.law, measured, known, stamps, considered)
+    considered = considered or _consider(workload, fleet, question, watch)
+    kept[key] = _Kept(
+        question.law,
+        measured,
+        known,
+        stamps[Part.STATE],
+        stamps[Part.UNITS],
+        stamps[Part.UPLINKS],
+        columns.units.journal.end,
+        bounds,
+        considered,
+    )
+    return considered
+
+
+def _bounds(workload: Workload, fleet: Fleet, tree: Tree) -> Hashable:
+    """What quotas say, which others change by what they hold."""
+    rules = [rule for rule in (TeamLimit(tree), TeamQuota(tree)) if rule.speaks(workload)]
+    return tuple([rule.said(workload, fleet) for rule in rules])
+
+
+def _caught_up(
+    kept: _Kept, bounds: Hashable, workload: Workload, fleet: Fleet, question: Question
+) -> Considered | None:
+    """What was kept, with what changed since made good; None where that is everything, or too much to tell."""
+    columns, considered = fleet.columns, kept.considered
+    changes = columns.units.changed_since(kept.place)
+    if changes is None or (bounds != kept.bounds and question.law.tree.models):
+        return None
+    verdicts = considered.verdicts
+    said = {column.rule.name: column for column in verdicts.own}
+    touched = {int(columns.offer_site[offer]) for offer, _ in changes}
+    same = bounds == kept.bounds
+    for rule in FREE if touched else ():
+        same = same and rule.same_at(said[rule.name], workload, columns, touched, kept.place)
+    if kept.uplinks != columns.stamps[Part.UPLINKS]:
+        link = said["volume-free"]
+        for site in columns.uplinks_since(kept.uplinks):
+            same = same and not link.refuses >> site & 1 and LINK.allows_at(workload, columns, site)
+    told, packing = said["copies-free"].refuses, None
+    again = to_pack_again(verdicts.packing, changes, told) if changes else ()
+    if again:
+        packing = verdicts.packing.again(again, workload, question.law.prices(columns))
+        if packing is None and any(told >> site & 1 for site in again):
+            packing = verdicts.packing  # as it was, but for the number of copies that have room
+    if same and packing is None:
+        for rows in [rows for rows in considered.stands if not touched.isdisjoint(rows)]:
+            del considered.stands[rows]
+        return considered
+    return _consider(workload, fleet, question, silent, packing or verdicts.packing)
+
+
+def _in_month(considered: Considered, workload: Workload, fleet: Fleet, question: Question) -> Considered:
+    """With what the month has cost by now: its rule is asked again, and the others where its answer is another."""
+    verdicts = considered.verdicts
+    budget = TeamBudget(question.law.tree, verdicts.packing, verdicts.costs.total, question.now)
+    column, before = budget.column(workload, fleet), verdicts.own[-1]
+    if column.refuses or before.refuses:
+        return _consider(workload, fleet, question, silent, verdicts.packing)
     return considered
 
 
@@ -104,14 +192,18 @@ def class_of(workload: Workload, question: Question) -> Hashable:
     )
 
 
-def _consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch) -> Considered:
-    verdicts = judge(workload, fleet, question, watch)
+def _consider(
+    workload: Workload, fleet: Fleet, question: Question, watch: Watch, packing: Packing | None = None
+) -> Considered:
+    """`packing`: where copies stand, if that is known."""
+    verdicts = judge(workload, fleet, question, watch, packing=packing)
     standing = order(verdicts, workload, fleet)
-    best = standing.least()
-    dearest = int(standing.money[best]) if best is not None else 0
+    dearest = int(standing.money[standing.first[0]]) if len(standing.rows) else 0
+    columns = (*verdicts.legal.records, *[record(column, workload, fleet) for column in verdicts.own])
+    verdicts.packing.close()
     return Considered(
         verdicts=verdicts,
-        columns=(*verdicts.legal.records, *(record(column, workload, fleet) for column in verdicts.own)),
+        columns=columns,
         order=standing,
         seeds=_seeds(fleet.columns, standing),
         ranking=recorded(standing, verdicts, fleet),
@@ -152,4 +244,13 @@ def stand(
 
 def with_ties(ranking: Ranking, ties: bytes) -> Ranking:
     """The ranking with the last field of its scores."""
-    return replace(ranking, scores=(*ranking.scores, ties))
+    return Ranking(
+        ranking.bits,
+        ranking.costs,
+        (*ranking.scores, ties),
+        ranking.offers,
+        ranking.offer_codes,
+        ranking.copies,
+        ranking.more_slots,
+        ranking.penalties,
+    )

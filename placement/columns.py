@@ -13,6 +13,7 @@ files, so that everything that may go stale with a declaration is seen at once.
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import Enum
 from functools import cached_property
+from itertools import takewhile
 from typing import Generic, TypeVar, cast
 
 import numpy as np
@@ -41,13 +42,15 @@ class Part(Enum):
     TIMES = "times"
     UNITS = "units"
     """What is held: units, and so what each team holds."""
+    UPLINKS = "uplinks"
+    """What is sent over them."""
 
 
 UNKNOWN = -1
 """In a column of times: nothing is known."""
 
 
-MOST_KEPT = 16
+MOST_KEPT = 32
 """Of what is made once for columns: the oldest goes first."""
 
 
@@ -123,6 +126,8 @@ class Columns(Described):
         self.reachable: Mask = np.array([known.reachable for known in facts], dtype=np.bool_)
         self.cordoned: Mask = np.array([known.cordoned for known in facts], dtype=np.bool_)
         self.uplink: Numbers = np.array([s.uplink_bytes_per_day for s in self.sites], dtype=np.int64)
+        self._uplinks_changed: dict[int, int] = {}
+        """By site, the stamp of its last change; the last changed is last."""
         self.uplink_used: Numbers = np.zeros(len(facts), dtype=np.int64)
         self.tier: Words[Tier] = Words(s.tier for s in self.sites)
         self.region: Words[str] = Words(s.region for s in self.sites)
@@ -171,7 +176,7 @@ class Columns(Described):
 
     def region_of_location(self, location: str) -> str:
         """The region of the first site that stands at a location; empty where none does."""
-        return next((site.region for site in self.sites if site.location == location), "")
+        return self.regions_by_location.get(location, "")
 
     # Round trips, columns of their own for each origin that was ever asked about.
 
@@ -210,6 +215,13 @@ class Columns(Described):
         row = self.row_of.get(site)
         if row is not None:
             self.uplink_used[row] = min(bytes_per_day, 2**62)  # a sum may be beyond any link, and beyond 64 bits
+            self.touch(Part.UPLINKS)
+            self._uplinks_changed.pop(row, None)
+            self._uplinks_changed[row] = self.stamps[Part.UPLINKS]
+
+    def uplinks_since(self, stamp: int) -> list[int]:
+        """The sites of which more or less was sent since `Part.UPLINKS` bore a stamp."""
+        return [row for row, _ in takewhile(lambda one: one[1] > stamp, reversed(self._uplinks_changed.items()))]
 
     def put_state(self, site: str, reachable: bool, cordoned: bool) -> None:
         """A site that came, went or was cordoned: one row."""
@@ -230,6 +242,8 @@ class Columns(Described):
         self._filled, self._starts = np.unique(self.offer_site, return_index=True)
         self.stops: list[int] = np.searchsorted(self.offer_site, np.arange(len(self) + 1)).tolist()
         """Where each site's offers begin, and where the last one's end."""
+        self.starts: Numbers = np.array(self.stops[:-1], dtype=np.int64)
+        """Shape (sites,): the same as an array."""
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
         self.offer_name: Words[str] = Words(o.name for o in self.offers)
@@ -254,6 +268,19 @@ class Columns(Described):
     def every_offer(self) -> Numbers:
         """Shape (offers,): their rows."""
         return np.arange(len(self.offers), dtype=np.int64)
+
+    @cached_property
+    def among_its_own(self) -> Numbers:
+        """Shape (offers,): the place of each offer among those of its site."""
+        return self.every_offer - self.starts.take(self.offer_site)
+
+    @cached_property
+    def regions_by_location(self) -> dict[str, str]:
+        """The region of the first site that stands at each location."""
+        found: dict[str, str] = {}
+        for site in self.sites:
+            found.setdefault(site.location, site.region)
+        return found
 
     @property
     def filled(self) -> tuple[Numbers, Numbers]:

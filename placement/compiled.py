@@ -7,8 +7,9 @@ out once (`LawRule.allows`, `LawRule.findings`) and then shared, record and all.
 set of truths are kept together as well (`Legal`).
 
 A value also says which rules it makes silent, since one of their conditions on when they apply fails for it. What is
-left when all attributes have said so are the rules that apply, and only these are gone through; of two hundred rules
-they are some thirty. Numbers are kept by where they stand among the numbers that conditions name, not one by one.
+left when all attributes have said so are the rules that apply. Their answers are joined group by group, and a group
+that was met before with the same rules applying is not gone through again. Numbers are kept by where they stand among
+the numbers that conditions name, not one by one.
 
 Nothing here knows what a rule means: an answer that was kept is the answer that the rule gave. It is forgotten with the
 columns it was made for, when a site is declared anew.
@@ -19,13 +20,12 @@ Limits: `MOST_ANSWERS` numbers are kept for a law, site by site; then everything
 from bisect import bisect_left, bisect_right
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from typing import Any
 
-import numpy as np
-
-from placement.bits import to_mask
-from placement.columns import Columns, Mask, Numbers
+from placement.columns import Columns, Mask
 from placement.explain import record, record_silent
 from placement.fleet import Fleet
+from placement.legal import Group, Legal, joined
 from placement.rules.attributes import Attribute, Found, Type
 from placement.rules.expressions import Condition
 from placement.rules.law import LawRule, together
@@ -37,6 +37,9 @@ from tidegate.model.workload import Workload
 MOST_ANSWERS = 50_000_000
 """Sites times the answers kept: about as many bytes."""
 
+GROUP = 6
+"""Rules whose answers are joined once and for all, for those of them that apply: 64 ways at most, of plain rules."""
+
 MOST_VALUES = 10_000
 """Values of one attribute whose truths are kept."""
 
@@ -46,6 +49,8 @@ Truths = tuple[int, ...]
 """For each data set that the workload holds, the truth of every condition on the workload, as bits."""
 Key = tuple[Truths, tuple[tuple[Found, ...], ...]]
 """What the answers of the whole law follow from: the truths, and for each data set the values that a miss may name."""
+Variants = tuple[Any, ...]
+"""For each rule of a group of which it matters: its number, truths, and the values that its misses name."""
 Truth = tuple[int, int]
 """The conditions that hold for a value, as bits, and the rules that are silent for it."""
 
@@ -58,58 +63,6 @@ class Answer:
     record: RuleColumn
     offers: Mask | None
     """Shape (offers,): what the rule allows, where it is enforced, speaks of offers and refuses some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Legal:
-    """The whole law's answers for one set of truths. Shared between decisions, so never to be written to."""
-
-    columns: tuple[Column, ...]
-    """A column for each rule; of a `Legal` for one site, for those that refuse alone."""
-    records: tuple[RuleColumn, ...]
-    refusing: tuple[Column, ...]
-    """Of the enforced rules, those that refuse some site."""
-    preferring: tuple[Column, ...]
-    """Of the rules that prefer, those that apply."""
-    once: int
-    """The sites that some enforced rule refuses, as bits."""
-    sites: int
-    """How many there are."""
-    for_offers: int
-    """The sites that every enforced rule allows which speaks of offers, as bits."""
-    offers: Mask | None
-    """Shape (offers,): what every enforced rule on offers allows; None where that is all of them."""
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many sites each rule refuses, of those that refuse any."""
-        return {column.rule.name: column.refused for column in self.columns if column.refuses}
-
-    def at(self, row: int, offers: range) -> "Legal":
-        """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
-        refusing = tuple(Column(column.rule, 1, 1) for column in self.refusing if column.refuses >> row & 1)
-        return Legal(
-            columns=refusing,
-            records=(),
-            refusing=refusing,
-            preferring=(),
-            once=self.once >> row & 1,
-            sites=1,
-            for_offers=self.for_offers >> row & 1,
-            offers=None if self.offers is None else self.offers[offers.start : offers.stop],
-        )
-
-    @property
-    def allowed(self) -> Mask:
-        """Shape (sites,): where every enforced rule allows."""
-        return ~to_mask(self.once, self.sites)
-
-    def refusals(self) -> Numbers:
-        """Shape (sites,): how many enforced rules refuse each site. Counted anew, so the caller's to change."""
-        refused = np.zeros(self.sites, dtype=np.int64)
-        for column in self.refusing:
-            refused += ~column.allowed
-        return refused
 
 
 class _Rule:
@@ -202,7 +155,13 @@ class Compiled:
         self._of_several = any(rule.of_several for rule in rules)
         self._rules = tuple(_Rule(rule, bits, asked, len(columns)) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
-        self._silent_columns = [one.silent for one in self._rules]
+        self._place = {number: index for index, number in enumerate(self._told)}
+        self._not_plain: dict[int, int] = {}
+        """By the first rule of a group: which of the group are not plain, as bits."""
+        for number, one_rule in enumerate(self._rules):
+            start = number - number % GROUP
+            self._not_plain[start] = self._not_plain.get(start, 0) | (not one_rule.plain) << (number - start)
+        self._groups: dict[Hashable, Group] = {}
         self._silent_records = [record_silent(rule) for rule in rules]
         self._legal: dict[Hashable, Legal] = {}
         self._kept = 0
@@ -244,26 +203,46 @@ class Compiled:
 
     def _judge(self, key: Key, applying: int, workload: Workload, fleet: Fleet) -> Legal:
         truths, values = key
-        place = {number: index for index, number in enumerate(self._told)}
-        columns, records = self._silent_columns.copy(), self._silent_records.copy()
-        answers: list[tuple[_Rule, Answer]] = []
+        groups: list[Group] = []
+        for start in range(0, len(self._rules), GROUP):
+            here = applying >> start & (1 << GROUP) - 1
+            variants = self._variants(start, here, truths, values)
+            found = self._groups.get((start, here, variants))
+            if found is None:
+                found = self._groups[start, here, variants] = self._group(start, here, variants, workload, fleet)
+            groups.append(found)
+        return joined(groups, len(fleet.columns))
+
+    def _variants(self, start: int, here: int, truths: Truths, values: tuple[tuple[Found, ...], ...]) -> Variants:
+        """Of each rule of a group that applies: what its answer goes by, beside that it applies."""
         alone = len(truths) == 1
-        while applying:
-            lowest = applying & -applying
-            applying ^= lowest
-            number = lowest.bit_length() - 1
+        if alone and not here & self._not_plain.get(start, 0):
+            return ()
+        found: list[Hashable] = []
+        for number in range(start, min(start + GROUP, len(self._rules))):
             one = self._rules[number]
-            variant: Hashable = None
-            if not (one.plain and alone):
-                own = truths if one.of_data else truths[:1]
-                named = tuple(tuple(found[place[told]] for told in one.told) for found in values[: len(own)])
-                variant = (tuple(truth & one.bits for truth in own), named)
+            if (one.plain and alone) or not here >> (number - start) & 1:
+                continue
+            own = truths if one.of_data else truths[:1]
+            named = tuple(tuple(seen[self._place[told]] for told in one.told) for seen in values[: len(own)])
+            found.append((number, tuple(truth & one.bits for truth in own), named))
+        return tuple(found)
+
+    def _group(self, start: int, here: int, variants: Variants, workload: Workload, fleet: Fleet) -> Group:
+        of_rule = {variant[0]: variant[1:] for variant in variants}
+        group = Group()
+        for number, one in enumerate(self._rules[start : start + GROUP], start):
+            if not here >> (number - start) & 1:
+                group.columns.append(one.silent)
+                group.records.append(self._silent_records[number])
+                continue
+            variant = of_rule.get(number)
             answer = one.answers.get(variant)
             if answer is None:
                 answer = one.answers[variant] = self._ask(one.rule, workload, fleet)
-            columns[number], records[number] = answer.column, answer.record
-            answers.append((one, answer))
-        return _together(answers, tuple(columns), tuple(records), len(fleet.columns))
+            group.add(answer.column, answer.record, answer.offers, prefers=one.prefers, of_offers=one.of_offers)
+        self._kept += 16 * GROUP + self._sites // 4
+        return group
 
     def _ask(self, rule: LawRule, workload: Workload, fleet: Fleet) -> Answer:
         column = Column.of(rule, rule.allows(workload, fleet))
@@ -273,40 +252,7 @@ class Compiled:
 
     def _forget(self) -> None:
         self._legal.clear()
+        self._groups.clear()
         for one in self._rules:
             one.answers.clear()
         self._kept = 0
-
-
-def _together(
-    answers: list[tuple[_Rule, Answer]],
-    columns: tuple[Column, ...],
-    records: tuple[RuleColumn, ...],
-    sites: int,
-) -> Legal:
-    """Of the rules that apply, the answers; of all, the columns."""
-    once = no_offer = 0
-    offers: Mask | None = None
-    refusing: list[Column] = []
-    preferring: list[Column] = []
-    for one, answer in answers:
-        column = answer.column
-        refuses = column.refuses
-        if one.prefers and (refuses or one.of_offers):
-            preferring.append(column)
-        if answer.offers is not None:
-            offers = answer.offers if offers is None else offers & answer.offers
-        if refuses and one.enforced:
-            once |= refuses
-            no_offer |= refuses if one.of_offers else 0
-            refusing.append(column)
-    return Legal(
-        columns=columns,
-        records=records,
-        refusing=tuple(refusing),
-        preferring=tuple(preferring),
-        once=once,
-        sites=sites,
-        for_offers=(1 << sites) - 1 & ~no_offer,
-        offers=offers,
-    )

@@ -23,6 +23,7 @@ class Ground:
             self.rows: Numbers = columns.every_offer
             self.shape, self.count, self.fresh = columns.shape, columns.count, columns.fresh
             self.offer_site, self.zone = columns.offer_site, columns.zone.codes
+            self.starts, self.local = columns.starts, columns.among_its_own
             self.unit_rows, self.unit_offer = units.in_use()
         else:
             self.size = len(sites)
@@ -30,12 +31,22 @@ class Ground:
             self.rows = np.concatenate([np.arange(one.start, one.stop) for one in ranges])
             self.shape, self.count = columns.shape[self.rows], columns.count[self.rows]
             self.fresh, self.zone = columns.fresh[self.rows], columns.zone.codes[self.rows]
-            self.offer_site = np.repeat(np.arange(self.size), [len(one) for one in ranges])
+            many = np.array([len(one) for one in ranges], dtype=np.int64)
+            self.offer_site = np.repeat(np.arange(self.size), many)
+            self.starts = np.cumsum(many) - many
+            self.local = np.arange(len(self.rows)) - self.starts.take(self.offer_site)
             pairs = [
                 (row, local) for local, offer in enumerate(self.rows.tolist()) for row in units.rows_of(offer).values()
             ]
             found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
             self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
+
+    def left(self) -> tuple[Numbers, Numbers]:
+        """Shapes (units in use,): CPUs and memory left."""
+        units, rows = self.columns.units, self.unit_rows
+        if self.sites is None and len(rows) == len(units.cpus):  # none is spare
+            return units.cpus, units.memory
+        return units.cpus.take(rows), units.memory.take(rows)
 
     @cached_property
     def _filled(self) -> tuple[Numbers, Numbers]:

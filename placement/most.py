@@ -79,8 +79,8 @@ class Most:
             self._scale = None
 
     def changed(self, site: int, place: int) -> bool:
-        """Whether a site has more or less now than at a place, or on another offer."""
-        return self._changed.get(site, place) > place
+        """Whether a site may have more or less now than at a place, or on another offer."""
+        return self.since > place or self._changed.get(site, place) > place
 
     def rank(self, wanted: int) -> int:
         """How many different amounts that sites have at most are less than the one wanted."""

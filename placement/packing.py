@@ -12,96 +12,26 @@ A rule that refuses a site must not hide what the site would cost without it. So
 none has a model that is asked for, all of them are packed; where copies have no room, they are packed as if nothing
 stood there; where they could not stand so far apart, as if they need not. Other rules refuse such a site, and its price
 is what those rules cost.
-
-Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from placement.bits import to_bits
-from placement.columns import UNKNOWN, Columns, Described, Mask, Numbers
-from placement.gpu.count import accepts, on_empty, on_units
-from placement.gpu.wanted import Wanted, variants
+from placement.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.gpu.wanted import variants
 from placement.ground import Ground
+from placement.room import Room, room_for
 from placement.scoring.cost import PARTS, Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
-from tidegate.model.workload import Demand, Spread, Workload
+from tidegate.model.workload import Spread, Workload
 
-MOST_PER_UNIT = 1_000_000
 NEVER = np.iinfo(np.int64).max
 """Of an offer that has no room: after every other."""
-
-
-class Room:
-    """What one demand finds on every offer of some ground. Shapes (offers,), but where said otherwise."""
-
-    def __init__(self, ground: Ground, wanted: Wanted, of_shape: Numbers, each: Numbers) -> None:
-        self.wanted = wanted
-        self.of_shape = of_shape
-        """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
-        self.each = each
-        """The same on the offers that may be used; 0 on the others."""
-        self.copies = ground.fresh * each
-        """Copies that fit now."""
-        self._ground = ground
-        offers = ground.unit_offer
-        self._left = np.zeros(0, dtype=np.int64)
-        if len(offers):
-            units, rows = ground.columns.units, ground.unit_rows
-            begun = on_units(ground.columns, wanted, rows) if wanted.on_gpu else None
-            self._left = times(wanted, begun, units.cpus.take(rows), units.memory.take(rows))
-            self._left *= each.take(offers) > 0  # what does not fit on an empty unit fits on none
-            np.add.at(self.copies, offers, self._left)
-
-    @cached_property
-    def units(self) -> Numbers:
-        """Units that have room for one more copy."""
-        units = np.where(self.each > 0, self._ground.fresh, 0)
-        np.add.at(units, self._ground.unit_offer, self._left > 0)
-        return units
-
-    @cached_property
-    def copies_empty(self) -> Numbers:
-        """Copies that would fit if nothing stood there."""
-        return self._ground.count * self.each
-
-    @property
-    def units_empty(self) -> Numbers:
-        """Units that would have room if nothing stood there."""
-        return np.where(self.each > 0, self._ground.count, 0)
-
-
-def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Mask | None) -> Room:
-    """The room for copies of `wanted` on the `usable` offers (shape (offers,); None: all); none on the others."""
-    shapes = ground.columns.shapes
-    empty = on_empty(shapes, wanted) if wanted.on_gpu else None
-    of_shape = times(wanted, empty, shapes.cpus, shapes.memory)
-    of_shape *= accepts(shapes, wanted, demand.time_slicing)
-    each = of_shape.take(ground.shape)
-    if usable is not None:
-        each *= usable
-    return Room(ground, wanted, of_shape, each)
-
-
-def eligible_for(shapes: Described, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
-    """Shape (shapes,): the offers that one variant of a demand may stand on, whatever is free."""
-    eligible = accepts(shapes, wanted, demand.time_slicing)
-    if models:
-        eligible = eligible & shapes.gpu_model.where(model in models for model in shapes.gpu_model.values)
-    return eligible
-
-
-def times(wanted: Wanted, on_gpus: Numbers | None, cpus: Numbers, memory: Numbers) -> Numbers:
-    """How often `wanted` goes into what is there, `on_gpus` times into the GPUs; never below 0."""
-    often = np.full(len(cpus), MOST_PER_UNIT, dtype=np.int64) if on_gpus is None else on_gpus.copy()
-    for need, have in ((wanted.cpus_milli, cpus), (wanted.memory_bytes, memory)):
-        if need:
-            np.minimum(often, have // need, out=often)
-    return np.maximum(often, 0, out=often)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +46,14 @@ class Usable:
     lasting: Mask | None = None
     """What is to be judged as if nothing stood anywhere."""
 
+    @property
+    def alike(self) -> bool:
+        """Whether the two are one."""
+        return self.now is self.lasting
+
     def within(self, now: Mask | None, lasting: Mask | None) -> "Usable":
         """Only those that these allow too."""
-        alike = self.now is self.lasting and now is lasting
+        alike = self.alike and now is lasting
         first = both(self.now, now)
         return Usable(first, first if alike else both(self.lasting, lasting))
 
@@ -128,7 +63,7 @@ def both(one: Mask | None, other: Mask | None) -> Mask | None:
     return other if one is None else one if other is None else one & other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Table:
     """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
 
@@ -136,33 +71,39 @@ class _Table:
     """Shape (parts, shapes + 1), in the order of `Charge`."""
     fragmentation: Numbers
     known: Mask
-    order: Numbers
-    """Shape (offers,): the place of each offer among all, the cheapest first, then as the class says."""
+    keys: Numbers
+    """Shape (offers,): what each offer is ranked by within its site: the price, what it strands, its place there."""
+    places: int
+    """The last of these, as a mask of the key's lowest bits."""
 
     @classmethod
     def of(cls, ground: Ground, room: Room, charges: Charges, units: Numbers, wanted: int) -> "_Table":
         """`units`, shape (shapes,): how many all copies stand on."""
         shapes = ground.columns.shapes
-        charge = charges.charge_all(wanted, units, np.maximum(room.of_shape, 1))
-        total = charge.total
-        gpus = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
-        size = len(total)
+        size = len(shapes.gpus)
         parts = np.zeros((len(PARTS), size + 1), dtype=np.int64)
-        for row, name in enumerate(PARTS):
-            parts[row, :size] = getattr(charge, name)
+        charges.fill(parts[:, :size], wanted, units, np.maximum(room.of_shape, 1))
         fragmentation = np.zeros(size + 1, dtype=np.int64)
-        fragmentation[:size] = gpus
-        first = gpus.argsort(kind="stable")
-        order = first[total[first].argsort(kind="stable")]
-        total, gpus = total[order], gpus[order]
-        rank = np.zeros(size, dtype=np.int64)
-        rank[order[1:]] = np.cumsum((total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1]))
-        rank *= len(ground.shape)
-        place = rank.take(ground.shape)
-        place += np.arange(len(ground.shape))
+        fragmentation[:size] = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
         known = np.ones(size + 1, dtype=np.bool_)
         known[:size] = charges.known_all
-        return cls(parts, fragmentation, known, place)
+        total = np.add.reduce(parts[:4], axis=0)
+        bits = int(np.maximum.reduce(ground.local, initial=0)).bit_length()
+        keys = _joined(total, fragmentation, bits).take(ground.shape)
+        keys |= ground.local
+        return cls(parts, fragmentation, known, keys, (1 << bits) - 1)
+
+
+def _joined(total: Numbers, gpus: Numbers, bits: int) -> Numbers:
+    """Shape (shapes,): numbers in the order of price and, of one price, of what is stranded; with so many bits free."""
+    most = int(np.maximum.reduce(gpus, initial=0)) + 1
+    if (int(np.maximum.reduce(total, initial=0)) + 1) * most < 1 << 62 - bits:
+        return (total * most + gpus) << bits
+    order = np.lexsort((gpus, total))
+    total, gpus = total[order], gpus[order]
+    rank = np.zeros(len(order), dtype=np.int64)
+    rank[order[1:]] = np.cumsum((total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1]))
+    return rank << bits
 
 
 class Packing:
@@ -170,9 +111,9 @@ class Packing:
 
     With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
 
-    For each room (now, then as if nothing stood there) the best single offer of a site is the least of a place that
-    every offer has: its shape's rank by price and what it strands, then its row. Sums are taken where no single offer
-    will do. So offers are gone through some ten times, and prices are worked out for their shapes alone.
+    For each room (now, then as if nothing stood there) the best single offer of a site is the least of one number that
+    every offer has: its price, then what it strands, then its place. Sums are taken where no single offer will do. So
+    offers are gone through some ten times, and prices are worked out for their shapes alone.
     """
 
     def __init__(
@@ -192,27 +133,18 @@ class Packing:
         self.columns = columns
         self.spread = workload.spread
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
-        self._ground = ground = Ground(columns, sites)
+        self.demand = workload.demand
+        self.usable, self.other_models, self._sites = usable, other_models, sites
         self._charges = Charges(prices, workload)
-        self._other_models = other_models
-        self._priceable = np.zeros(ground.size, dtype=np.bool_)
-        self._chosen: Numbers = np.full(ground.size, UNKNOWN, dtype=np.int64)
-        self._table_of: Numbers = np.zeros(ground.size, dtype=np.int64)
+        size = len(columns) if sites is None else len(sites)
+        self._priceable = np.zeros(size, dtype=np.bool_)
+        self._chosen: Numbers = np.full(size, UNKNOWN, dtype=np.int64)
+        self._table_of: Numbers = np.zeros(size, dtype=np.int64)
         self._tables: list[_Table] = []
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
         self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
-        demand = workload.demand
-        self.rooms: list[Room] = []
-        self.emptied: list[Room] = []
-        """The same rooms, for what is asked as if nothing stood there."""
-        alike = usable.now is usable.lasting
-        now, lasting = (None if one is None else ground.of_offers(one) for one in (usable.now, usable.lasting))
-        for wanted, models in variants(demand):
-            right = self._of_models(models) if models else None
-            self.rooms.append(room_for(ground, wanted, demand, both(now, right)))
-            if not alike:
-                self.emptied.append(room_for(ground, wanted, demand, both(lasting, right)))
-        self.emptied = self.rooms if alike else self.emptied
+        self.each = [room.of_shape for room in self.rooms]
+        """For each variant of the demand, shape (shapes,): copies on an empty unit."""
         tables = [self._table(room) for room in self.rooms]
         for room, table in zip(self.rooms, tables, strict=True):
             self._settle(room, table, now=True)
@@ -220,34 +152,92 @@ class Packing:
         """Where all copies have room now, as far apart as asked."""
         for room, table in zip(self.emptied, tables, strict=True):
             self._settle(room, table, now=False)
-        self.stands: Mask = self._priceable
+        self.stands: Mask = self._priceable.copy()
         """Where they would have if nothing stood there."""
         if self.spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self._priceable).any():
             # Where the copies could stand, but not so far apart: what they would cost there all the same.
-            self.stands = self._priceable.copy()
             self.spread = Spread.NONE
             tables = [self._table(room) for room in self.rooms]
-            for here, rooms in ((True, self.rooms), (False, self.emptied)):
+            for now, rooms in ((True, self.rooms), (False, self.emptied)):
                 for room, table in zip(rooms, tables, strict=True):
-                    self._settle(room, table, now=here)
+                    self._settle(room, table, now=now)
             self.spread = workload.spread
         self.priceable: Mask = self._priceable
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
         self._price()
+        if not usable.alike:
+            self.stands = self.could_apart >= self.wanted
         self.fits_bits, self.stands_bits = to_bits(self.fits), to_bits(self.stands)
+
+    @cached_property
+    def _ground(self) -> Ground:
+        return Ground(self.columns, self._sites)
+
+    @cached_property
+    def rooms(self) -> list[Room]:
+        """For each variant of the demand, what it finds on every offer."""
+        return self._rooms(self.usable.now)
+
+    @cached_property
+    def emptied(self) -> list[Room]:
+        """The same rooms, for what is asked as if nothing stood there."""
+        return self.rooms if self.usable.alike else self._rooms(self.usable.lasting)
+
+    def _rooms(self, usable: Mask | None) -> list[Room]:
+        here = None if usable is None else self._ground.of_offers(usable)
+        return [
+            room_for(self._ground, wanted, self.demand, both(here, self._of_models(models) if models else None))
+            for wanted, models in variants(self.demand)
+        ]
+
+    def close(self) -> None:
+        """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
+        for name in ("_ground", "rooms", "emptied", "could", "could_apart", "apart"):
+            self.__dict__.pop(name, None)
+        self._tables, self._sums = [], []
+
+    def again(self, sites: tuple[int, ...], workload: Workload, prices: Prices) -> "Packing | None":
+        """With these sites packed anew, as things are now; None where nothing comes of it.
+
+        `workload` and `prices` as this was made with.
+        """
+        part = Packing(workload, self.columns, prices, self.usable, self.other_models, sites)
+        rows = np.array(sites, dtype=np.int64)
+        names = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced")
+        several = {site: slots for local, site in enumerate(sites) if (slots := part._several.get(local))}
+        same = several == {site: slots for site in sites if (slots := self._several.get(site))}
+        same = same and np.array_equal(self._parts[:, rows], part._parts)
+        if same and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in names):
+            return None
+        new = copy(self)
+        new.close()
+        for name in names:
+            column = getattr(self, name).copy()
+            column[rows] = getattr(part, name)
+            setattr(new, name, column)
+        new._parts = self._parts.copy()
+        new._parts[:, rows] = part._parts
+        new.charge = Charge(*new._parts)
+        new._several = {site: slots for site, slots in self._several.items() if site not in sites} | several
+        new.fits_bits, new.stands_bits = to_bits(new.fits), to_bits(new.stands)
+        return new
+
+    def chosen(self, site: int) -> int:
+        """The row of the one offer that all copies would stand on; `UNKNOWN` where there is none."""
+        return int(self._chosen[site])
 
     def _of_models(self, models: tuple[str, ...]) -> Mask:
         """Shape (offers,): of a model that is asked for, or where none of these is."""
         ground, column = self._ground, self.columns.shapes.gpu_model
         right = column.where([model in models for model in column.values]).take(ground.shape)
-        if self._other_models is not None:
-            right |= ground.of_sites(self._other_models).take(ground.offer_site)
+        if self.other_models is not None:
+            right |= ground.of_sites(self.other_models).take(ground.offer_site)
         return right
 
     @cached_property
     def could_bits(self) -> int:
         """The sites where all copies would have room, however close together, if nothing stood there."""
-        if self.spread in (Spread.NODE, Spread.ZONE):
+        if self.spread in (Spread.NODE, Spread.ZONE) or not self.usable.alike:
             return to_bits(self.could >= self.wanted)
         return self.stands_bits
 
@@ -315,29 +305,31 @@ class Packing:
 
     def _settle(self, room: Room, table: _Table, *, now: bool) -> None:
         """Settle where the copies stand at the sites that have room and are not settled yet, at what price."""
-        open_to = ~self._priceable
-        if not open_to.any():
+        if self._priceable.all():
             return
+        open_to = ~self._priceable
         ground = self._ground
         copies = room.copies if now else room.copies_empty
         alone = copies
         if self.spread is Spread.NODE:
             alone = room.units if now else room.units_empty
         if self.spread is not Spread.ZONE or self.wanted == 1:
-            best = ground.site_min(np.where(alone >= self.wanted, table.order, NEVER))
-            one = open_to & (best != NEVER)
-            if one.any():
-                np.copyto(self._chosen, ground.rows[best % len(ground.shape)], where=one)
-                np.copyto(self._table_of, len(self._tables), where=one)
-                self._tables.append(table)
-                self._priceable = self._priceable | one
-        if self.wanted == 1:
+            best = ground.site_min(np.where(alone >= self.wanted, table.keys, NEVER))
+            one = (open_to & (best != NEVER)).nonzero()[0]
+            if len(one):
+                places = ground.starts.take(one) + (best.take(one) & table.places)
+                self._chosen[one] = places if self._sites is None else ground.rows.take(places)
+                if table not in self._tables:
+                    self._tables.append(table)
+                if len(self._tables) > 1:
+                    self._table_of[one] = self._tables.index(table)
+                self._priceable[one] = True
+        if self.wanted == 1 or self._priceable.all():
             return  # one copy stands on one offer
         count = self._count(room, copies, None if now else alone if self.spread is Spread.NODE else room.units_empty)
         several = ((count >= self.wanted) & ~self._priceable).nonzero()[0]
         if len(several):
             self._choose_several(room, several, alone)
-            self._priceable = self._priceable.copy()
             self._priceable[several] = True
 
     def _price(self) -> None:
@@ -356,7 +348,7 @@ class Packing:
             self.fragmentation = tables[0].fragmentation.take(at)
             self.priced = tables[0].known.take(at)
         for number, table in enumerate(tables):
-            if number == 0 or table is tables[0]:
+            if number == 0:
                 continue
             rows = (self._table_of == number).nonzero()[0]
             self._parts[:, rows] = table.parts.take(at[rows], axis=1)
@@ -405,5 +397,7 @@ class Packing:
     def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
         """How many units the copies stand on, so many of which go on an empty one."""
         if self.spread is Spread.NODE:
-            return np.broadcast_to(np.asarray(counts, dtype=np.int64), each.shape)
+            return np.full(len(each), counts, dtype=np.int64) if isinstance(counts, int) else counts
+        if isinstance(counts, int) and counts == 1:
+            return np.ones(len(each), dtype=np.int64)
         return -(-counts // each)

@@ -25,10 +25,10 @@ import numpy as np
 
 from placement.bits import to_bits, to_mask
 from placement.columns import Mask, Numbers
-from placement.compiled import Legal
 from placement.explain import record
 from placement.fleet import Fleet
 from placement.giving_way import GIVE_WAY, QUOTAS, Trial, satisfy, with_change, without
+from placement.legal import Legal, refused_by
 from placement.packing import Packing
 from placement.rules.law import LawRule, lawful_offers
 from placement.rules.rule import Column, Rule
@@ -176,7 +176,7 @@ def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: in
             offers = here if rule.of_offers else ()
             if not any(allowed(rule, offer) for offer in offers or (None,)):
                 still.append(Column(rule, 1, 1))
-    legal = replace(legal, columns=tuple(still), refusing=tuple(still), once=int(bool(still)))
+    legal = replace(legal, groups=(refused_by(still),), once=int(bool(still)))
     of_offers = [rule for rule in rules if rule.of_offers]
     if not any(_is_about_agreements(rule) for rule in of_offers):
         return legal

@@ -23,7 +23,8 @@ from placement.facts import Copy
 from placement.gpu import count
 from placement.gpu.unit import MILLI, GpuSeat, UnitGpus
 from placement.gpu.wanted import Wanted
-from placement.packing import MOST_PER_UNIT, times
+from placement.journal import Left
+from placement.room import often, times
 from tidegate.model.decision import Seat, Slot
 from tidegate.model.workload import Gang, Spread, Workload
 
@@ -144,22 +145,22 @@ def _seat_few(columns: Columns, offer: int, slot: Slot, wanted: Wanted, apart: A
     """By the tightest fit."""
     units = columns.units
     rows = units.rows_of(offer)
-    left = {number: list(units.on_unit(rows[number])) for number in sorted(rows)}
-    empty, gpus = units.empty(offer), int(columns.gpus[offer])
+    left = {number: units.left_on(offer, number) for number in sorted(rows)}
+    compute = {number: units.compute_on(row) for number, row in rows.items()}
     of_gpus: dict[int, UnitGpus] = {}
     closed: set[int] = set()
     seated: list[Copy] = []
     while len(seated) < slot.count:
         if len(left) < columns.count[offer]:
             number = next(number for number in range(len(left) + 1) if number not in left)
-            left[number] = [empty.gpus, empty.cpus_milli, empty.memory_bytes, MILLI * gpus]
-        room = {number: _often(wanted, there) for number, there in left.items() if number not in closed}
+            left[number], compute[number] = units.empty(offer), MILLI * int(columns.gpus[offer])
+        room = {number: often(wanted, there) for number, there in left.items() if number not in closed}
         most = max(room.values(), default=0)
         if most == 0:
             return None
         times = min(slot.count - len(seated), most) if apart is Apart.PACKED else 1
-        number = min((left[one][3], left[one][1], left[one][2], one) for one in room if room[one] >= times)[-1]
-        there = left[number]
+        open_to = [number for number, there in room.items() if there >= times]
+        number = min((compute[one], left[one].cpus_milli, left[one].memory_bytes, one) for one in open_to)[-1]
         for _ in range(times):
             seat = GpuSeat()
             if wanted.gpus:
@@ -169,22 +170,14 @@ def _seat_few(columns: Columns, offer: int, slot: Slot, wanted: Wanted, apart: A
                 on.take(wanted, found)
                 seat = found
             seated.append(copy_at(slot, wanted, Seat(number, seat.gpus, seat.mig_start)))
-            there[0] -= wanted.gpus
-            there[1] -= wanted.cpus_milli
-            there[2] -= wanted.memory_bytes
-            there[3] -= MILLI * wanted.gpus
+            there = left[number]
+            left[number] = Left(
+                there.gpus - wanted.gpus, there.cpus_milli - wanted.cpus_milli, there.memory_bytes - wanted.memory_bytes
+            )
+            compute[number] -= MILLI * wanted.gpus
         if apart is Apart.EACH_ALONE:
             closed.add(number)
     return seated
-
-
-def _often(wanted: Wanted, left: list[int]) -> int:
-    """As `packing.times`, on one unit."""
-    often = MOST_PER_UNIT
-    for need, have in ((wanted.gpus, left[0]), (wanted.cpus_milli, left[1]), (wanted.memory_bytes, left[2])):
-        if need:
-            often = min(often, have // need)
-    return max(often, 0)
 
 
 def seat_slot(

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from placement.facts import Copy
 from placement.gpu.division import EVERY_SLICE, Division, instance_mask, offer_divisions
 from placement.gpu.unit import MILLI, UnitGpus
-from placement.journal import Journal, Left
+from placement.journal import Before, Journal, Left, Unit
 from tidegate.model.site import Offer
 
 Numbers = NDArray[np.int64]
@@ -125,28 +125,38 @@ class Units:
     def left_on(self, offer: int, number: int) -> Left:
         """What is left on one unit of an offer."""
         row = self.rows_of(offer).get(number)
-        return self._empty(offer) if row is None else self._left_in(row)
+        return self.empty(offer) if row is None else self._left_in(row)
 
     def _left_in(self, row: int) -> Left:
         gpus, cpus, memory = self._units[_GPUS : _MEMORY + 1, row].tolist()
         return Left(gpus, cpus, memory)
 
-    def _empty(self, offer: int) -> Left:
+    def changed_since(self, place: int) -> dict[Unit, Before] | None:
+        """The units that may differ from what they were at a place of the journal, as they were; None as of that.
+
+        One with as many free GPUs as before may have others of them, so it counts where any of its GPUs changed hands.
+        """
+        changes = self.journal.since(place)
+        if not changes:
+            return changes
+        return {
+            unit: before
+            for unit, before in changes.items()
+            if before.gpus_changed or before.left != self.left_on(*unit)
+        }
+
+    def compute_on(self, row: int) -> int:
+        """The sum of compute left, of the unit in a row."""
+        return int(self._units[_MILLI, row])
+
+    def empty(self, offer: int) -> Left:
+        """What an empty unit of an offer has."""
         found = self._empties.get(offer)
         if found is None:
             resources, divisions = self._offers[offer].resources, offer_divisions(self._offers[offer])
             free = sum(1 for division in divisions if division is None or not division.standing)
             found = self._empties[offer] = Left(free, resources.cpus_milli, resources.memory_bytes)
         return found
-
-    def on_unit(self, row: int) -> tuple[int, int, int, int]:
-        """GPUs wholly free, CPUs, memory, and the sum of compute left, of the unit in a row."""
-        gpus, cpus, memory, milli = self._units[_GPUS : _MILLI + 1, row].tolist()
-        return gpus, cpus, memory, milli
-
-    def empty(self, offer: int) -> Left:
-        """What an empty unit of an offer has."""
-        return self._empty(offer)
 
     def left(self, rows: Numbers) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         """GPUs wholly free, CPUs, memory, and the sum of compute left, of the units in these rows."""
@@ -186,7 +196,7 @@ class Units:
         self._changes += 1
         rows = self._of_offer.setdefault(offer, {})
         row = rows.get(copy.unit)
-        self.journal.add((offer, copy.unit), self._empty(offer) if row is None else self._left_in(row), bool(copy.gpus))
+        self.journal.add((offer, copy.unit), self.empty(offer) if row is None else self._left_in(row), bool(copy.gpus))
         if row is None:
             row = rows[copy.unit] = self._open(offer, copy.unit)
         unit = self._units
@@ -232,7 +242,7 @@ class Units:
         divisions, resources = offer_divisions(whole), whole.resources
         row = self._spare_units.pop() if self._spare_units else self._new_unit()
         first = self._new_gpus(len(divisions))
-        free = self._empty(offer).gpus
+        free = self.empty(offer).gpus
         self._units[:, row] = (
             offer, number, free, resources.cpus_milli, resources.memory_bytes, MILLI * len(divisions), first, 0
         )  # fmt: skip

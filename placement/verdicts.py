@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from placement.bits import to_mask
 from placement.columns import Mask, Numbers
-from placement.compiled import Compiled, Legal
+from placement.compiled import Compiled
 from placement.explain import record
 from placement.fleet import Fleet
 from placement.law import Law
+from placement.legal import Legal
 from placement.packing import Packing, Usable
 from placement.rules.available import Available
 from placement.rules.copies import Copies, CopiesFree
