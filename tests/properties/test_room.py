@@ -13,7 +13,7 @@ from placement.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import variants, wanted_by
 from placement.ground import Ground
-from placement.packing import room_for
+from placement.room import room_for
 from placement.seating import Apart, TightestFit, seat_slot
 from tests.properties.worlds import demands, sites
 from tidegate.model.decision import Seat, Slot

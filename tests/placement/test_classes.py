@@ -1,0 +1,117 @@
+"""A class seen before: after a change of one node its answer is made good without looking at the others."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from placement.engine import decide
+from placement.fleet import Fleet
+from placement.law import Law
+from placement.packing import Packing
+from tests.placement.places import HALL, service
+from tidegate.model.decision import Decision, Seat, Slot
+from tidegate.model.quantity import Resources
+from tidegate.model.workload import Demand, Workload
+
+LAW = Law()
+WORK: Workload = service(gpus=0)
+OFFER = HALL.offers[0]
+Packed = list[tuple[int, ...] | None]
+
+
+@pytest.fixture
+def packed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Packed]:
+    """The sites of every packing that was made: None for all of them."""
+    made: Packed = []
+    begin = Packing.__init__
+
+    def init(self: Packing, *given: object) -> None:
+        made.append(given[5] if len(given) > 5 else None)  # type: ignore[arg-type]
+        begin(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Packing, "__init__", init)
+    yield made
+
+
+def fleet() -> Fleet:
+    """Three halls that are alike."""
+    places = Fleet()
+    for name in ("hall-1", "hall-2", "hall-3"):
+        places.put_site(replace(HALL, name=name), reachable=True, cordoned=False)
+    return places
+
+
+def asked(places: Fleet) -> Decision:
+    return decide(WORK, places, LAW, now=5, revision=1)
+
+
+def never_asked(places: Fleet) -> Decision:
+    """What a fleet that has just been made says of the same facts."""
+    again = fleet()
+    for holding in places.holdings.values():
+        again.restore(holding)
+    return asked(again)
+
+
+def take(places: Fleet, name: str, site: str, cpus_milli: int) -> None:
+    places.take(name, (Slot(site, OFFER.name, 1),), Demand(Resources(0, 0, cpus_milli, 2**20)))
+
+
+def test_a_change_that_leaves_room_packs_nothing_again(packed: Packed) -> None:
+    places = fleet()
+    first = asked(places)
+    take(places, "w1", "hall-2", 1)
+    assert asked(places).ranking == first.ranking
+    assert packed == [None]
+
+
+def test_a_change_that_takes_all_room_packs_one_site_again(packed: Packed) -> None:
+    places = fleet()
+    asked(places)
+    for number in range(OFFER.count):
+        take(places, f"w{number}", "hall-2", OFFER.resources.cpus_milli)
+    after = asked(places)
+    assert packed == [None, (1,)]
+    assert {miss.site for miss in after.misses} == {"hall-2"}
+    assert after == never_asked(places)
+
+
+def test_what_came_and_went_between_two_questions_is_nothing(packed: Packed) -> None:
+    places = fleet()
+    first = asked(places)
+    for number in range(OFFER.count):
+        take(places, f"w{number}", "hall-2", OFFER.resources.cpus_milli)
+    for number in range(OFFER.count):
+        places.release(f"w{number}")
+    assert asked(places) == first
+    assert packed == [None]
+
+
+def test_who_is_too_far_behind_looks_at_everything(packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("placement.journal.MOST_CAUGHT_UP", 2)
+    places = fleet()
+    asked(places)
+    for number in range(3):
+        take(places, f"w{number}", "hall-3", 1)
+    assert asked(places) == never_asked(places)
+    assert packed[1] is None
+
+
+def test_seats_follow_what_was_taken_where_the_answer_stands() -> None:
+    places = fleet()
+    first = asked(places)
+    places.take("w1", first.slots, WORK.demand, seats=first.seats)
+    assert asked(places) == never_asked(places)
+    places.release("w1")
+    assert asked(places) == first
+
+
+def test_a_unit_with_as_many_free_gpus_as_before_may_have_others() -> None:
+    places = fleet()
+    on_gpu = service(gpus=1)
+    one = decide(on_gpu, places, LAW, now=5, revision=1)
+    (slot,) = one.slots
+    for gpu in (0, 1, 0):
+        places.take("w1", (slot,), on_gpu.demand, seats=(Seat(0, (gpu,)),))
+        assert decide(on_gpu, places, LAW, now=5, revision=1).seats == (Seat(0, (1 - gpu,)),)
