@@ -56,7 +56,7 @@ MODELLED = {
 }
 GAPS = {
     "F1": "one task's crash is the process' own end here; no part of it is supervised alone",
-    "F3 broker": "the broker's disk is `tests/simulation/powercuts`, not this",
+    "F3 broker": "the broker's disk is cut in `tests/disks`",
     "F7": "memory and descriptors are the machine's, which has no bounds here",
     "F10": "no backup is restored",
     "F13": "clocks jump and do not drift",

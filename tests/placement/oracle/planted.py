@@ -30,7 +30,7 @@ CHANGES = (
     ),
     (
         "a unit that is just large enough is too small",
-        "placement/packing.py",
+        "placement/room.py",
         "np.minimum(often, have // need, out=often)",
         "np.minimum(often, (have - 1) // need, out=often)",
     ),
@@ -87,14 +87,14 @@ CHANGES = (
     (
         "the idle share rounded down",
         "placement/scoring/cost.py",
-        "idle = whole * prices.idle_ppm - (-rest * prices.idle_ppm // (each * MILLION))",
-        "idle = whole * prices.idle_ppm + (rest * prices.idle_ppm // (each * MILLION))",
+        "idle[rows] = whole * prices.idle_ppm - (-rest * prices.idle_ppm // per)",
+        "idle[rows] = whole * prices.idle_ppm + (rest * prices.idle_ppm // per)",
     ),
     (
         "ties broken by half of the hash",
         "placement/scoring/tie.py",
-        "np.uint64(31))) >> np.uint64(32)).astype",
-        "np.uint64(31))) >> np.uint64(33)).astype",
+        "    return ((mixed ^ (mixed >> _BY_31)) >> _BY_32).view(np.int64)",
+        "    return ((mixed ^ (mixed >> _BY_31)) >> np.uint64(33)).view(np.int64)",
     ),
     # Teams.
     (
