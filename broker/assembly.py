@@ -106,13 +106,15 @@ async def assemble(
 async def take_up(state: State, log: Log, now: int) -> int:
     """This broker's epoch, durable before anybody is told it: above all earlier ones, whatever the clock says.
 
-    Without room for it the broker starts all the same, since what frees room has to be asked of it.
+    Without room for it the broker starts all the same, since what frees room has to be asked of it. It then takes the
+    lowest that agents listen to: what is not in the log must not be above what the next broker takes from there, which
+    the agents would refuse as an older one if the clock was set back in between.
     """
     event = BrokerStarted(now, max(now, state.epoch + 1))
     try:
         offset = await log.append([to_record(event)])
     except Unavailable as error:
         logger.warning("the epoch is not recorded because=%s", error)
-    else:
-        state.apply(Recorded(offset, event))
+        return state.epoch + 1
+    state.apply(Recorded(offset, event))
     return event.epoch

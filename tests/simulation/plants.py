@@ -63,6 +63,13 @@ PLANTED = (
         by="tests/broker/test_assembly.py",
     ),
     Planted(
+        "an unrecorded epoch by the clock",
+        "broker/assembly.py",
+        "        return state.epoch + 1\n",
+        "        return event.epoch\n",
+        by="tests/broker/test_assembly.py",
+    ),
+    Planted(
         "replay from one row too late",
         "broker/runtime/history.py",
         "    async for row in rows_after(log, state.offset):",
