@@ -3,6 +3,7 @@
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,22 +28,26 @@ def test_a_damaged_word_of_the_broker_stops_the_agent_and_is_named(
     assert str(tmp_path / "held.json") in caplog.text
 
 
-@pytest.fixture
+@contextmanager
 def no_room() -> Iterator[None]:
-    """No file of this process may grow: the kernel fails each write as it does on a full disk."""
+    """No file of this process may grow, what it prints to included: the kernel fails each write as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignoring = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignoring)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignoring)
 
 
 def test_a_disk_that_takes_nothing_stops_the_agent_and_is_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, no_room: None
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file too large is no full disk (EFBIG), so it does not pass by waiting."""
-    assert started(tmp_path) == BROKEN
+    with no_room():
+        code = started(tmp_path)
+    assert code == BROKEN
     assert str(tmp_path / "spool") in caplog.text
 
 
