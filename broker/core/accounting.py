@@ -34,6 +34,7 @@ PLACES_NOTHING = (
     happened.WorkloadQueued,
     happened.BrokerStarted,
     happened.BidPricesSet,
+    happened.KeyAnswered,
 )
 """What places nothing, nor changes where anything could be placed. Progress does where it gives room back."""
 OPENS = (

@@ -172,8 +172,8 @@ class State:
         self._answer(key, "apply", about, offset)
 
     def _enact(self) -> None:
-        books = tuple(book for versions in self.books.values() for book in versions)
-        self.law = Law(tuple(self.policies.values()), None, tuple(self.teams.values()), books)
+        books = (book for versions in self.books.values() for book in versions)
+        self.law = Law(tuple(self.policies.values()), None, tuple(self.teams.values()), tuple(books))
 
     # Sites
 
@@ -302,8 +302,7 @@ class State:
             instead=event.decision.relaxations[:3],
             passed_from=record.passed_from if again else self.placements,
         )
-        named = self.find(record.workload.name)
-        if named is None or not named.live:
+        if not ((named := self.find(record.workload.name)) and named.live):
             self.names[record.workload.name] = record.id
         self.workloads[record.id] = record
         self.waiting.setdefault(record.id, offset)
@@ -497,4 +496,5 @@ _FOLD: Mapping[type, Callable[[State, Any, int], None]] = {
     happened.WorkloadDisplaced: State._displaced,
     happened.PlanAdopted: State._plan_adopted,
     happened.BidPricesSet: State._priced,
+    happened.KeyAnswered: lambda state, event, offset: state._answer(event.key, event.verb, event.about, offset),
 }

@@ -50,6 +50,8 @@ def touches(recorded: Recorded) -> frozenset[str]:
             return frozenset({"plan", *(move.workload_id for move in plan.moves)})
         case happened.BidPricesSet():
             return frozenset({"bid-prices"})
+        case happened.KeyAnswered(about=names):
+            return frozenset(names.split("\n"))
         case happened.ServiceTimeMeasured(model_digest=digest):
             return frozenset({digest})
 

@@ -50,6 +50,13 @@ PLANTED = (
         "    answer = None\n    if answer is not None and answer.verb != verb:",
     ),
     Planted(
+        "keep no answer where all stood already",
+        "broker/core/decide/workloads.py",
+        "        if command.key:\n            yield KeyAnswered(",
+        "        if command.key == command.workload.name:\n            yield KeyAnswered(",
+        by=TALKS,
+    ),
+    Planted(
         "keep no answer",
         "broker/core/state.py",
         "        if not key:\n            return\n        if before := self.answers.get(key):",

@@ -23,6 +23,7 @@ MOVES_NOTHING = (
     happened.WorkloadQueued,
     happened.BrokerStarted,
     happened.BidPricesSet,
+    happened.KeyAnswered,
 )
 """What a plan survives: it places nothing, and changes nothing about where anything could go. Work that goes on is no
 change either."""

@@ -244,6 +244,17 @@ class BidPricesSet:
     """What stood: how many units of each shape, `CPUS_MILLI/MEMORY_BYTES/GPUS/MODEL`."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyAnswered:
+    """A request under a key led to nothing: what it asked for was so already. The same request has the same answer."""
+
+    at: int
+    verb: str
+    about: str
+    """What it was answered with: a workload's id, or what was declared, a line each."""
+    key: str
+
+
 Event = (
     SiteApplied
     | PolicyApplied
@@ -265,6 +276,7 @@ Event = (
     | WorkloadDisplaced
     | BrokerStarted
     | BidPricesSet
+    | KeyAnswered
 )
 
 

@@ -1165,6 +1165,37 @@ class BidPricesSet(_message.Message):
 Global___BidPricesSet: _TypeAlias = BidPricesSet  # noqa: Y015
 
 @_typing.final
+class KeyAnswered(_message.Message):
+    """A request under a key led to nothing: what it asked for was so already. The same request has the same answer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    VERB_FIELD_NUMBER: _builtins.int
+    ABOUT_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    verb: _builtins.str
+    about: _builtins.str
+    """What it was answered with: a workload's id, or what was declared, a line each."""
+    key: _builtins.str
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        verb: _builtins.str = ...,
+        about: _builtins.str = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["about", b"about", "at", b"at", "key", b"key", "verb", b"verb"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyAnswered: _TypeAlias = KeyAnswered  # noqa: Y015
+
+@_typing.final
 class Event(_message.Message):
     """Exactly one of these; kinds are only ever added."""
 
@@ -1190,6 +1221,7 @@ class Event(_message.Message):
     WORKLOAD_DISPLACED_FIELD_NUMBER: _builtins.int
     BROKER_STARTED_FIELD_NUMBER: _builtins.int
     BID_PRICES_SET_FIELD_NUMBER: _builtins.int
+    KEY_ANSWERED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def site_applied(self) -> Global___SiteApplied: ...
     @_builtins.property
@@ -1230,6 +1262,8 @@ class Event(_message.Message):
     def broker_started(self) -> Global___BrokerStarted: ...
     @_builtins.property
     def bid_prices_set(self) -> Global___BidPricesSet: ...
+    @_builtins.property
+    def key_answered(self) -> Global___KeyAnswered: ...
     def __init__(
         self,
         *,
@@ -1253,12 +1287,13 @@ class Event(_message.Message):
         workload_displaced: Global___WorkloadDisplaced | None = ...,
         broker_started: Global___BrokerStarted | None = ...,
         bid_prices_set: Global___BidPricesSet | None = ...,
+        key_answered: Global___KeyAnswered | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "bid_prices_set", b"bid_prices_set", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "bid_prices_set", b"bid_prices_set", "broker_started", b"broker_started", "key_answered", b"key_answered", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "bid_prices_set", b"bid_prices_set", "broker_started", b"broker_started", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_outlawed", b"assignment_outlawed", "bid_prices_set", b"bid_prices_set", "broker_started", b"broker_started", "key_answered", b"key_answered", "kind", b"kind", "link_measured", b"link_measured", "model_registered", b"model_registered", "plan_adopted", b"plan_adopted", "policy_applied", b"policy_applied", "price_book_applied", b"price_book_applied", "service_time_measured", b"service_time_measured", "site_applied", b"site_applied", "site_cordoned", b"site_cordoned", "site_joined", b"site_joined", "site_lost", b"site_lost", "team_applied", b"team_applied", "workload_cancelled", b"workload_cancelled", "workload_decided", b"workload_decided", "workload_displaced", b"workload_displaced", "workload_progressed", b"workload_progressed", "workload_queued", b"workload_queued", "workload_submitted", b"workload_submitted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced", "broker_started", "bid_prices_set"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["site_applied", "policy_applied", "team_applied", "price_book_applied", "site_joined", "site_lost", "site_cordoned", "link_measured", "service_time_measured", "model_registered", "workload_submitted", "workload_decided", "workload_progressed", "workload_cancelled", "assignment_outlawed", "plan_adopted", "workload_queued", "workload_displaced", "broker_started", "bid_prices_set", "key_answered"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 

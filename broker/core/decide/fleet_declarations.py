@@ -24,6 +24,7 @@ from tidegate.model.errors import Conflict, Refused
 from tidegate.model.event import (
     AssignmentOutlawed,
     Event,
+    KeyAnswered,
     PolicyApplied,
     PriceBookApplied,
     SiteApplied,
@@ -66,6 +67,8 @@ def apply(state: State, command: ApplyDeclarations, watch: Watch) -> Deciding[Ap
         events.append(_event(command, noun))
     _check_teams(state, command)
     yield from events
+    if command.key and not events:
+        yield KeyAnswered(command.at, "apply", "\n".join(dict.fromkeys(names)), command.key)
     stopped: list[str] = []
     if any(isinstance(event, PolicyApplied | SiteApplied) for event in events):
         for record in tuple(state.workloads.without(state.ended)):

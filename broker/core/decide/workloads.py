@@ -24,7 +24,7 @@ from placement.law import check_data
 from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Conflict, NotFound, Refused
-from tidegate.model.event import WorkloadCancelled, WorkloadSubmitted
+from tidegate.model.event import KeyAnswered, WorkloadCancelled, WorkloadSubmitted
 from tidegate.model.registry import ModelVersion
 from tidegate.model.workload import Workload, WorkloadKind
 
@@ -51,6 +51,8 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
     model = _model(state, workload)
     old = _in_the_way(state, workload)
     if old is not None and _same(old, workload, model) and old.decision is not None:
+        if command.key:
+            yield KeyAnswered(command.at, "submit", old.id, command.key)
         return Submission(old.id, old.decision, old.decided_offset, repeated=True)
     decision, instead, found, kept = _decided(state, workload, model, command.at, watch, old)
     yield WorkloadSubmitted(command.at, workload, command.key, command.traceparent, model)

@@ -2,13 +2,28 @@
 
 import pytest
 
-from broker.core.commands import CancelWorkload, CordonSite, DrainSite, ReportStatuses, SubmitWorkload
+from broker.core.commands import (
+    ApplyDeclarations,
+    CancelWorkload,
+    CordonSite,
+    DrainSite,
+    RegisterModel,
+    ReportStatuses,
+    SubmitWorkload,
+)
 from tests.broker.core.test_conversations import fleet
-from tests.support.builders import service
+from tests.support.builders import model, press, service
 from tests.support.playbook import NOTHING, Playbook, like
 from tidegate.model.assignment import Phase, Status
 from tidegate.model.errors import Conflict
-from tidegate.model.event import SiteCordoned, WorkloadCancelled
+from tidegate.model.event import (
+    KeyAnswered,
+    SiteApplied,
+    SiteCordoned,
+    WorkloadCancelled,
+    WorkloadDecided,
+    WorkloadSubmitted,
+)
 
 
 def ended() -> tuple[Playbook, str]:
@@ -52,6 +67,31 @@ def test_what_is_not_live_is_left_as_it_is(phase: Phase) -> None:
     play >> CancelWorkload(20, first, key="k") << like(WorkloadCancelled, key="k")
     assert play.state.workloads[first] == before and before.phase is phase
     play >> CancelWorkload(21, first) << NOTHING
+
+
+def test_a_submission_that_stood_already_has_the_same_answer_whatever_has_changed_since() -> None:
+    play = fleet()
+    first = play.ask(SubmitWorkload(5, service())).workload_id
+    play = play >> SubmitWorkload(6, service(), key="k") << like(KeyAnswered, about=first)
+    play.ask(RegisterModel(7, model(digest="cd" * 32)))
+    assert play >> SubmitWorkload(8, service(), key="k") << NOTHING
+    assert (play.reply.workload_id, play.reply.repeated) == (first, True)
+    assert play >> SubmitWorkload(9, service()) << WorkloadSubmitted << WorkloadDecided, "without the key it is news"
+
+
+def test_declarations_that_stood_already_are_not_declared_again_over_what_came_since() -> None:
+    play = Playbook()
+    assert (
+        play
+        >> ApplyDeclarations(1, (press(),))
+        << SiteApplied
+        >> ApplyDeclarations(2, (press(),), key="k")
+        << like(KeyAnswered, about="site/press-7")
+        >> ApplyDeclarations(3, (press(region="elsewhere"),))
+        << SiteApplied
+        >> ApplyDeclarations(4, (press(),), key="k")
+        << NOTHING
+    )
 
 
 def test_a_cordon_sent_again_does_not_undo_what_was_lifted_meanwhile() -> None:
