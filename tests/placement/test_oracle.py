@@ -11,6 +11,7 @@ from placement.scoring import cost
 from tests.placement.oracle.chance import case
 from tests.placement.oracle.compare import disagreements
 from tests.placement.oracle.judge import Judge
+from tests.placement.oracle.many import BLOCK, blocks
 
 CASES = 2_000
 
@@ -52,3 +53,9 @@ def _share_rounded_down(amount, ppm):
 def test_an_engine_that_is_a_little_wrong_is_caught(monkeypatch, where, name, wrong) -> None:
     monkeypatch.setattr(where, name, wrong)
     assert any(disagreements(case(seed)) for seed in range(3_000))
+
+
+def test_questions_are_asked_in_several_processes() -> None:
+    found = list(blocks(7, 2 * BLOCK, processes=2))
+    assert sum(each.cases for each in found) == 2 * BLOCK
+    assert not any(each.wrong for each in found)

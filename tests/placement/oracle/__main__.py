@@ -5,56 +5,19 @@ a run of this length ought to meet never came up. A case that fails is shown wit
 """
 
 import argparse
-import multiprocessing
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 
 from tests.placement.oracle.chance import case
-from tests.placement.oracle.compare import Compared, compare
+from tests.placement.oracle.compare import compare
 from tests.placement.oracle.kinds import missing, table
+from tests.placement.oracle.many import Found, block, blocks
 from tests.placement.oracle.shrink import shown, smaller
 
 A_SEED = 1_000_000
-BLOCK = 250
-
-
-@dataclass
-class Found:
-    """What a run of cases came to."""
-
-    cases: int = 0
-    wrong: dict[int, list[str]] = field(default_factory=dict)
-    """By the number of the case."""
-    kinds: Counter[str] = field(default_factory=Counter)
-
-
-def block(numbers: range) -> Found:
-    """These cases, one after the other."""
-    found = Found()
-    for number in numbers:
-        found.cases += 1
-        try:
-            compared = compare(case(number))
-        except Exception as error:  # noqa: BLE001 - whatever the engine raises is an answer that nobody expected
-            compared = Compared([f"{type(error).__name__}: {error}"])
-        found.kinds.update(compared.kinds)
-        if compared.wrong:
-            found.wrong[number] = compared.wrong
-    return found
-
-
-def blocks(first: int, cases: int, processes: int) -> Iterator[Found]:
-    """All of them in blocks, in any order, each in one of so many processes."""
-    parts = [range(at, min(at + BLOCK, first + cases)) for at in range(first, first + cases, BLOCK)]
-    if processes == 1:
-        yield from map(block, parts)
-        return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap_unordered(block, parts)
+PROGRESS = 10_000
+"""A line after so many, where nobody watches."""
 
 
 def main() -> int:
@@ -80,6 +43,8 @@ def main() -> int:
         seconds = time.monotonic() - began
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{all_found.cases} cases, {len(all_found.wrong)} disagreements, {seconds:.0f} s ")
+        elif all_found.cases % PROGRESS < found.cases:
+            sys.stderr.write(f"{all_found.cases} cases, {len(all_found.wrong)} disagreements, {seconds:.0f} s\n")
         if (given.seconds and seconds > given.seconds) or (given.until_found and all_found.wrong):
             break
     return _told(all_found, time.monotonic() - began, complete=not given.until_found)
