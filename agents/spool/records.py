@@ -29,7 +29,8 @@ MAGIC_BYTES = struct.pack("<I", MAGIC)
 LARGEST_PAYLOAD = 64 * 2**20
 LARGEST_SEQ = 2**62
 """No stream comes near it; a number above is damage, whatever its check says."""
-_MOST_COUNTED = 2**61
+MOST_COUNTED = 2**61
+"""A gap counts no further; a number above is damage."""
 
 _HEADER = struct.Struct("<IIQqIBBHI")
 _CHECK = struct.Struct("<I")
@@ -135,8 +136,8 @@ class Gap:
             to_seq=later.to_seq,
             oldest_ms=min((gap.oldest_ms for gap in known), default=UNKNOWN_MS),
             newest_ms=max((gap.newest_ms for gap in known), default=UNKNOWN_MS),
-            records=_four([min(a + b, _MOST_COUNTED) for a, b in zip(self.records, later.records, strict=True)]),
-            items=_four([min(a + b, _MOST_COUNTED) for a, b in zip(self.items, later.items, strict=True)]),
+            records=_four([min(a + b, MOST_COUNTED) for a, b in zip(self.records, later.records, strict=True)]),
+            items=_four([min(a + b, MOST_COUNTED) for a, b in zip(self.items, later.items, strict=True)]),
         )
 
     def record(self) -> Record:
@@ -151,7 +152,7 @@ class Gap:
         if len(payload) != _GAP.size:
             raise ValueError(f"a gap is {_GAP.size} bytes, not {len(payload)}")
         from_seq, to_seq, oldest, newest, *numbers = _GAP.unpack(payload)
-        if not 0 < from_seq <= to_seq <= LARGEST_SEQ or max(numbers) > _MOST_COUNTED:
+        if not 0 < from_seq <= to_seq <= LARGEST_SEQ or max(numbers) > MOST_COUNTED:
             raise ValueError(f"a gap cannot reach from {from_seq} to {to_seq}")
         return Gap(from_seq, to_seq, oldest, newest, _four(numbers[:4]), _four(numbers[4:]))
 

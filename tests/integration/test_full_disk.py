@@ -69,8 +69,7 @@ async def test_a_disk_that_fills_is_lived_through(small: Path) -> None:
         assert broker.process is not None and broker.process.poll() is None
         broker.kill()
 
-        broker.start()  # without room for as much as its own start
-        assert "the epoch is not recorded" in broker.errors()
+        broker.start()  # with no more room than its own write-ahead log may give back
         async with broker.channel() as channel:
             workloads = WorkloadsStub(channel)
             assert {"first", "second"} <= await _names(workloads)

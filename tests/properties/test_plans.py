@@ -68,7 +68,7 @@ def adopt(play: Playbook, plan: Plan) -> list[tuple[str, ...]]:
 @given(played())
 @settings(max_examples=40, deadline=None)
 def test_what_is_proposed_can_be_adopted_whole(play: Playbook) -> None:
-    lived = {workload_id for workload_id, record in play.state.workloads.items() if record.live}
+    lived = {workload_id for workload_id, record in play.state.workloads.items() if record.live and record.sites}
     outlawed = {workload_id for workload_id in lived if play.state.workloads[workload_id].outlawed_by}
     plan = propose(play)
     assert plan == propose(play), "the same state has the same plan"
