@@ -137,6 +137,7 @@ PLANTED = (
         "broker/core/state.py",
         "            if not holding:\n",
         "            if event.status.phase.ended:\n",
+        by="tests/broker/core/test_leaving.py",
     ),
     Planted(
         "a stop by the work's own block counts as a cancel",
