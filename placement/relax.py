@@ -14,8 +14,8 @@ more of them go on one, and what would help against a price that nobody knows or
 of GPU, fewer copies may be proposed than must be.
 
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
-are kept, fewest changes first, then cheapest. A site costs about a millisecond to try. It is longer than other files
-because it has one short function for each thing that a workload can give way in.
+are kept, fewest changes first, then cheapest. A site costs about a millisecond to try. What is asked less of, rule by
+rule, is in `placement.giving_way`.
 """
 
 from collections.abc import Callable

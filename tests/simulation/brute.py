@@ -16,7 +16,7 @@ def can_judge(event: WorkloadDecided) -> bool:
 def disagreements(state: State, event: WorkloadDecided) -> list[str]:
     """What the oracle says otherwise, in words. The state stands right before the decision."""
     record = state.workloads[event.workload_id]
-    with vacated(state, record.id if event.stop_first else ""):
+    with vacated(state, event.at, record.id if event.stop_first else ""):
         fleet = state.fleet
         question = Question(
             work=bound(record.workload, record.model),

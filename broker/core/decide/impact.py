@@ -149,7 +149,7 @@ def _refusing(rules: Iterable[LawRule], workload: Workload, state: State, sites:
 
 def _decided(state: State, record: WorkloadRecord, law: Law, at: int) -> Decision:
     digest = record.model.artifact.digest if record.model else ""
-    with vacated(state, record.id):
+    with vacated(state, at, record.id):
         return engine.decide(
             bound(record.workload, record.model), state.fleet, law, now=at, revision=state.offset, model_digest=digest
         )

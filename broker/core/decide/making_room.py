@@ -68,7 +68,7 @@ def _search(
     digest = model.artifact.digest if model else ""
 
     def helps(gone: frozenset[str]) -> bool:
-        with vacated(state, *gone):
+        with vacated(state, at, *gone):
             decision = engine.decide(
                 lawful, state.fleet, state.law, now=at, revision=state.offset, model_digest=digest, exclude=others
             )

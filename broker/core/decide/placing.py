@@ -11,6 +11,7 @@ from typing import TypeVar
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import audit, engine
+from placement.quota.accounts import closed
 from placement.rules.law import LawRule
 from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Broken
@@ -44,7 +45,7 @@ def place(
     audited: bool = True,
     advise: bool = True,
 ) -> Decision:
-    """Where the workload goes, audited. `without` names workloads whose room counts as free.
+    """Where the workload goes, audited. `without` names workloads that count as gone, their room and what they cost.
 
     Not `audited` is what is only tried, on a copy, and that nobody adopts. `among` leaves out every other site, where a
     plan has chosen; empty means that all are asked. `revision` is for replays: the offset that the decision was made
@@ -55,7 +56,7 @@ def place(
     revision = state.offset if revision < 0 else revision
     digest = model.artifact.digest if model else ""
     exclude = frozenset(state.sites) - set(among) if among else frozenset()
-    with vacated(state, *((without,) if isinstance(without, str) else without)):
+    with vacated(state, at, *((without,) if isinstance(without, str) else without)):
         decision = engine.decide(
             workload,
             state.fleet,
@@ -94,7 +95,7 @@ def cheaper(state: State, record: WorkloadRecord, at: int) -> tuple[Relaxation, 
     if record.decision is None or record.decision.outcome is not Outcome.PLACED or not record.live:
         return ()
     workload, digest = bound(record.workload, record.model), record.model.artifact.digest if record.model else ""
-    with vacated(state, record.id):
+    with vacated(state, at, record.id):
         return engine.would_be_cheaper(
             workload, state.fleet, state.law, record.decision.cost, now=at, model_digest=digest
         )
@@ -140,15 +141,24 @@ def outlaws(state: State, record: WorkloadRecord, site: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def vacated(state: State, *workload_ids: str) -> Generator[None]:
-    """The fleet as if workloads had left. They are put back unit by unit, so afterwards nothing has changed."""
+def vacated(state: State, at: int, *workload_ids: str) -> Generator[None]:
+    """The state as if workloads had left at a moment: their room is free, and their teams pay for them no longer.
+
+    They are put back unit by unit and charge by charge, so afterwards nothing has changed.
+    """
     gone = [state.workloads[one] for one in workload_ids if one]
     places = [f"{one.id}@{site}" for one in gone for site in dict.fromkeys((*one.sites, *one.leaving))]
     held = [state.fleet.holdings[place] for place in places if place in state.fleet.holdings]
+    teams = {one.workload.team for one in gone}
+    paying = {team: account for team, account in state.accounts.items() if team in teams}
     for holding in held:
         state.fleet.release(holding.workload_id)
+    for one in gone:
+        if one.workload.team in paying:
+            state.accounts[one.workload.team] = closed(state.accounts[one.workload.team], one.id, at)
     try:
         yield
     finally:
+        state.accounts.update(paying)
         for holding in held:
             state.fleet.restore(holding)

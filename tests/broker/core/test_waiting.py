@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from broker.core.again import Again
 from broker.core.commands import (
     ApplyDeclarations,
     CancelWorkload,
@@ -15,6 +16,7 @@ from broker.core.commands import (
 )
 from broker.core.decide import waiting
 from broker.core.decide.waiting import PATIENCE, line_of
+from broker.core.state import State
 from tests.support.builders import GIB, book, cloud, job, model, press, service
 from tests.support.playbook import NOTHING, Playbook, like
 from tidegate.model.assignment import Phase, Status
@@ -222,6 +224,32 @@ def test_more_important_work_of_a_team_goes_before_less_important():
     assert phases(play) == {"standard": "placed", "batch": "waiting", "urgent": "placed"}
     play.ask(SubmitWorkload(6, train("other", team="b", priority=Priority.PRODUCTION)))
     assert phases(play)["other"] == "waiting", "another team's importance gives it no right"
+
+
+def test_who_makes_room_gives_back_what_it_would_have_cost_this_month():
+    """The same to the byte when the log is replayed, which finds the charges of those who left closed."""
+    november = 1_793_491_200_000  # 2026-11-01
+
+    def lasting(name, **more):
+        work = train(name, **more)
+        return replace(work, training=replace(work.training, timeout_ms=400 * HOUR))
+
+    def told(budget):
+        bank = guaranteed("bank", 4, budget_micros_per_month=budget)
+        play = fleet(bank, guaranteed("a", 4, parent="bank"), guaranteed("b", parent="bank"))
+        play.ask(SubmitWorkload(november, lasting("borrowed", team="b", workers=2)))
+        return play
+
+    (charge,) = told(0).state.accounts["b"].charges.values()
+    play = told(charge.micros_per_hour * 400)
+    assert phases(play) == {"borrowed": "placed"}
+    play.ask(SubmitWorkload(november + HOUR, lasting("claim", team="a")))
+    assert phases(play) == {"borrowed": "waiting", "claim": "placed"}
+    again = Again()
+    state = State()
+    for recorded in play.recorded:
+        assert again.before(state, recorded.event) == ()
+        state.apply(recorded)
 
 
 def test_displacing_nobody_for_nothing():
