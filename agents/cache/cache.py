@@ -5,11 +5,9 @@
     <root>/<digest>.d/      an archive, unpacked
     <root>/names.json       {name: [current digest, previous digest]}
 
-A part becomes whole by: all bytes there, digest right, sync, rename, sync of the folder. A part whose digest is wrong
-is deleted: it would never come right; so is one whose sync failed, since the kernel may have dropped its pages and a
-second sync would be told that all is well. An archive's files are synced before its folder gets its name, so a folder
-with that name is whole after a power cut too. Of each name the current and the previous file are kept, so that going
-back to the model before needs no network; what no name holds any more is deleted.
+How a part becomes whole is told in `tidegate.arrivals`. An archive's files are synced before its folder gets its name,
+so a folder with that name is whole after a power cut too. Of each name the current and the previous file are kept, so
+that going back to the model before needs no network; what no name holds any more is deleted.
 
 Limits: a file is refused when after it fewer than `reserve_bytes` would be free (default 256 MiB). An archive is a
 .tar.gz of at most 10,000 files and folders and 4 GiB; links, and paths that leave the folder, are refused.
@@ -17,19 +15,17 @@ Limits: a file is refused when after it fewer than `reserve_bytes` would be free
 Errors: `Refused` for what can never come right; what the file system raises is `Unavailable`, and tried again.
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from agents.cache.archive import UNREADABLE, unpack
+from tidegate.arrivals import Arrivals, digest_of, is_digest
 from tidegate.files import UNFINISHED, FileSystem, RealFiles, put
 from tidegate.model.errors import Refused, Unavailable
 
 RESERVE_BYTES = 256 * 2**20
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class ContentCache:
@@ -40,8 +36,7 @@ class ContentCache:
         self._root = root
         self._reserve = reserve_bytes
         self._files = files or RealFiles()
-        self._lost: set[str] = set()
-        """Digests of which a sync failed and nothing was deleted yet: what is seen of them is not on the disk."""
+        self._arrivals = Arrivals(self._files, root)
         self._unnamed = False
         """Whether `names.json` may be other than it looks: its last writing failed."""
         with self._disk("making"):
@@ -50,21 +45,17 @@ class ContentCache:
 
     def path(self, digest: str) -> Path:
         """Where the whole file is, or would be."""
-        if not _DIGEST.fullmatch(digest):
-            raise Refused("not a SHA-256", field="digest", found=digest, wanted="64 hex digits")
-        return self._root / digest
+        return Path(self._arrivals.whole(digest))
 
     def has(self, digest: str) -> bool:
         with self._disk("reading"):
-            self._forget_lost()
-            return self._files.exists(str(self.path(digest)))
+            return self._arrivals.held(digest)[1]
 
     def held_bytes(self, digest: str) -> int:
         """How much of a file that is on its way is here."""
         with self._disk("reading"):
-            self._forget_lost()
-            part = self._part(digest)
-            return self._files.size(part) if self._files.exists(part) else 0
+            held, whole = self._arrivals.held(digest)
+            return 0 if whole else held
 
     def append(self, digest: str, offset: int, data: bytes, size_bytes: int) -> None:
         """Take the next bytes. Unavailable when they do not follow what is here, or the disk is too full."""
@@ -76,7 +67,7 @@ class ContentCache:
                 raise Unavailable(
                     "too little free space", found=free, wanted=f">= {size_bytes - offset + self._reserve} bytes"
                 )
-            file = self._files.append(self._part(digest))
+            file = self._files.append(self._arrivals.part(digest))
             try:
                 file.write(data)
             finally:
@@ -84,37 +75,19 @@ class ContentCache:
 
     def finish(self, digest: str) -> Path:
         """Verify the part and make it whole, durably. Unavailable when its digest differs: then it is dropped."""
-        part, whole = self._part(digest), str(self.path(digest))
         with self._disk("finishing"):
-            self._forget_lost()
-            found = self._digest(part)
-            if found != digest:
-                self._files.remove(part)
-                raise Unavailable(
-                    "a file came damaged and is fetched again", field="digest", found=found, wanted=digest
-                )
-            try:
-                file = self._files.append(part)
-                try:
-                    file.sync()
-                finally:
-                    file.close()
-                self._files.rename(part, whole)
-                self._files.sync_directory(str(self._root))
-            except OSError:
-                self._lost.add(digest)
-                self._forget_lost()
-                raise
+            found = self._arrivals.finish(digest)
+        if found != digest:
+            raise Unavailable("a file came damaged and is fetched again", field="digest", found=found, wanted=digest)
         return self.path(digest)
 
     def verified(self, digest: str) -> bool:
         """Whether the whole file is here and still what its name says; a damaged one is dropped, to be fetched anew."""
         path = str(self.path(digest))
         with self._disk("reading"):
-            self._forget_lost()
-            if not self._files.exists(path):
+            if not self._arrivals.held(digest)[1]:
                 return False
-            if self._digest(path) == digest:
+            if digest_of(self._files, path) == digest:
                 return True
             self._files.remove(path)
             return False
@@ -158,13 +131,6 @@ class ContentCache:
                 raise
         return Path(folder)
 
-    def _forget_lost(self) -> None:
-        """Delete what is seen and is not on the disk. OSError where even that fails: then it is tried again."""
-        for digest in sorted(self._lost):
-            self._files.remove(self._part(digest))
-            self._files.remove(str(self.path(digest)))
-            self._lost.discard(digest)
-
     def _drop(self, digest: str) -> None:
         """A folder loses its name, durably, before the first file in it goes: half of one must never have that name."""
         self._files.remove(str(self.path(digest)))
@@ -182,11 +148,8 @@ class ContentCache:
             digest = name.removesuffix(".d")
             if name.endswith(f".d{UNFINISHED}"):
                 self._files.remove_tree(f"{self._root}/{name}")
-            elif kept and _DIGEST.fullmatch(digest) and digest not in kept:
+            elif kept and is_digest(digest) and digest not in kept:
                 self._drop(digest)
-
-    def _part(self, digest: str) -> str:
-        return f"{self.path(digest)}.part"
 
     def _folder(self, digest: str) -> str:
         return f"{self.path(digest)}.d"
@@ -198,23 +161,9 @@ class ContentCache:
             return {}
         return names
 
-    def _digest(self, path: str) -> str:
-        digest = hashlib.sha256()
-        for piece in self._files.pieces(path):
-            digest.update(piece)
-        return digest.hexdigest()
-
     @contextmanager
     def _disk(self, doing: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise Unavailable(f"{doing} {self._root} failed: {error}") from error
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file's content, hex."""
-    digest = hashlib.sha256()
-    for piece in RealFiles().pieces(str(path)):
-        digest.update(piece)
-    return digest.hexdigest()

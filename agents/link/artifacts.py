@@ -9,8 +9,10 @@ from pathlib import Path
 
 import grpc
 
-from agents.cache.cache import ContentCache, digest_of
+from agents.cache.cache import ContentCache
 from agents.link.fault import told
+from tidegate.arrivals import digest_of
+from tidegate.files import RealFiles
 from tidegate.model.errors import Unavailable
 from tidegate.model.registry import Artifact
 from tidegate.v1 import artifacts_pb2, artifacts_pb2_grpc
@@ -43,7 +45,7 @@ async def fetch(channel: grpc.aio.Channel, cache: ContentCache, digest: str) -> 
 
 async def push(channel: grpc.aio.Channel, path: Path) -> Artifact:
     """Bring a file to the broker, unless it is there; its artifact."""
-    artifact = Artifact(digest_of(path), path.stat().st_size, path.name)
+    artifact = Artifact(digest_of(RealFiles(), str(path)), path.stat().st_size, path.name)
     stub = artifacts_pb2_grpc.ArtifactsStub(channel)
     with told():
         there = await stub.Stat(artifacts_pb2.StatRequest(digest=artifact.digest), timeout=UNARY_DEADLINE_S)

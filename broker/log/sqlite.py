@@ -20,7 +20,6 @@ beside it (`broker.runtime.loop`); the WAL is checkpointed above `Settings.wal_b
 """
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -67,12 +66,6 @@ _TYPES = (str, int, int, bytes, int, bytes)
 logger = logging.getLogger(__name__)
 
 
-def free_bytes(path: Path) -> int:
-    """What the file system of `path` would still give this user."""
-    figures = os.statvfs(path)
-    return figures.f_bavail * figures.f_frsize
-
-
 class SqliteLog:
     """The log of a directory. Synchronous; all calls from one thread at a time."""
 
@@ -83,9 +76,9 @@ class SqliteLog:
         *,
         tail_rows: int = TAIL_ROWS,
         reserve_bytes: int = RESERVE_BYTES,
-        free: Callable[[Path], int] = free_bytes,
+        free: Callable[[Path], int] | None = None,
     ) -> None:
-        """Opens or makes `directory/log.db` and checks its last `tail_rows` rows.
+        """Opens or makes `directory/log.db` and checks its last `tail_rows` rows. `free`: how much room the disk has.
 
         Refused where another process has it; Broken where it is damaged (the message names the first bad row found).
         """
@@ -94,7 +87,7 @@ class SqliteLog:
         self._directory = directory
         self._settings = settings
         self._reserve_bytes = reserve_bytes
-        self._free = free
+        self._free = free or (lambda path: settings.files.free(str(path)))
         self._wal_pages = 0
         self._broken: Broken | None = None
         self._closed = False

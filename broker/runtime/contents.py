@@ -1,9 +1,8 @@
 """Files addressed by their content: `artifacts/<sha256>` when whole and verified, `<sha256>.part` until then.
 
 A sender asks how much is here and goes on from there, however often the link breaks. A part counts only when its size
-and digest are as promised: it is then synced, renamed, and the directory synced. A part that turns out wrong is
-thrown away; so is one whose sync failed, since a second sync might be told that all is well. Where a part from before
-was gone on with, a wrong digest may be a power cut's doing and not the sender's: it is asked to send all of it again.
+and digest are as promised; how it then becomes whole is told in `tidegate.arrivals`. Where a part from before was gone
+on with, a wrong digest may be a power cut's doing and not the sender's: it is asked to send all of it again.
 
 The log is on the same disk, so a file is taken only where `RESERVE_BYTES` stay free after it.
 
@@ -11,12 +10,11 @@ Blocking work runs in a thread. Limits: 64 GiB a file, one sender of a file at a
 """
 
 import asyncio
-import hashlib
-import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from broker.log.sqlite import RESERVE_BYTES, free_bytes
+from broker.log.sqlite import RESERVE_BYTES
+from tidegate.arrivals import Arrivals
 from tidegate.files import FileSystem, RealFiles, fault
 from tidegate.model.errors import Conflict, NotFound, Refused, Unavailable
 from tidegate.model.registry import Artifact
@@ -24,34 +22,28 @@ from tidegate.wire.channel import CHUNK_BYTES
 
 MOST_BYTES = 64 * 2**30
 RETRY_FULL_MS = 10_000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Contents:
     """The files of one data directory."""
 
     def __init__(
-        self, directory: Path, *, free: Callable[[Path], int] = free_bytes, files: FileSystem | None = None
+        self, directory: Path, *, free: Callable[[Path], int] | None = None, files: FileSystem | None = None
     ) -> None:
         self._directory = directory
-        self._free = free
-        self._files = files or RealFiles()
+        self._files = here = files or RealFiles()
+        self._free = free or (lambda path: here.free(str(path)))
         try:
             self._files.make_directory(str(directory))
         except OSError as error:
             raise fault("making the directory", str(directory), error) from error
         self._receiving: set[str] = set()
-        self._lost: set[str] = set()
-        """Digests of which a sync failed and nothing was deleted yet: what is seen of them is not on the disk."""
+        self._arrivals = Arrivals(self._files, directory)
 
     def held(self, digest: str) -> tuple[int, bool]:
         """Bytes held from the start, and whether that is all of it, verified."""
-        whole, part = self._paths(digest)
         try:
-            self._forget_lost()
-            if self._files.exists(whole):
-                return self._files.size(whole), True
-            return (self._files.size(part), False) if self._files.exists(part) else (0, False)
+            return self._arrivals.held(digest)
         except OSError as error:
             raise Unavailable(f"the file cannot be looked at: {error}", retry_after_ms=RETRY_FULL_MS) from error
 
@@ -61,7 +53,7 @@ class Contents:
         Conflict where the offset is not where this file stands. Refused where the content is not what it was called.
         Unavailable where the disk has no room for it; what came before stays.
         """
-        whole, part = self._paths(artifact.digest)
+        part = self._arrivals.part(artifact.digest)
         if not 0 <= artifact.size_bytes <= MOST_BYTES:
             wanted = f"0 to {MOST_BYTES}"
             raise Refused("is out of bounds", field="artifact.size_bytes", found=artifact.size_bytes, wanted=wanted)
@@ -89,7 +81,7 @@ class Contents:
                 file.close()
             if held < artifact.size_bytes:
                 return held, False
-            await asyncio.to_thread(self._adopt, part, whole, artifact.digest, bool(offset))
+            await asyncio.to_thread(self._adopt, artifact.digest, bool(offset))
             return held, True
         except OSError as error:
             raise Unavailable(f"the file cannot be kept: {error}", retry_after_ms=RETRY_FULL_MS) from error
@@ -98,7 +90,7 @@ class Contents:
 
     async def send(self, digest: str, offset: int) -> AsyncIterator[tuple[int, bytes, int]]:
         """Offset, data and whole size, chunk by chunk, from `offset` on. NotFound where it is not here whole."""
-        whole, _ = self._paths(digest)
+        whole = self._arrivals.whole(digest)
         if not self._files.exists(whole):
             raise NotFound("no such file", field="digest", found=digest)
         size = self._files.size(whole)
@@ -112,38 +104,10 @@ class Contents:
             if offset == 0:
                 yield 0, b"", 0
 
-    def _adopt(self, part: str, whole: str, digest: str, resumed: bool) -> None:
+    def _adopt(self, digest: str, resumed: bool) -> None:
         """The part under its own name, durable; or gone, where it is not what it was called."""
-        summed = hashlib.sha256()
-        for piece in self._files.pieces(part):
-            summed.update(piece)
-        found = summed.hexdigest()
+        found = self._arrivals.finish(digest)
+        if found != digest and resumed:
+            raise Unavailable("what was here of the file was damaged; send it again", retry_after_ms=500)
         if found != digest:
-            self._files.remove(part)
-            if resumed:
-                raise Unavailable("what was here of the file was damaged; send it again", retry_after_ms=500)
             raise Refused("the content is not what it was called", field="artifact.digest", found=found, wanted=digest)
-        try:
-            file = self._files.append(part)
-            try:
-                file.sync()
-            finally:
-                file.close()
-            self._files.rename(part, whole)
-            self._files.sync_directory(str(self._directory))
-        except OSError:
-            self._lost.add(digest)
-            self._forget_lost()
-            raise
-
-    def _forget_lost(self) -> None:
-        """Delete what is seen and is not on the disk. OSError where even that fails: then it is tried again."""
-        for digest in sorted(self._lost):
-            for path in self._paths(digest):
-                self._files.remove(path)
-            self._lost.discard(digest)
-
-    def _paths(self, digest: str) -> tuple[str, str]:
-        if not _DIGEST.fullmatch(digest):
-            raise Refused("is not a digest", field="digest", found=digest[:80], wanted="64 hex digits (SHA-256)")
-        return str(self._directory / digest), str(self._directory / f"{digest}.part")

@@ -73,9 +73,9 @@ WRONG = (
     ),
     (
         "name a file whose sync failed the next time",
-        "agents/cache/cache.py",
-        "                self._lost.add(digest)\n                self._forget_lost()\n                raise\n",
-        "                raise\n",
+        "tidegate/arrivals.py",
+        "            self._lost.add(digest)\n            self.forget_lost()\n            raise\n",
+        "            raise\n",
         FAILING,
     ),
     (
@@ -108,9 +108,9 @@ WRONG = (
     ),
     (
         "go on with a part that a cut damaged",
-        "agents/cache/cache.py",
-        "            if found != digest:\n                self._files.remove(part)\n",
-        "            if not found:\n                self._files.remove(part)\n",
+        "tidegate/arrivals.py",
+        "        if found != digest:\n            self._files.remove(part)\n",
+        "        if not found:\n            self._files.remove(part)\n",
         CUTS,
     ),
 )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from agents.cache import ContentCache, archive
-from agents.cache.cache import digest_of
+from tidegate.arrivals import digest_of
+from tidegate.files import RealFiles
 from tidegate.model.errors import Refused
 
 
@@ -23,7 +24,7 @@ def packed(tmp_path: Path, *members: tarfile.TarInfo, content: bytes = b"x") -> 
 def unpack(path: Path, tmp_path: Path) -> Path:
     """As the cache does it, from a file that is there whole."""
     cache = ContentCache(tmp_path / "cache", reserve_bytes=0)
-    digest = digest_of(path)
+    digest = digest_of(RealFiles(), str(path))
     path.rename(cache.path(digest))
     return cache.unpacked(digest)
 

@@ -12,7 +12,6 @@ from random import Random
 from typing import Any
 
 from agents.cache import ContentCache
-from agents.cache.cache import digest_of
 from agents.core.held import Held
 from agents.gpu.given import visible
 from agents.gpu.nvml import Gpu, Instance
@@ -24,6 +23,8 @@ from tests.fuzzing.made import example
 from tests.fuzzing.mutation import by_field
 from tests.fuzzing.target import Target
 from tests.support.power import SimulatedDisk
+from tidegate.arrivals import digest_of
+from tidegate.files import RealFiles
 from tidegate.model.assignment import Assignment, Status
 from tidegate.model.errors import Broken, Conflict, Refused, Unavailable
 from tidegate.model.session import BrokerSays, Difference, Welcome
@@ -114,7 +115,7 @@ def archives(data: bytes) -> None:
         cache = ContentCache(root, reserve_bytes=0)
         source = Path(folder) / "archive"
         source.write_bytes(data)
-        digest = digest_of(source)
+        digest = digest_of(RealFiles(), str(source))
         source.rename(cache.path(digest))
         unpacked = cache.unpacked(digest)
         for path in unpacked.rglob("*"):
