@@ -15,7 +15,6 @@ is what those rules cost.
 """
 
 from copy import copy
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,86 +23,16 @@ from placement.bits import to_bits
 from placement.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
 from placement.ground import Ground
+from placement.price_list import PriceList
 from placement.room import Room, room_for
 from placement.scoring.cost import PARTS, Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
+from placement.usable import Usable, both
 from tidegate.model.decision import Slot
 from tidegate.model.workload import Spread, Workload
 
 NEVER = np.iinfo(np.int64).max
 """Of an offer that has no room: after every other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Usable:
-    """Shapes (offers,): the offers that answer soon enough and that neither law nor quota forbids; None: all.
-
-    A quota may forbid a model of GPU now that it would allow if other work went; so there are two, and they are the
-    same object where no quota speaks of models.
-    """
-
-    now: Mask | None = None
-    lasting: Mask | None = None
-    """What is to be judged as if nothing stood anywhere."""
-
-    @property
-    def alike(self) -> bool:
-        """Whether the two are one."""
-        return self.now is self.lasting
-
-    def within(self, now: Mask | None, lasting: Mask | None) -> "Usable":
-        """Only those that these allow too."""
-        alike = self.alike and now is lasting
-        first = both(self.now, now)
-        return Usable(first, first if alike else both(self.lasting, lasting))
-
-
-def both(one: Mask | None, other: Mask | None) -> Mask | None:
-    """What two masks allow; None allows all."""
-    return other if one is None else one if other is None else one & other
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Table:
-    """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
-
-    parts: Numbers
-    """Shape (parts, shapes + 1), in the order of `Charge`."""
-    fragmentation: Numbers
-    known: Mask
-    keys: Numbers
-    """Shape (offers,): what each offer is ranked by within its site: the price, what it strands, its place there."""
-    places: int
-    """The last of these, as a mask of the key's lowest bits."""
-
-    @classmethod
-    def of(cls, ground: Ground, room: Room, charges: Charges, units: Numbers, wanted: int) -> "_Table":
-        """`units`, shape (shapes,): how many all copies stand on."""
-        shapes = ground.columns.shapes
-        size = len(shapes.gpus)
-        parts = np.zeros((len(PARTS), size + 1), dtype=np.int64)
-        charges.fill(parts[:, :size], wanted, units, np.maximum(room.of_shape, 1))
-        fragmentation = np.zeros(size + 1, dtype=np.int64)
-        fragmentation[:size] = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
-        known = np.ones(size + 1, dtype=np.bool_)
-        known[:size] = charges.known_all
-        total = np.add.reduce(parts[:4], axis=0)
-        bits = int(np.maximum.reduce(ground.local, initial=0)).bit_length()
-        keys = _joined(total, fragmentation, bits).take(ground.shape)
-        keys |= ground.local
-        return cls(parts, fragmentation, known, keys, (1 << bits) - 1)
-
-
-def _joined(total: Numbers, gpus: Numbers, bits: int) -> Numbers:
-    """Shape (shapes,): numbers in the order of price and, of one price, of what is stranded; with so many bits free."""
-    most = int(np.maximum.reduce(gpus, initial=0)) + 1
-    if (int(np.maximum.reduce(total, initial=0)) + 1) * most < 1 << 62 - bits:
-        return (total * most + gpus) << bits
-    order = np.lexsort((gpus, total))
-    total, gpus = total[order], gpus[order]
-    rank = np.zeros(len(order), dtype=np.int64)
-    rank[order[1:]] = np.cumsum((total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1]))
-    return rank << bits
 
 
 class Packing:
@@ -140,7 +69,7 @@ class Packing:
         self._priceable = np.zeros(size, dtype=np.bool_)
         self._chosen: Numbers = np.full(size, UNKNOWN, dtype=np.int64)
         self._table_of: Numbers = np.zeros(size, dtype=np.int64)
-        self._tables: list[_Table] = []
+        self._tables: list[PriceList] = []
         self._several: dict[int, tuple[tuple[int, int], ...]] = {}
         self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
         self.each = [room.of_shape for room in self.rooms]
@@ -298,12 +227,12 @@ class Packing:
             offers[at], copies[at] = slots[:, 0], slots[:, 1]
         return offers, copies, more
 
-    def _table(self, room: Room) -> _Table:
-        return _Table.of(
+    def _table(self, room: Room) -> PriceList:
+        return PriceList.of(
             self._ground, room, self._charges, self._units(np.maximum(room.of_shape, 1), self.wanted), self.wanted
         )
 
-    def _settle(self, room: Room, table: _Table, *, now: bool) -> None:
+    def _settle(self, room: Room, table: PriceList, *, now: bool) -> None:
         """Settle where the copies stand at the sites that have room and are not settled yet, at what price."""
         if self._priceable.all():
             return

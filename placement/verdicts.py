@@ -13,7 +13,7 @@ from placement.explain import record
 from placement.fleet import Fleet
 from placement.law import Law
 from placement.legal import Legal
-from placement.packing import Packing, Usable
+from placement.packing import Packing
 from placement.rules.available import Available
 from placement.rules.copies import Copies, CopiesFree
 from placement.rules.cpus import Cpus, CpusFree
@@ -34,6 +34,7 @@ from placement.rules.team_limit import TeamLimit
 from placement.rules.team_quota import TeamQuota
 from placement.rules.volume import Volume, VolumeFree
 from placement.scoring.cost import Costs, costs
+from placement.usable import Usable
 from tidegate.model.workload import Workload
 
 MOST_ANSWERS = 20_000_000

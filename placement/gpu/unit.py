@@ -13,9 +13,9 @@ An overcommitted GPU (a site that shrank under its work) has less than nothing l
 
 from dataclasses import dataclass
 
-from placement.gpu.division import EVERY_SLICE, Division, instance_mask, offer_divisions, places, worth
+from placement.gpu.division import EVERY_SLICE, Division, instance_mask, places, worth
 from placement.gpu.wanted import Wanted
-from tidegate.model.site import GpuSharing, Offer
+from tidegate.model.site import GpuSharing
 
 MILLI = 1000
 """A whole GPU's compute."""
@@ -103,9 +103,3 @@ class UnitGpus:
             return None
         _, _, gpu, start = min(found)
         return GpuSeat((gpu,), start)
-
-
-def empty_unit(offer: Offer) -> UnitGpus:
-    """The GPUs of an empty unit of an offer."""
-    gpus, memory = offer.resources.gpus, offer.resources.gpu_memory_bytes
-    return UnitGpus(offer.gpu_sharing, memory, offer_divisions(offer), [MILLI] * gpus, [memory] * gpus, [0] * gpus)

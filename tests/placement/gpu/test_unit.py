@@ -1,6 +1,7 @@
 """The GPUs of one unit, as a conversation: what is asked, and which seat is given."""
 
-from placement.gpu.unit import GpuSeat, UnitGpus, empty_unit
+from placement.gpu.division import offer_divisions
+from placement.gpu.unit import MILLI, GpuSeat, UnitGpus
 from placement.gpu.wanted import Wanted
 from tidegate.model.quantity import Resources
 from tidegate.model.site import GpuSharing, MigInstance, Offer
@@ -14,7 +15,10 @@ class Bench:
     """`>>` asks for a seat and takes it, `<<` says which it was."""
 
     def __init__(self, offer: Offer) -> None:
-        self.gpus: UnitGpus = empty_unit(offer)
+        gpus, memory = offer.resources.gpus, offer.resources.gpu_memory_bytes
+        self.gpus = UnitGpus(
+            offer.gpu_sharing, memory, offer_divisions(offer), [MILLI] * gpus, [memory] * gpus, [0] * gpus
+        )
         self.last: GpuSeat | None = None
 
     def __rshift__(self, wanted: Wanted) -> "Bench":
