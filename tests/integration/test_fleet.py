@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.models import plus_one
 from tests.support.until import until
 from tidegate.cli.local.fleet import EXAMPLE, LocalFleet, member
 from tidegate.cli.local.survivors import left_behind
@@ -56,17 +57,6 @@ def of_another_class(sites: str) -> str:
     node = "instanceType: own-node,"
     assert sites.count(node) == 1
     return sites.replace(node, f"{node} deviceClass: server,")
-
-
-def plus_one() -> bytes:
-    """y = x + 1 over rows of four floats."""
-    from onnx import TensorProto, helper
-
-    one = helper.make_tensor("one", TensorProto.FLOAT, [4], np.ones(4, np.float32))
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 4]) for name in "xy")
-    graph = helper.make_graph([helper.make_node("Add", ["x", "one"], ["y"])], "plus-one", [x], [y], [one])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
 
 
 def test_a_service_is_placed_by_law_and_price_and_answers_without_the_broker(fleet: LocalFleet) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_fleet import ROW, SERVICE, plus_one
+from tests.integration.test_fleet import ROW, SERVICE
+from tests.support.models import plus_one
 from tests.support.until import until
 from tidegate.cli.local.fleet import LocalFleet, member
 from tidegate.cli.local.survivors import left_behind

@@ -6,7 +6,6 @@ has, drops what is not above it, and insists that what comes next begins exactly
 
 import contextlib
 import random
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from agents.spool import Fact, Gap, Kind, Limits, Record, ShedClass, SpoolFull, SpoolReader, SpoolWriter
 from agents.spool.records import GAP_FRAME_BYTES, MOST_COUNTED, encode, frame_bytes, number
 from agents.spool.segments import Summary, records, shed, tile
+from tests.support.far_end import FarEnd
 from tests.support.power import PowerCut, SimulatedDisk
 
 STREAM = "agent"
@@ -30,26 +30,6 @@ facts = st.builds(
     payload=st.integers(0, 400).map(lambda length: b"x" * length),
 )
 batches = st.lists(facts, min_size=1, max_size=8)
-
-
-@dataclass
-class FarEnd:
-    """The broker, as the spool must be able to count on it."""
-
-    high: int = 0
-    received: dict[int, Record] = field(default_factory=dict)
-    gaps: list[Gap] = field(default_factory=list)
-
-    def take(self, taken: list[Record]) -> None:
-        for record in taken:
-            assert record.from_seq <= self.high + 1, f"a silent gap: {self.high} then {record.from_seq}"
-            if record.seq <= self.high:
-                continue
-            if record.kind is Kind.GAP:
-                self.gaps.append(record.gap)
-            else:
-                self.received[record.seq] = record
-            self.high = record.seq
 
 
 class Device:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import psutil
 import pytest
 
 from tests.support.broker_stub import BrokerStub
 from tests.support.builders import service
+from tests.support.models import plus_one
 from tests.support.until import until_async
 from tidegate.model.assignment import Assignment
 from tidegate.model.registry import Artifact, ModelVersion
@@ -26,20 +26,7 @@ SECONDS = 40.0
 
 @pytest.fixture
 def model_bytes() -> bytes:
-    """y = x + 1 over rows of four floats."""
-    from onnx import TensorProto, helper
-
-    one = helper.make_tensor("one", TensorProto.FLOAT, [4], np.ones(4, np.float32))
-    shape = [None, 4]
-    graph = helper.make_graph(
-        [helper.make_node("Add", ["x", "one"], ["y"])],
-        "plus-one",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, shape)],
-        [one],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
+    return plus_one()
 
 
 class AgentProcess:

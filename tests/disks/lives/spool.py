@@ -1,31 +1,12 @@
 """A site's spool under pressure: small bounds, so that segments roll over and are shed, and a far end that counts."""
 
-from agents.spool import Fact, Gap, Kind, Limits, Record, ShedClass, SpoolFull, SpoolReader, SpoolWriter
+from agents.spool import Fact, Kind, Limits, Record, ShedClass, SpoolFull, SpoolReader, SpoolWriter
 from tests.disks.lives.life import Life
+from tests.support.far_end import FarEnd
 
 STREAM = "agent"
 WAITING = (Kind.SPANS, Kind.PREDICTIONS)
 SIZES = (0, 20, 100, 100, 100, 300, 800)
-
-
-class FarEnd:
-    """The broker, as the spool must be able to count on it: it keeps the highest number and wants the next one."""
-
-    def __init__(self) -> None:
-        self.high = 0
-        self.received: dict[int, Record] = {}
-        self.gaps: list[Gap] = []
-
-    def take(self, taken: list[Record]) -> None:
-        for record in taken:
-            assert record.from_seq <= self.high + 1, f"a silent gap: {self.high} then {record.from_seq}"
-            if record.seq <= self.high:
-                continue
-            if record.kind is Kind.GAP:
-                self.gaps.append(record.gap)
-            else:
-                self.received[record.seq] = record
-            self.high = record.seq
 
 
 def same(record: Record, fact: Fact) -> bool:

@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper
 
 from edge.serving.config import ModelSource, config_of, source_of
 from edge.serving.messages import message_of, request_of
@@ -30,6 +29,7 @@ from edge.serving.signature import ANY, Signature, TensorSpec
 from edge.serving.trace import SpanContext, parse
 from tests.fuzzing.mutation import by_field, mutated
 from tests.fuzzing.target import Target
+from tests.support.models import plus_one
 from tidegate.model.errors import Refused, Unavailable
 from tidegate.oip import open_inference_pb2 as oip
 from tidegate.wire.inference import (
@@ -190,16 +190,6 @@ def _file(data: bytes) -> Iterator[Path]:
         file.write(data)
         file.flush()
         yield Path(file.name)
-
-
-@cache
-def plus_one() -> bytes:
-    """y = x + 1 over rows of four floats."""
-    one = helper.make_tensor("one", TensorProto.FLOAT, [4], np.ones(4, np.float32))
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 4]) for name in "xy")
-    graph = helper.make_graph([helper.make_node("Add", ["x", "one"], ["y"])], "plus-one", [x], [y], [one])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return bytes(model.SerializeToString())
 
 
 def serving_config(data: bytes) -> None:
