@@ -10,7 +10,8 @@ to give way in to be cheaper is asked apart (`cheaper`), since nobody waits for 
 
 Once a site fits, what the other changes made needless is taken back, and what went too far beside them goes no further
 than it must. Not found are: smaller copies where each amount could be had but not all on one unit, copies so small that
-more of them go on one, and what would help against a price that nobody knows or a budget. Where quotas speak of models
+more of them go on one, what would help against a price that nobody knows or a budget, and what would let the work's
+products come home where the law at home forbids them (`rules.products`). Where quotas speak of models
 of GPU, fewer copies may be proposed than must be.
 
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
