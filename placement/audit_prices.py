@@ -36,19 +36,20 @@ def _of_places(judge: Judge, refused: dict[str, Places], best: Best) -> None:
         twice |= once & places
         once |= places
     alone = once & ~twice
-    facts = list(judge.ground.sites.values())
+    sites = list(judge.ground.sites.values())
     for rule, places in binding.items():
         for row in _rows(places & alone):
-            there = judge.found(facts[row], facts[row].site, judge.soon(facts[row]), usable=True)
-            _offer(best, rule, judge.price(facts[row].site, there), row)
+            there = judge.found(sites[row], sites[row].site, judge.soon(sites[row]), usable=True)
+            _offer(best, rule, judge.price(sites[row].site, there), row)
 
 
 def _of_offers(judge: Judge, refused: dict[str, Places], best: Best) -> None:
+    sites = list(judge.ground.sites.values())
     for rule in judge.binding:
         others = {name: one for name, one in judge.binding.items() if name != rule}
         no = {name: places for name, places in refused.items() if name != rule}
         for row in _rows(judge.allowed(no)):
-            facts = list(judge.ground.sites.values())[row]
+            facts = sites[row]
             place = judge.ground.place(facts.site.name)
             lots = judge.held(judge.open_to(place.lots, facts.site, others), place)
             soon = judge.soon(facts)
