@@ -12,7 +12,7 @@ import time
 from rich.console import Console
 from rich.table import Table
 
-BENCHES = ("decisions", "audits", "packing", "money", "submits", "inference", "drain", "recovery")
+BENCHES = ("decisions", "audits", "packing", "money", "submits", "inference", "drain", "recovery", "storm")
 
 
 def main(names: list[str]) -> None:
