@@ -16,15 +16,15 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
-from placement.columns import Columns, Part
 from placement.explain import record
-from placement.fleet import Fleet
+from placement.fleet.columns import Columns, Part
+from placement.fleet.fleet import Fleet
 from placement.money.range import monthly
-from placement.packing import Packing
+from placement.packing.packing import Packing
+from placement.packing.repacking import to_pack_again
+from placement.proposals.relax import Cheapest, cheapest_with_offers, cheapest_without
 from placement.quota.tree import Tree
 from placement.ranking import Order, order, recorded
-from placement.relax import Cheapest, cheapest_with_offers, cheapest_without
-from placement.repacking import to_pack_again
 from placement.rules.cpus import CpusFree
 from placement.rules.gpu_memory import GpuMemoryFree
 from placement.rules.gpus import GpusFree

@@ -8,8 +8,8 @@
 6. choose   rank what every rule allows; the least score wins
 7. explain  the matrix, a miss for every "no", what would help, and what the rules cost
 
-The decision is audited (`placement.audit`) and recorded by the broker. `plan` is the same call: a decision that nobody
-records changes nothing.
+The decision is audited (`placement.audit.auditor`) and recorded by the broker. `plan` is the same call: a decision that
+nobody records changes nothing.
 
 Time: over 1,000 sites, 10,000 offers and 200 policy rules, on one of two cores that others keep busy (CPU; the wall
 clock of such a machine says little), a decision never seen before takes 0.7 to 0.9 ms (p50; p99 1.4 to 2.6), and 0.4 ms
@@ -23,11 +23,11 @@ changes. `make bench` tells.
 import numpy as np
 
 from placement.classes import consider, stand, with_ties
-from placement.columns import Numbers
 from placement.explain import pack_bits, pack_numbers
-from placement.fleet import Fleet
-from placement.law import Law
-from placement.relax import cheaper, relaxations, rule_prices
+from placement.fleet.columns import Numbers
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
+from placement.proposals.relax import cheaper, relaxations, rule_prices
 from placement.scoring.tie import ties
 from placement.verdicts import Question, Watch, silent
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation

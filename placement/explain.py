@@ -7,8 +7,8 @@ Limits: a fleet of N sites under R rules records at most N x R misses, in one bi
 import numpy as np
 
 from placement.bits import to_bytes, to_mask
-from placement.columns import UNKNOWN, Columns, Mask, Numbers
-from placement.fleet import Fleet
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet.fleet import Fleet
 from placement.rules.rule import Column, Rule
 from tidegate.model.decision import Lack, RuleColumn
 from tidegate.model.workload import Workload

@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 
 from placement.bits import to_bytes
-from placement.columns import Numbers
 from placement.explain import name_offers, pack_numbers, pack_within
-from placement.fleet import Fleet
+from placement.fleet.columns import Numbers
+from placement.fleet.fleet import Fleet
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
 from placement.verdicts import Verdicts

@@ -7,13 +7,14 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from placement.bits import to_mask
-from placement.columns import Mask, Numbers
-from placement.compiled import Compiled
 from placement.explain import record
-from placement.fleet import Fleet
-from placement.law import Law
-from placement.legal import Legal
-from placement.packing import Packing
+from placement.fleet.columns import Mask, Numbers
+from placement.fleet.fleet import Fleet
+from placement.law.compiled import Compiled
+from placement.law.law import Law
+from placement.law.legal import Legal
+from placement.packing.packing import Packing
+from placement.packing.usable import Usable
 from placement.rules.available import Available
 from placement.rules.copies import Copies, CopiesFree
 from placement.rules.cpus import Cpus, CpusFree
@@ -34,7 +35,6 @@ from placement.rules.team_limit import TeamLimit
 from placement.rules.team_quota import TeamQuota
 from placement.rules.volume import Volume, VolumeFree
 from placement.scoring.cost import Costs, costs
-from placement.usable import Usable
 from tidegate.model.workload import Workload
 
 MOST_ANSWERS = 20_000_000

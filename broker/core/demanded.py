@@ -15,13 +15,13 @@ A class is named by its numbers, `cpus/memory/gpus/share/models`, since a snapsh
 
 from dataclasses import dataclass, field, replace
 
-from placement.fleet import Fleet
+from placement.fleet.fleet import Fleet
+from placement.packing.pooled import Pooled
+from placement.packing.seating import Policy, TightestFit
 from placement.pool.choosing import Chooser
 from placement.pool.nouns import MOST_GPUS, WHOLE, Ask, Mix, Shape, mix_of
 from placement.pool.popularity import count
 from placement.pool.value import MICROS
-from placement.pooled import Pooled
-from placement.seating import Policy, TightestFit
 from tidegate.model.event import BidPricesSet
 from tidegate.model.workload import Demand, Workload
 

@@ -25,7 +25,7 @@ from typing import Any
 from broker.core.cold import Cold
 from broker.core.records import Answer, WorkloadRecord
 from broker.core.state import State
-from placement.facts import Holding
+from placement.fleet.facts import Holding
 from tidegate.model.errors import TidegateError
 
 FORMAT = 13

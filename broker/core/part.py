@@ -11,7 +11,7 @@ from typing import Any
 from broker.core.cold import Cold
 from broker.core.freeze import pieces
 from broker.core.state import State
-from placement.facts import Holding
+from placement.fleet.facts import Holding
 
 _DERIVED, _LEFT_OUT = ("fleet", "law"), ("answers", "ended")
 

@@ -33,9 +33,9 @@ from broker.core.records import (
     WorkloadRecord,
 )
 from broker.core.story import about
-from placement.facts import Carried, Holding
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.facts import Carried, Holding
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from placement.money.books import standing
 from placement.quota.accounts import Account
 from placement.rules.volume import carried

@@ -14,8 +14,8 @@ from broker.core.decide.placing import bound
 from broker.core.invariants import violations
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
-from placement import audit_law
-from placement.audit_room import wrong_holdings
+from placement.audit import meaning
+from placement.audit.room import wrong_holdings
 from tidegate.model.policy import Effect
 from tidegate.model.site import Offer
 
@@ -68,5 +68,5 @@ def _unlawful(state: State, record: WorkloadRecord, site: str) -> list[str]:
         for policy in state.policies.values()
         for rule in policy.rules
         if rule.effect is Effect.ENFORCE
-        and not all(audit_law.lawful_at(rule, workload, facts, offer, team) for offer in offers or [None])
+        and not all(meaning.lawful_at(rule, workload, facts, offer, team) for offer in offers or [None])
     ]

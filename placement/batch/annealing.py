@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from placement.batch.near import Near, within
 from placement.batch.problem import Assignment, Problem
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 EACH, MOST = 4_000, 16_000_000
 PER_PLACE = 20

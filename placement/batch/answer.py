@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from placement.batch.ascent import ascend, bound
 from placement.batch.problem import Assignment, Problem
 from placement.batch.rounding import settle
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 ASCENT = "ascent"
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from placement.batch.near import Near, near, reduced
 from placement.batch.problem import Problem
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 Reals = NDArray[np.float64]
 

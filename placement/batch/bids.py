@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from placement.batch.ascent import ascend
 from placement.batch.problem import Problem
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 NOWHERE = -1
 Reals = NDArray[np.float64]

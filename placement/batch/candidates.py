@@ -23,9 +23,9 @@ from hashlib import blake2b
 import numpy as np
 
 from placement.batch.problem import Problem
-from placement.columns import Numbers
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.columns import Numbers
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from placement.scoring.prefer import dispreferred
 from placement.verdicts import Question, judge
 from tidegate.model.site import Offer

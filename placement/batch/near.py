@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placement.batch.problem import Problem
-from placement.columns import Mask, Numbers
+from placement.fleet.columns import Mask, Numbers
 
 NEAR = 24
 """Arcs of each kind that are looked at closely: the best by cost and bid."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 
 @dataclass(frozen=True, slots=True)

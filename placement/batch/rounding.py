@@ -15,7 +15,7 @@ from placement.batch.annealing import anneal
 from placement.batch.near import near, reduced, within
 from placement.batch.problem import Assignment, Problem
 from placement.batch.search import improve, paid
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 ORDERS = (1, 2, 3, 5)
 """Against which choices beyond the best a workload's loss is counted."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from placement.batch.near import Near, within
 from placement.batch.problem import Assignment, Problem
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 PASSES = 60
 PUSHES = 64

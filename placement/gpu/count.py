@@ -7,7 +7,7 @@ so the count is what seating them one by one reaches (a property test holds it).
 
 import numpy as np
 
-from placement.columns import Columns, Described, Mask, Numbers
+from placement.fleet.columns import Columns, Described, Mask, Numbers
 from placement.gpu.division import MASKS, more
 from placement.gpu.unit import MILLI
 from placement.gpu.wanted import Wanted

@@ -13,9 +13,9 @@ copies must have room now.
 import numpy as np
 
 from placement.bits import to_mask
-from placement.columns import Numbers
-from placement.fleet import Fleet
-from placement.packing import Packing
+from placement.fleet.columns import Numbers
+from placement.fleet.fleet import Fleet
+from placement.packing.packing import Packing
 from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload

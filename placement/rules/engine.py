@@ -2,8 +2,8 @@
 
 from collections.abc import Hashable
 
-from placement.columns import Mask, Numbers
-from placement.fleet import Fleet
+from placement.fleet.columns import Mask, Numbers
+from placement.fleet.fleet import Fleet
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack
 from tidegate.model.site import Engine

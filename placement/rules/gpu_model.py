@@ -4,8 +4,8 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
-from placement.fleet import Fleet
+from placement.fleet.columns import Mask, Numbers
+from placement.fleet.fleet import Fleet
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Lack
 from tidegate.model.workload import Workload

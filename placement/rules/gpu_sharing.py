@@ -9,8 +9,8 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from placement.columns import Mask, Numbers, Words
-from placement.fleet import Fleet
+from placement.fleet.columns import Mask, Numbers, Words
+from placement.fleet.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import wanted_by
 from placement.rules.rule import Findings, Plain

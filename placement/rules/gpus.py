@@ -8,11 +8,11 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from placement.columns import Columns, Numbers
+from placement.fleet.columns import Columns, Numbers
+from placement.fleet.journal import Left
 from placement.gpu import count
 from placement.gpu.unit import MILLI
 from placement.gpu.wanted import wanted_by
-from placement.journal import Left
 from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Workload

@@ -1,8 +1,8 @@
 """Latency: round trip from the workload's clients and service time on the device, against the 99th percentile.
 
 The round trip is that of the worst of the workload's origins; the service time is that of this model on the offer's
-class of device. `placement.reach` says what a measured time counts for, and when a declared one does. A round trip that
-nobody knows is a "no": a promise cannot rest on it.
+class of device. `placement.fleet.reach` says what a measured time counts for, and when a declared one does. A round
+trip that nobody knows is a "no": a promise cannot rest on it.
 """
 
 from collections.abc import Hashable
@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Columns, Mask, Numbers
-from placement.fleet import Fleet
-from placement.reach import Worth, of_classes
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet.fleet import Fleet
+from placement.fleet.reach import Worth, of_classes
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Slot, Unit
 from tidegate.model.reading import Reading

@@ -20,8 +20,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from placement.columns import Columns, Mask, Numbers, Part, Words
-from placement.fleet import Fleet
+from placement.fleet.columns import Columns, Mask, Numbers, Part, Words
+from placement.fleet.fleet import Fleet
 from placement.rules.attributes import Attribute, Found, mistaken_class
 from placement.rules.expressions import Condition, compile_expression
 from placement.rules.rule import Findings
@@ -61,7 +61,7 @@ class LawRule:
         return frozenset()
 
     def asks(self, workload: Workload) -> None:
-        """What is kept of the law is kept by `placement.compiled`."""
+        """What is kept of the law is kept by `placement.law.compiled`."""
 
     @property
     def enforced(self) -> bool:

@@ -8,9 +8,9 @@ not waited for. Where they would never have room there is nothing to price, and 
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
-from placement.fleet import Fleet
-from placement.packing import Packing
+from placement.fleet.columns import Mask, Numbers
+from placement.fleet.fleet import Fleet
+from placement.packing.packing import Packing
 from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, Unit
 from tidegate.model.workload import Spread, Workload

@@ -2,8 +2,8 @@
 
 from collections.abc import Hashable
 
-from placement.columns import Columns, Numbers
-from placement.journal import Left
+from placement.fleet.columns import Columns, Numbers
+from placement.fleet.journal import Left
 from placement.rules.on_one_unit import FreeOnOneUnit, OnOneUnit
 from tidegate.model.decision import Unit
 from tidegate.model.workload import Workload

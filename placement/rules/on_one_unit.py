@@ -4,17 +4,18 @@ Each amount has two rules. The first asks whether any unit would have enough if 
 place and lasts. The second (`...-free`) asks whether any unit has enough now, and speaks only where the first allowed:
 a "no" is about what else stands there, and may pass.
 
-What units have at most is kept with the fleet's columns (`placement.most`), and followed unit by unit as they change.
+What units have at most is kept with the fleet's columns (`placement.packing.most`), and followed unit by unit as
+they change.
 """
 
 from collections.abc import Hashable
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Columns, Mask, Numbers
-from placement.fleet import Fleet
-from placement.journal import Before, Left
-from placement.most import Most
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet.fleet import Fleet
+from placement.fleet.journal import Before, Left
+from placement.packing.most import Most
 from placement.rules.rule import Column, Plain
 from tidegate.model.decision import Kind, Lack, RuleColumn, Unit
 from tidegate.model.workload import Workload

@@ -10,8 +10,8 @@ A fleet in which no site is declared home has no such column: nobody has said wh
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
-from placement.fleet import Fleet
+from placement.fleet.columns import Mask, Numbers
+from placement.fleet.fleet import Fleet
 from placement.rules.law import LawRule
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from placement.bits import to_bits, to_mask
-from placement.columns import Mask, Numbers, Part
-from placement.fleet import Fleet
+from placement.fleet.columns import Mask, Numbers, Part
+from placement.fleet.fleet import Fleet
 from tidegate.model.decision import Kind, Lack, RuleColumn
 from tidegate.model.workload import Workload
 

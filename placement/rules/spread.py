@@ -7,9 +7,9 @@ many sites that every other lasting rule allows as there are copies.
 
 import numpy as np
 
-from placement.columns import Numbers
-from placement.fleet import Fleet
-from placement.packing import Packing
+from placement.fleet.columns import Numbers
+from placement.fleet.fleet import Fleet
+from placement.packing.packing import Packing
 from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Lack, Unit
 from tidegate.model.workload import Spread, Workload

@@ -16,8 +16,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from placement.columns import UNKNOWN, Mask, Numbers
-from placement.fleet import Fleet
+from placement.fleet.columns import UNKNOWN, Mask, Numbers
+from placement.fleet.fleet import Fleet
 from placement.quota.amounts import asked, unit
 from placement.quota.bounds import Excess
 from placement.quota.tree import Tree

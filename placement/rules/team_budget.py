@@ -10,9 +10,9 @@ rest may wait for the next month.
 
 import numpy as np
 
-from placement.columns import Mask, Numbers
-from placement.fleet import Fleet
-from placement.packing import Packing
+from placement.fleet.columns import Mask, Numbers
+from placement.fleet.fleet import Fleet
+from placement.packing.packing import Packing
 from placement.quota.accounts import HOUR_MS, Line, month_end, owed, up
 from placement.quota.tree import Tree
 from placement.rules.rule import Column, Findings, Plain

@@ -6,7 +6,7 @@ nothing, so it is not counted.
 
 from collections.abc import Mapping
 
-from placement.fleet import Fleet
+from placement.fleet.fleet import Fleet
 from placement.quota.bounds import Excess, over_limit
 from placement.quota.ledger import Ledger
 from placement.rules.team import TeamRule

@@ -5,7 +5,7 @@ Work that does not yield never takes what is guaranteed to others out of reach.
 
 from collections.abc import Mapping
 
-from placement.fleet import Fleet
+from placement.fleet.fleet import Fleet
 from placement.quota.bounds import Excess, over_share
 from placement.quota.ledger import Ledger
 from placement.rules.team import TeamRule

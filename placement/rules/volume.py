@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from placement.columns import Columns, Mask, Numbers, Part
 from placement.explain import record
-from placement.fleet import Fleet
+from placement.fleet.columns import Columns, Mask, Numbers, Part
+from placement.fleet.fleet import Fleet
 from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, RuleColumn, Unit
 from tidegate.model.site import Site

@@ -24,7 +24,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from placement.columns import Columns, Described, Mask, Numbers, Words
+from placement.fleet.columns import Columns, Described, Mask, Numbers, Words
 from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost

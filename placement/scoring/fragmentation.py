@@ -5,7 +5,7 @@ A workload that needs no GPU strands all those of a GPU node it stands on; one t
 
 import numpy as np
 
-from placement.columns import Numbers
+from placement.fleet.columns import Numbers
 
 MILLI = 1000
 

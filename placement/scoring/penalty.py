@@ -6,8 +6,8 @@ a candidate whose copies would stand on an offer that it refuses.
 
 import numpy as np
 
-from placement.columns import Numbers
-from placement.fleet import Fleet
+from placement.fleet.columns import Numbers
+from placement.fleet.fleet import Fleet
 from placement.rules.law import LawRule
 from placement.verdicts import Verdicts
 from tidegate.model.workload import Workload

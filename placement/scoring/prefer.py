@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from placement.columns import Columns, Numbers
+from placement.fleet.columns import Columns, Numbers
 from tidegate.model.workload import Workload
 
 

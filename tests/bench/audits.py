@@ -8,10 +8,10 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-from placement import audit_ground
-from placement.audit import audit
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.audit import ground
+from placement.audit.auditor import audit
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tests.bench.decisions import explain, row, timed, told, too_much
 from tests.bench.fleets import RULES, SITES, a_fleet, a_law, a_workload
 from tests.bench.measure import Row, quantile
@@ -84,4 +84,4 @@ def grow(fleet: Fleet, number: int) -> None:
 
 def forget(fleet: Fleet, number: int) -> None:
     """The auditor knows nothing of the fleet any more."""
-    audit_ground.forget(fleet)
+    ground.forget(fleet)

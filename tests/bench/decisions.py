@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tests.bench.fleets import GIB, RULES, SITES, a_fleet, a_law, a_workload
 from tests.bench.measure import Row, quantile
 from tidegate.model.decision import Decision, Slot

@@ -6,8 +6,8 @@ class.
 
 import random
 
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tidegate.model.decision import Slot
 from tidegate.model.money import EgressPrice, Price, PriceBook, Team, Uplift
 from tidegate.model.policy import Alternative, Expression, Operator, Policy, Rule

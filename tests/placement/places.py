@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tidegate.model.decision import Decision, Miss
 from tidegate.model.money import EgressPrice, Price, PriceBook
 from tidegate.model.policy import Alternative, Expression, Operator, Policy, Rule

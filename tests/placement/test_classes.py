@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
-from placement.packing import Packing
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
+from placement.packing.packing import Packing
 from tests.placement.places import HALL, service
 from tidegate.model.decision import Decision, Seat, Slot
 from tidegate.model.quantity import Resources
@@ -89,7 +89,7 @@ def test_what_came_and_went_between_two_questions_is_nothing(packed: Packed) -> 
 
 
 def test_who_is_too_far_behind_looks_at_everything(packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("placement.journal.MOST_CAUGHT_UP", 2)
+    monkeypatch.setattr("placement.fleet.journal.MOST_CAUGHT_UP", 2)
     places = fleet()
     asked(places)
     for number in range(3):

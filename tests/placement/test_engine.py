@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from placement.audit import audit
+from placement.audit.auditor import audit
 from placement.engine import would_be_cheaper
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tests.placement.places import BOOK, CLOUD, GIB, HALL, LAW, PRESS, decided, fleet, job, misses, service
 from tidegate.model.decision import Change, Outcome, Slot
 from tidegate.model.errors import Refused

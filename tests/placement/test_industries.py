@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from placement.audit import audit
+from placement.audit.auditor import audit
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
-from placement.policy_test import run
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
+from placement.law.policy_test import run
 from tidegate.manifests import load_files
 from tidegate.model.decision import Cost, Decision, Outcome
 from tidegate.model.money import PriceBook, Team

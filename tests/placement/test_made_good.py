@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from placement.engine import decide
-from placement.facts import Carried
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.facts import Carried
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from placement.quota.accounts import Account, Charge, closed, opened
 from tests.placement.oracle.chance import Case, case
 from tidegate.model.decision import Decision, Slot

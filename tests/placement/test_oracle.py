@@ -5,7 +5,7 @@ A longer run: `python -m tests.placement.oracle --cases 200000 --seed 7`.
 
 import pytest
 
-from placement import reach
+from placement.fleet import reach
 from placement.rules.volume import VolumeFree
 from placement.scoring import cost
 from tests.placement.oracle.chance import case

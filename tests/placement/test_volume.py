@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.serving.prediction import Call, ModelIdentity, Origin, predictions_payload, spans_payload
 from edge.serving.trace import SpanContext
-from placement.facts import Carried
+from placement.fleet.facts import Carried
 from placement.rules.volume import carried
 from tests.placement.places import GIB, HALL, PRESS, decided, fleet, misses, service
 from tidegate.model.decision import Change, Kind, Outcome

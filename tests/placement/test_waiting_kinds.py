@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from broker.core.accounting import hopes_of
-from placement.audit import audit
-from placement.facts import Carried
-from placement.law import Law
+from placement.audit.auditor import audit
+from placement.fleet.facts import Carried
+from placement.law.law import Law
 from placement.quota.ledger import Right
 from tests.placement.places import BOOK, CLOUD, GIB, HALL, LAW, decided, fleet, job, misses, service
 from tidegate.model.decision import Kind, Outcome, Slot

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement import audit_law
-from placement.law import Law, check_policy
+from placement.audit import meaning
+from placement.law.law import Law, check_policy
 from placement.rules.attributes import ATTRIBUTES, LISTS, OPERATORS, ORDER, PRESENCE, Attribute, Type, attribute
 from tests.properties.worlds import World, workloads, worlds
 from tidegate.model.money import Team
@@ -76,11 +76,11 @@ def test_the_auditor_reads_every_rule_as_the_compiled_law_does(rule: Rule, workl
     team = next((team for team in TEAMS if team.name == workload.team), None)
     at_sites, at_offers = compiled.allows(workload, fleet), compiled.offers(workload, fleet)
     for row, (name, facts) in enumerate(fleet.sites.items()):
-        said = audit_law.lawful(rule, workload, facts.site, facts.offers, team)
+        said = meaning.lawful(rule, workload, facts.site, facts.offers, team)
         assert bool(at_sites[row]) == said, name
         for offer in columns.offers_of(row):
             noun = columns.offers[offer]
-            one = audit_law.lawful_at(rule, workload, facts.site, noun, team)
+            one = meaning.lawful_at(rule, workload, facts.site, noun, team)
             assert compiled.allows_one(workload, facts.site, noun) == one
             if compiled.of_offers:
                 assert bool(at_offers[offer]) == one

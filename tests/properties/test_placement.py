@@ -3,12 +3,12 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from placement.audit import audit
-from placement.audit_room import wrong_holdings
+from placement.audit.auditor import audit
+from placement.audit.room import wrong_holdings
 from placement.engine import decide
-from placement.facts import Carried
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.facts import Carried
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from placement.quota.ledger import Right
 from placement.rules.volume import carried
 from tests.properties.worlds import MODEL, NOW, World, laws, workloads, worlds

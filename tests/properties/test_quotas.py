@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.engine import decide
-from placement.law import Law
+from placement.law.law import Law
 from tests.properties.worlds import World, workloads, worlds
 from tidegate.model.decision import Outcome
 from tidegate.model.money import Team

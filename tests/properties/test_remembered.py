@@ -12,10 +12,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement.audit import audit
+from placement.audit.auditor import audit
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tests.properties.worlds import ORIGINS, World, laws, workloads, worlds
 from tests.properties.wrong import mutants
 from tidegate.model.decision import Decision

@@ -6,15 +6,15 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement.audit_room import Need, Node, gives, wrong_holdings
-from placement.columns import Columns, Mask
-from placement.facts import Copy
-from placement.fleet import Fleet
+from placement.audit.room import Need, Node, gives, wrong_holdings
+from placement.fleet.columns import Columns, Mask
+from placement.fleet.facts import Copy
+from placement.fleet.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import variants, wanted_by
-from placement.ground import Ground
-from placement.room import room_for
-from placement.seating import Apart, TightestFit, seat_slot
+from placement.packing.ground import Ground
+from placement.packing.room import room_for
+from placement.packing.seating import Apart, TightestFit, seat_slot
 from tests.properties.worlds import demands, sites
 from tidegate.model.decision import Seat, Slot
 from tidegate.model.site import Site

@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from tidegate.model.money import Availability, EgressPrice, Ownership, Price, PriceBook, Quota, Team, Uplift
 from tidegate.model.policy import Alternative, Effect, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources

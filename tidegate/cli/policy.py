@@ -34,7 +34,7 @@ def test(files: tuple[str, ...], output: str) -> int:
     No broker is needed. For instance: tidegate policy test deploy/policies
     """
     try:
-        from placement import policy_test
+        from placement.law import policy_test
     except ModuleNotFoundError as missing:
         raise Refused(
             "policies are tested by the placement engine, which this installation lacks",

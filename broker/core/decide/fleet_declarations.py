@@ -16,7 +16,7 @@ from broker.core.decide.keys import check_name, check_offers, earlier, reused
 from broker.core.decide.placing import Deciding, Watch, outlaws
 from broker.core.replies import Application, Declared
 from broker.core.state import State
-from placement.law import check_policy, check_site
+from placement.law.law import check_policy, check_site
 from placement.money.books import check_book
 from placement.quota.tree import check as check_teams
 from placement.rules.law import warnings

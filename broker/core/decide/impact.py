@@ -18,8 +18,8 @@ from broker.core.decide.placing import bound, outlaws, vacated
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import engine
-from placement.fleet import Fleet
-from placement.law import Law, check_policy
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law, check_policy
 from placement.rules.law import LawRule
 from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome

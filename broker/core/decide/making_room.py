@@ -17,7 +17,8 @@ from broker.core.accounting import hopes_of
 from broker.core.decide.placing import Disagreement, Watch, bound, place, unwatched, vacated
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
-from placement import audit_victims, engine
+from placement import engine
+from placement.audit.victims import audit as audited
 from placement.quota.amounts import asked
 from placement.quota.coverage import RANK, Coverage, Held, held
 from placement.quota.ledger import Right
@@ -100,7 +101,7 @@ def _proved(
     if decision.outcome is not Outcome.PLACED:
         return None
     told = tuple(_victim(state, one) for one in victims)
-    findings = audit_victims.audit(bound(workload, model), told, state.fleet, state.law)
+    findings = audited(bound(workload, model), told, state.fleet, state.law)
     if findings:
         raise Disagreement(f"the auditor does not pass these victims: {'; '.join(findings)}", field=workload.name)
     return with_victims(decision, told)

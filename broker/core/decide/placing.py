@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
-from placement import audit, engine
+from placement import engine
+from placement.audit import auditor
 from placement.quota.accounts import closed
 from placement.rules.law import LawRule
 from tidegate.model.decision import Decision, Outcome, Relaxation
@@ -70,7 +71,7 @@ def place(
         )
         findings: tuple[str, ...] = ()
         if audited:
-            findings = audit.audit(workload, decision, state.fleet, state.law, model_digest=digest, exclude=exclude)
+            findings = auditor.audit(workload, decision, state.fleet, state.law, model_digest=digest, exclude=exclude)
             watch("audit", {"findings": len(findings)})
     if findings:
         told = "; ".join(findings)

@@ -20,7 +20,7 @@ from broker.core.decide.waiting import ask, may_wait, record
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Cancellation, Submission
 from broker.core.state import State
-from placement.law import check_data
+from placement.law.law import check_data
 from tidegate.model.assignment import Phase
 from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Conflict, NotFound, Refused

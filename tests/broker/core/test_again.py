@@ -229,7 +229,7 @@ def test_a_choice_that_differs_alone_is_the_engine_s() -> None:
 
 def test_an_engine_that_refuses_to_answer_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     play = history()
-    monkeypatch.setattr("placement.audit.audit", lambda *a, **k: ("a finding",))
+    monkeypatch.setattr("placement.audit.auditor.audit", lambda *a, **k: ("a finding",))
     assert replayed(play)["train"] == (ENGINE,)
 
 

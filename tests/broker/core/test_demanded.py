@@ -3,10 +3,10 @@
 from broker.core import freeze
 from broker.core.demanded import COPIES_COUNTED, Demanded, ask_of, asked_as, name_of
 from broker.core.state import State
+from placement.packing.pooled import Pooled
+from placement.packing.seating import TightestFit
 from placement.pool.nouns import Ask
 from placement.pool.popularity import SCALE
-from placement.pooled import Pooled
-from placement.seating import TightestFit
 from tidegate.model.decision import Decision, Outcome
 from tidegate.model.event import Recorded, WorkloadDecided, WorkloadSubmitted
 from tidegate.model.quantity import Resources

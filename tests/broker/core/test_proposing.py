@@ -17,7 +17,7 @@ from broker.core.decide.proposing import Wish, proposed
 from broker.core.freeze import freeze, thaw
 from broker.core.part import part, written
 from broker.core.state import State
-from placement import audit
+from placement.audit import auditor
 from placement.batch.answer import answered
 from tests.broker.core.test_conversations import at_work, fleet
 from tests.support.builders import GIB, book, cloud, job, rack, service, stay_home
@@ -265,7 +265,7 @@ def test_what_the_auditor_does_not_pass_is_in_no_plan(monkeypatch):
     def disagrees(*args, **kwargs) -> tuple[str, ...]:
         return ("no",)
 
-    monkeypatch.setattr(audit, "audit", disagrees)
+    monkeypatch.setattr(auditor, "audit", disagrees)
     assert propose(play, Goal.CHEAPER).moves == ()
     together = jointly(copy_of(play.state), (anywhere("two"),), 20, answered)
     assert together.moves == () and [(one.name, one.why) for one in together.staying] == [("two", Stays.NOWHERE)]

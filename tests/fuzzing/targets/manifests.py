@@ -12,7 +12,7 @@ from random import Random
 from broker.core.commands import ApplyDeclarations
 from broker.core.decide import decide
 from broker.core.state import State
-from placement import policy_test
+from placement.law import policy_test
 from placement.money.books import check_book, in_force, merged
 from tests.fuzzing.mutation import mutated
 from tests.fuzzing.target import Target

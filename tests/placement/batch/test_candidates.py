@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from placement.batch.answer import answered
 from placement.batch.candidates import Asked, formulate
 from placement.engine import decide
-from placement.fleet import Fleet
+from placement.fleet.fleet import Fleet
 from tests.placement.places import BOOK, CLOUD, HALL, LAW, PRESS, fleet, job, service
 from tests.properties.worlds import laws, workloads, worlds
 from tidegate.model.decision import Outcome

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement.law import Law
+from placement.law.law import Law
 from placement.money.books import BACK_MS, changes, check_book, in_force, merged, standing
 from placement.money.tariff import Tariff, Unit
 from tidegate.model.errors import Refused

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from placement.money.advise import Advice, BreakEven, advise, together
 from placement.money.books import in_force, merged
 from placement.money.means import Way

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement.law import Law
+from placement.law.law import Law
 from placement.money.range import MONTH_MS, monthly
 from tests.placement.places import BOOK, CLOUD, GIB, HALL, PRESS, decided, fleet, job, service
 from tidegate.model.decision import Cost, Estimate, MonthlyRange

@@ -10,7 +10,7 @@ come in moods, since what is drawn evenly from everything is mostly refused for 
     crowded    full sites and teams with guarantees: who waits, and who makes room for whom
 """
 
-from placement.facts import Carried, Copy, Holding, Measurement, SiteFacts
+from placement.fleet.facts import Carried, Copy, Holding, Measurement, SiteFacts
 from placement.quota.ledger import Right
 from tests.placement.oracle import room
 from tests.placement.oracle.dice import DIGEST, GIB, NOW, ORIGINS, Dice

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from broker.core.accounting import hopes_of
 from broker.core.decide.waiting import may_wait
-from placement.audit import audit
+from placement.audit.auditor import audit
 from placement.engine import decide, would_be_cheaper
 from tests.placement.oracle import giving_way, prices, victims, waiting
 from tests.placement.oracle.judge import SHAPE, TEAMS, Answer, Judge

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from placement.facts import Copy, SiteFacts
+from placement.fleet.facts import Copy, SiteFacts
 from tests.placement.oracle import room
 from tests.placement.oracle.laws import allows, allows_site, of_offers
 from tests.placement.oracle.money import Money

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from placement.facts import Copy
+from placement.fleet.facts import Copy
 from tests.placement.oracle import room
 from tests.placement.oracle.money import Money, Part
 from tests.placement.oracle.room import Need

@@ -30,13 +30,13 @@ CHANGES = (
     ),
     (
         "a unit that is just large enough is too small",
-        "placement/room.py",
+        "placement/packing/room.py",
         "np.minimum(often, have // need, out=often)",
         "np.minimum(often, (have - 1) // need, out=often)",
     ),
     (
         "a measurement is old when it is as old as it may be",
-        "placement/reach.py",
+        "placement/fleet/reach.py",
         "counted = np.where(age > FRESH_MS,",
         "counted = np.where(age >= FRESH_MS,",
     ),
@@ -73,7 +73,7 @@ CHANGES = (
     ),
     (
         "a rule costs what its dearest place would save",
-        "placement/relax.py",
+        "placement/proposals/relax.py",
         "cheapest = int(rows[np.argmin(total[rows])])\n        found.append(Cheapest(column.rule.name",
         "cheapest = int(rows[np.argmax(total[rows])])\n        found.append(Cheapest(column.rule.name",
     ),

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from placement.facts import Copy, Holding, Measurement, SiteFacts
-from placement.fleet import Fleet
-from placement.law import Law
+from placement.fleet.facts import Copy, Holding, Measurement, SiteFacts
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
 from placement.quota.accounts import Account
 from tidegate.model.money import PriceBook, Team
 from tidegate.model.policy import Policy

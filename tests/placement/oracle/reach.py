@@ -1,6 +1,6 @@
 """How long an answer takes from a place, and how much travels over its link."""
 
-from placement.facts import Measurement
+from placement.fleet.facts import Measurement
 from tests.placement.oracle.question import Question
 from tidegate.model.site import Offer, Site
 

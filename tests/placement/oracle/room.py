@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import combinations
 
-from placement.facts import Copy
+from placement.fleet.facts import Copy
 from tidegate.model.mig import MigProfile, table_of
 from tidegate.model.quantity import Resources
 from tidegate.model.site import GpuSharing, Offer

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from placement.facts import Holding, SiteFacts
+from placement.fleet.facts import Holding, SiteFacts
 from placement.quota.accounts import Account
 from tidegate.model.mig import gpu_milli
 from tidegate.model.money import Quota, Team

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from placement.law import Law
+from placement.law.law import Law
 from tests.placement.places import BOOK, CLOUD, GIB, HALL, PRESS, decided, fleet, job, service
 from tests.properties.worlds import laws, workloads, worlds
 from tidegate.model.decision import Cost

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from placement.engine import decide
-from placement.fleet import Fleet
-from placement.law import Law
-from placement.policy_test import run
+from placement.fleet.fleet import Fleet
+from placement.law.law import Law
+from placement.law.policy_test import run
 from tidegate.manifests import load_files
 from tidegate.model.decision import Decision
 from tidegate.model.money import PriceBook, Team

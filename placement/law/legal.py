@@ -1,0 +1,122 @@
+"""What the whole law says of the sites to one set of truths: its rules' answers, joined as far as somebody asks."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from placement.bits import to_mask
+from placement.fleet.columns import Mask, Numbers
+from placement.rules.rule import Column
+from tidegate.model.decision import RuleColumn
+
+
+class Group:
+    """The answers of some rules that stand together, for some of them that apply."""
+
+    def __init__(self) -> None:
+        self.columns: list[Column] = []
+        self.records: list[RuleColumn] = []
+        self.refusing: list[Column] = []
+        self.preferring: list[Column] = []
+        self.once = self.no_offer = 0
+        self.offers: list[Mask] = []
+
+    def add(self, column: Column, record: RuleColumn, offers: Mask | None, *, prefers: bool, of_offers: bool) -> None:
+        """The answer of the next rule, which applies. `offers`: those it allows, where it refuses some."""
+        self.columns.append(column)
+        self.records.append(record)
+        if prefers and (column.refuses or of_offers):
+            self.preferring.append(column)
+        if offers is not None:
+            self.offers.append(offers)
+        if column.refuses and column.rule.enforced:
+            self.once |= column.refuses
+            self.no_offer |= column.refuses if of_offers else 0
+            self.refusing.append(column)
+
+
+@dataclass(frozen=True)
+class Legal:
+    """The whole law's answers for one set of truths. Shared between decisions, so never to be written to.
+
+    What few ask for is put together when somebody does: to go through two hundred columns takes longer than to judge.
+    """
+
+    groups: tuple[Group, ...]
+    once: int
+    """The sites that some enforced rule refuses, as bits."""
+    sites: int
+    """How many there are."""
+    for_offers: int
+    """The sites that every enforced rule allows which speaks of offers, as bits."""
+    offers: Mask | None
+    """Shape (offers,): what every enforced rule on offers allows; None where that is all of them."""
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """A column for each rule; of a `Legal` for one site, for those that refuse alone."""
+        return tuple([column for group in self.groups for column in group.columns])
+
+    @cached_property
+    def records(self) -> tuple[RuleColumn, ...]:
+        """The record of each."""
+        return tuple(chain.from_iterable([group.records for group in self.groups]))
+
+    @cached_property
+    def refusing(self) -> tuple[Column, ...]:
+        """Of the enforced rules, those that refuse some site."""
+        return tuple([column for group in self.groups for column in group.refusing])
+
+    @property
+    def preferring(self) -> tuple[Column, ...]:
+        """Of the rules that prefer, those that apply."""
+        return tuple([column for group in self.groups for column in group.preferring])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many sites each rule refuses, of those that refuse any."""
+        return {column.rule.name: column.refused for column in self.columns if column.refuses}
+
+    def at(self, row: int, offers: range) -> "Legal":
+        """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
+        refusing = [Column(column.rule, 1, 1) for column in self.refusing if column.refuses >> row & 1]
+        return Legal(
+            groups=(refused_by(refusing),),
+            once=self.once >> row & 1,
+            sites=1,
+            for_offers=self.for_offers >> row & 1,
+            offers=None if self.offers is None else self.offers[offers.start : offers.stop],
+        )
+
+    @property
+    def allowed(self) -> Mask:
+        """Shape (sites,): where every enforced rule allows."""
+        return ~to_mask(self.once, self.sites)
+
+    def refusals(self) -> Numbers:
+        """Shape (sites,): how many enforced rules refuse each site. Counted anew, so the caller's to change."""
+        refused = np.zeros(self.sites, dtype=np.int64)
+        for column in self.refusing:
+            refused += ~column.allowed
+        return refused
+
+
+def refused_by(columns: list[Column]) -> Group:
+    """A group of these columns, without a record."""
+    group = Group()
+    group.columns, group.refusing = columns, columns
+    return group
+
+
+def joined(groups: list[Group], sites: int) -> Legal:
+    """The answers of all rules, group by group."""
+    once = no_offer = 0
+    offers: Mask | None = None
+    for group in groups:
+        once |= group.once
+        no_offer |= group.no_offer
+        for mask in group.offers:
+            offers = mask if offers is None else offers & mask
+    return Legal(tuple(groups), once, sites, (1 << sites) - 1 & ~no_offer, offers)

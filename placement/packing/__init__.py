@@ -1,0 +1,9 @@
+"""What fits: how many copies of a demand a place has room for, and where each of them would stand.
+
+packing.py     copies at every site, and the offers that they would be on
+repacking.py   which sites must be packed again after a change
+usable.py      the offers that may be used; `ground.py`, them as rows
+room.py        copies per offer, now and if nothing stood there; `most.py`, the most that one unit has
+price_list.py  what the copies would cost on each offer
+seating.py     the unit and the GPUs of each copy; `pooled.py`, by what the leftovers are worth
+"""

@@ -1,0 +1,88 @@
+"""Ground: the offers of some sites, or of all, as the packing wants them. Rows of it are its own; `rows` says whose.
+
+Packing one site again costs what the site costs, not what the fleet does, being the same packing on less ground.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from placement.fleet.columns import Columns, Mask, Numbers
+
+
+class Ground:
+    """See the module. Valid until a unit changes. Shapes: (sites,), (offers,) and (units in use,), all its own."""
+
+    def __init__(self, columns: Columns, sites: tuple[int, ...] | None = None) -> None:
+        """`sites`: rows of the fleet, ascending; None: all of them."""
+        self.columns = columns
+        self.sites = sites
+        units = columns.units
+        if sites is None:
+            self.size = len(columns)
+            self.rows: Numbers = columns.every_offer
+            self.shape, self.count, self.fresh = columns.shape, columns.count, columns.fresh
+            self.offer_site, self.zone = columns.offer_site, columns.zone.codes
+            self.starts, self.local = columns.starts, columns.among_its_own
+            self.unit_rows, self.unit_offer = units.in_use()
+        else:
+            self.size = len(sites)
+            ranges = [columns.offers_of(site) for site in sites]
+            self.rows = np.concatenate([np.arange(one.start, one.stop) for one in ranges])
+            self.shape, self.count = columns.shape[self.rows], columns.count[self.rows]
+            self.fresh, self.zone = columns.fresh[self.rows], columns.zone.codes[self.rows]
+            many = np.array([len(one) for one in ranges], dtype=np.int64)
+            self.offer_site = np.repeat(np.arange(self.size), many)
+            self.starts = np.cumsum(many) - many
+            self.local = np.arange(len(self.rows)) - self.starts.take(self.offer_site)
+            pairs = [
+                (row, local) for local, offer in enumerate(self.rows.tolist()) for row in units.rows_of(offer).values()
+            ]
+            found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+            self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
+
+    def left(self) -> tuple[Numbers, Numbers]:
+        """Shapes (units in use,): CPUs and memory left."""
+        units, rows = self.columns.units, self.unit_rows
+        if self.sites is None and len(rows) == len(units.cpus):  # none is spare
+            return units.cpus, units.memory
+        return units.cpus.take(rows), units.memory.take(rows)
+
+    @cached_property
+    def _filled(self) -> tuple[Numbers, Numbers]:
+        if self.sites is None:
+            return self.columns.filled
+        starts = np.flatnonzero(np.diff(self.offer_site, prepend=-1))
+        return self.offer_site[starts], starts
+
+    def site_sum(self, offers: Numbers) -> Numbers:
+        """Shape (sites,): the sum over the site's offers."""
+        return self._reduce(np.add, offers, 0)
+
+    def site_min(self, offers: Numbers) -> Numbers:
+        """Shape (sites,): the least of the site's offers; the greatest number there is where it has none."""
+        return self._reduce(np.minimum, offers, np.iinfo(np.int64).max)
+
+    def _reduce(self, how: np.ufunc, offers: Numbers, default: int) -> Numbers:
+        filled, starts = self._filled
+        if len(filled) == self.size:
+            return how.reduceat(offers, starts) if self.size else np.zeros(0, dtype=np.int64)
+        answer = np.full(self.size, default, dtype=np.int64)
+        if len(filled):
+            answer[filled] = how.reduceat(offers, starts)
+        return answer
+
+    def of_offers(self, mask: Mask) -> Mask:
+        """A mask over the fleet's offers, for those that are here."""
+        return mask if self.sites is None else mask[self.rows]
+
+    def of_sites(self, mask: Mask) -> Mask:
+        """A mask over the fleet's sites, for those that are here."""
+        return mask if self.sites is None else mask[list(self.sites)]
+
+    def zones(self, open_to: Mask) -> Numbers:
+        """Shape (sites,): in how many zones an offer is marked."""
+        zones = max(len(self.columns.zone.values), 1)
+        marked = open_to.nonzero()[0]
+        pairs = np.unique(self.offer_site[marked] * zones + self.zone[marked])
+        return np.bincount(pairs // zones, minlength=self.size).astype(np.int64)

@@ -1,0 +1,332 @@
+"""Packing: how many copies of a demand every site has room for, and on which offers they would stand.
+
+A copy needs one unit that has everything it asks for. A gang is placed whole or not at all; replicas stand on
+different nodes, in different zones or at different sites where the workload says so. Where the demand falls back on
+CPUs, a site without room for all copies with GPUs is asked again without.
+
+The offers of a site are chosen for the least money: one offer for all copies where one has room for all, and of those
+the cheapest, then the one that strands the fewest GPUs, then the first; otherwise the cheapest per copy first, until
+all copies stand. Filling by price is not always the cheapest sum; it is the same on every machine and easy to check.
+
+A rule that refuses a site must not hide what the site would cost without it. So where no offer answers soon enough, or
+none has a model that is asked for, all of them are packed; where copies have no room, they are packed as if nothing
+stood there; where they could not stand so far apart, as if they need not. Other rules refuse such a site, and its price
+is what those rules cost.
+"""
+
+from copy import copy
+from functools import cached_property
+
+import numpy as np
+
+from placement.bits import to_bits
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.gpu.wanted import variants
+from placement.packing.ground import Ground
+from placement.packing.price_list import PriceList
+from placement.packing.room import Room, room_for
+from placement.packing.usable import Usable, both
+from placement.scoring.cost import PARTS, Charge, Charges, Prices
+from placement.scoring.fragmentation import stranded
+from tidegate.model.decision import Slot
+from tidegate.model.workload import Spread, Workload
+
+NEVER = np.iinfo(np.int64).max
+"""Of an offer that has no room: after every other."""
+
+
+class Packing:
+    """Where the copies of one workload would stand at every site of some ground, each site for itself. Shapes (sites,).
+
+    With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
+
+    For each room (now, then as if nothing stood there) the best single offer of a site is the least of one number that
+    every offer has: its price, then what it strands, then its place. Sums are taken where no single offer will do. So
+    offers are gone through some ten times, and prices are worked out for their shapes alone.
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        columns: Columns,
+        prices: Prices,
+        usable: Usable,
+        other_models: Mask | None = None,
+        sites: tuple[int, ...] | None = None,
+    ) -> None:
+        """`usable`: the offers that copies may stand on.
+
+        `other_models`, shape (sites,): where none of the models that are asked for is, so that any will do.
+        `sites`: pack these rows alone; the masks are of the whole fleet all the same.
+        """
+        self.columns = columns
+        self.spread = workload.spread
+        self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
+        self.demand = workload.demand
+        self.usable, self.other_models, self._sites = usable, other_models, sites
+        self._charges = Charges(prices, workload)
+        size = len(columns) if sites is None else len(sites)
+        self._priceable = np.zeros(size, dtype=np.bool_)
+        self._chosen: Numbers = np.full(size, UNKNOWN, dtype=np.int64)
+        self._table_of: Numbers = np.zeros(size, dtype=np.int64)
+        self._tables: list[PriceList] = []
+        self._several: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
+        self.each = [room.of_shape for room in self.rooms]
+        """For each variant of the demand, shape (shapes,): copies on an empty unit."""
+        tables = [self._table(room) for room in self.rooms]
+        for room, table in zip(self.rooms, tables, strict=True):
+            self._settle(room, table, now=True)
+        self.fits: Mask = self._priceable.copy()
+        """Where all copies have room now, as far apart as asked."""
+        for room, table in zip(self.emptied, tables, strict=True):
+            self._settle(room, table, now=False)
+        self.stands: Mask = self._priceable.copy()
+        """Where they would have if nothing stood there."""
+        if self.spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self._priceable).any():
+            # Where the copies could stand, but not so far apart: what they would cost there all the same.
+            self.spread = Spread.NONE
+            tables = [self._table(room) for room in self.rooms]
+            for now, rooms in ((True, self.rooms), (False, self.emptied)):
+                for room, table in zip(rooms, tables, strict=True):
+                    self._settle(room, table, now=now)
+            self.spread = workload.spread
+        self.priceable: Mask = self._priceable
+        """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
+        self._price()
+        if not usable.alike:
+            self.stands = self.could_apart >= self.wanted
+        self.fits_bits, self.stands_bits = to_bits(self.fits), to_bits(self.stands)
+
+    @cached_property
+    def _ground(self) -> Ground:
+        return Ground(self.columns, self._sites)
+
+    @cached_property
+    def rooms(self) -> list[Room]:
+        """For each variant of the demand, what it finds on every offer."""
+        return self._rooms(self.usable.now)
+
+    @cached_property
+    def emptied(self) -> list[Room]:
+        """The same rooms, for what is asked as if nothing stood there."""
+        return self.rooms if self.usable.alike else self._rooms(self.usable.lasting)
+
+    def _rooms(self, usable: Mask | None) -> list[Room]:
+        here = None if usable is None else self._ground.of_offers(usable)
+        return [
+            room_for(self._ground, wanted, self.demand, both(here, self._of_models(models) if models else None))
+            for wanted, models in variants(self.demand)
+        ]
+
+    def close(self) -> None:
+        """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
+        for name in ("_ground", "rooms", "emptied", "could", "could_apart", "apart"):
+            self.__dict__.pop(name, None)
+        self._tables, self._sums = [], []
+
+    def again(self, sites: tuple[int, ...], workload: Workload, prices: Prices) -> "Packing | None":
+        """With these sites packed anew, as things are now; None where nothing comes of it.
+
+        `workload` and `prices` as this was made with.
+        """
+        part = Packing(workload, self.columns, prices, self.usable, self.other_models, sites)
+        rows = np.array(sites, dtype=np.int64)
+        names = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced")
+        several = {site: slots for local, site in enumerate(sites) if (slots := part._several.get(local))}
+        same = several == {site: slots for site in sites if (slots := self._several.get(site))}
+        same = same and np.array_equal(self._parts[:, rows], part._parts)
+        if same and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in names):
+            return None
+        new = copy(self)
+        new.close()
+        for name in names:
+            column = getattr(self, name).copy()
+            column[rows] = getattr(part, name)
+            setattr(new, name, column)
+        new._parts = self._parts.copy()
+        new._parts[:, rows] = part._parts
+        new.charge = Charge(*new._parts)
+        new._several = {site: slots for site, slots in self._several.items() if site not in sites} | several
+        new.fits_bits, new.stands_bits = to_bits(new.fits), to_bits(new.stands)
+        return new
+
+    def chosen(self, site: int) -> int:
+        """The row of the one offer that all copies would stand on; `UNKNOWN` where there is none."""
+        return int(self._chosen[site])
+
+    def _of_models(self, models: tuple[str, ...]) -> Mask:
+        """Shape (offers,): of a model that is asked for, or where none of these is."""
+        ground, column = self._ground, self.columns.shapes.gpu_model
+        right = column.where([model in models for model in column.values]).take(ground.shape)
+        if self.other_models is not None:
+            right |= ground.of_sites(self.other_models).take(ground.offer_site)
+        return right
+
+    @cached_property
+    def could_bits(self) -> int:
+        """The sites where all copies would have room, however close together, if nothing stood there."""
+        if self.spread in (Spread.NODE, Spread.ZONE) or not self.usable.alike:
+            return to_bits(self.could >= self.wanted)
+        return self.stands_bits
+
+    # Sums, for those that ask: where the answer is no.
+
+    @cached_property
+    def could(self) -> Numbers:
+        """How many copies would have room at once, however close together, if nothing stood there."""
+        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.emptied])
+
+    @cached_property
+    def could_apart(self) -> Numbers:
+        """How many would have room as far apart as asked, if nothing stood there."""
+        return self._greatest([self._count(room, room.copies_empty, room.units_empty) for room in self.emptied])
+
+    @cached_property
+    def apart(self) -> Numbers:
+        """How many have room now, as far apart as asked."""
+        return self._greatest([self._count(room, room.copies, None) for room in self.rooms])
+
+    @staticmethod
+    def _greatest(each: list[Numbers]) -> Numbers:
+        return each[0] if len(each) == 1 else np.maximum(each[0], each[1])
+
+    def _count(self, room: Room, copies: Numbers, units: Numbers | None) -> Numbers:
+        ground = self._ground
+        if self.spread is Spread.NODE:
+            return ground.site_sum(room.units if units is None else units)
+        if self.spread is Spread.ZONE:
+            return ground.zones((room.units if units is None else units) > 0)
+        return ground.site_sum(copies)
+
+    # Where copies stand, and at what price.
+
+    def slots(self, site: int) -> tuple[Slot, ...]:
+        """Where the copies stand at a site that `fits`."""
+        name = self.columns.names[site]
+        chosen = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
+        return tuple(Slot(name, self.columns.offers[offer].name, count) for offer, count in chosen)
+
+    def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """For sites that fit: the offer and the copies of each slot, site by site, and how many slots beyond the first.
+
+        Shapes (slots,), (slots,), (sites,).
+        """
+        offers = self._chosen[sites]
+        copies, more = np.full(len(sites), self.wanted, dtype=np.int64), np.zeros(len(sites), dtype=np.int64)
+        places = (offers == UNKNOWN).nonzero()[0].tolist() if self._several else []
+        if not places:
+            return offers, copies, more
+        for place in places:
+            more[place] = len(self._several[int(sites[place])]) - 1
+        starts = np.cumsum(1 + more) - (1 + more)
+        offers, copies = np.repeat(offers, 1 + more), np.repeat(copies, 1 + more)
+        for place in places:
+            slots = np.array(self._several[int(sites[place])], dtype=np.int64)
+            at = slice(int(starts[place]), int(starts[place]) + len(slots))
+            offers[at], copies[at] = slots[:, 0], slots[:, 1]
+        return offers, copies, more
+
+    def _table(self, room: Room) -> PriceList:
+        return PriceList.of(
+            self._ground, room, self._charges, self._units(np.maximum(room.of_shape, 1), self.wanted), self.wanted
+        )
+
+    def _settle(self, room: Room, table: PriceList, *, now: bool) -> None:
+        """Settle where the copies stand at the sites that have room and are not settled yet, at what price."""
+        if self._priceable.all():
+            return
+        open_to = ~self._priceable
+        ground = self._ground
+        copies = room.copies if now else room.copies_empty
+        alone = copies
+        if self.spread is Spread.NODE:
+            alone = room.units if now else room.units_empty
+        if self.spread is not Spread.ZONE or self.wanted == 1:
+            best = ground.site_min(np.where(alone >= self.wanted, table.keys, NEVER))
+            one = (open_to & (best != NEVER)).nonzero()[0]
+            if len(one):
+                places = ground.starts.take(one) + (best.take(one) & table.places)
+                self._chosen[one] = places if self._sites is None else ground.rows.take(places)
+                if table not in self._tables:
+                    self._tables.append(table)
+                if len(self._tables) > 1:
+                    self._table_of[one] = self._tables.index(table)
+                self._priceable[one] = True
+        if self.wanted == 1 or self._priceable.all():
+            return  # one copy stands on one offer
+        count = self._count(room, copies, None if now else alone if self.spread is Spread.NODE else room.units_empty)
+        several = ((count >= self.wanted) & ~self._priceable).nonzero()[0]
+        if len(several):
+            self._choose_several(room, several, alone)
+            self._priceable[several] = True
+
+    def _price(self) -> None:
+        """What was settled, as columns."""
+        ground, size = self._ground, len(self.columns.shapes.gpus)
+        tables = self._tables
+        at = np.full(ground.size, size, dtype=np.int64)
+        single = (self._chosen != UNKNOWN).nonzero()[0]
+        at[single] = self.columns.shape.take(self._chosen.take(single))
+        if not tables:
+            self._parts = np.zeros((len(PARTS), ground.size), dtype=np.int64)
+            self.fragmentation = np.zeros(ground.size, dtype=np.int64)
+            self.priced = np.ones(ground.size, dtype=np.bool_)
+        else:
+            self._parts = tables[0].parts.take(at, axis=1)
+            self.fragmentation = tables[0].fragmentation.take(at)
+            self.priced = tables[0].known.take(at)
+        for number, table in enumerate(tables):
+            if number == 0:
+                continue
+            rows = (self._table_of == number).nonzero()[0]
+            self._parts[:, rows] = table.parts.take(at[rows], axis=1)
+            self.fragmentation[rows] = table.fragmentation.take(at[rows])
+            self.priced[rows] = table.known.take(at[rows])
+        for sites, charge, gpus, known in self._sums:
+            for row, name in enumerate(PARTS):
+                self._parts[row, sites] = getattr(charge, name)
+            self.fragmentation[sites], self.priced[sites] = gpus, known
+        self.charge = Charge(*self._parts)
+        """What the copies cost, before what follows from the site."""
+
+    def _choose_several(self, room: Room, sites: Numbers, alone: Numbers) -> None:
+        """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
+        ground, zoned, charges = self._ground, self.spread is Spread.ZONE, self._charges
+        here = np.zeros(ground.size, dtype=np.bool_)
+        here[sites] = True
+        offers = (here.take(ground.offer_site) & (alone > 0)).nonzero()[0]
+        shapes = ground.shape[offers]
+        per_copy = charges.per_copy(shapes, room.of_shape[shapes])
+        offers = offers[np.lexsort((offers, per_copy, ground.offer_site[offers]))]
+        if zoned:
+            zones = ground.offer_site[offers] * len(self.columns.zone.values) + ground.zone[offers]
+            offers = offers[np.sort(np.unique(zones, return_index=True)[1])]
+        at = ground.offer_site[offers]
+        room_here = np.minimum(alone[offers], 1 if zoned else self.wanted)
+        starts = np.flatnonzero(np.diff(at, prepend=-1))
+        before = np.cumsum(room_here) - room_here
+        before -= np.repeat(before[starts], np.diff(starts, append=len(at)))
+        counts = np.clip(self.wanted - before, 0, room_here)
+        taken = (counts > 0).nonzero()[0]
+        offers, at, counts = offers[taken], at[taken], counts[taken]
+        starts = np.flatnonzero(np.diff(at, prepend=-1))
+        shapes = ground.shape[offers]
+        each = room.of_shape[shapes]
+        units = self._units(each, counts)
+        charge = charges.together(charges.charge(shapes, counts, units, each), starts)
+        gpus = stranded(self.columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
+        known = np.logical_and.reduceat(charges.known(shapes), starts)
+        self._sums.append((sites, charge, np.add.reduceat(gpus, starts), known))
+        pairs = list(zip(ground.rows[offers].tolist(), counts.tolist(), strict=True))
+        stops = [*starts.tolist()[1:], len(pairs)]
+        for site, start, stop in zip(sites.tolist(), starts.tolist(), stops, strict=True):
+            self._several[site] = tuple(pairs[start:stop])
+
+    def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
+        """How many units the copies stand on, so many of which go on an empty one."""
+        if self.spread is Spread.NODE:
+            return np.full(len(each), counts, dtype=np.int64) if isinstance(counts, int) else counts
+        if isinstance(counts, int) and counts == 1:
+            return np.ones(len(each), dtype=np.int64)
+        return -(-counts // each)

@@ -1,0 +1,54 @@
+"""A price list: what all copies of a workload would cost on one offer of each shape, and how offers rank by it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from placement.fleet.columns import Mask, Numbers
+from placement.packing.ground import Ground
+from placement.packing.room import Room
+from placement.scoring.cost import PARTS, Charges
+from placement.scoring.fragmentation import stranded
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceList:
+    """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
+
+    parts: Numbers
+    """Shape (parts, shapes + 1), in the order of `Charge`."""
+    fragmentation: Numbers
+    known: Mask
+    keys: Numbers
+    """Shape (offers,): what each offer is ranked by within its site: the price, what it strands, its place there."""
+    places: int
+    """The last of these, as a mask of the key's lowest bits."""
+
+    @classmethod
+    def of(cls, ground: Ground, room: Room, charges: Charges, units: Numbers, wanted: int) -> "PriceList":
+        """`units`, shape (shapes,): how many all copies stand on."""
+        shapes = ground.columns.shapes
+        size = len(shapes.gpus)
+        parts = np.zeros((len(PARTS), size + 1), dtype=np.int64)
+        charges.fill(parts[:, :size], wanted, units, np.maximum(room.of_shape, 1))
+        fragmentation = np.zeros(size + 1, dtype=np.int64)
+        fragmentation[:size] = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
+        known = np.ones(size + 1, dtype=np.bool_)
+        known[:size] = charges.known_all
+        total = np.add.reduce(parts[:4], axis=0)
+        bits = int(np.maximum.reduce(ground.local, initial=0)).bit_length()
+        keys = _joined(total, fragmentation, bits).take(ground.shape)
+        keys |= ground.local
+        return cls(parts, fragmentation, known, keys, (1 << bits) - 1)
+
+
+def _joined(total: Numbers, gpus: Numbers, bits: int) -> Numbers:
+    """Shape (shapes,): numbers in the order of price and, of one price, of what is stranded; with so many bits free."""
+    most = int(np.maximum.reduce(gpus, initial=0)) + 1
+    if (int(np.maximum.reduce(total, initial=0)) + 1) * most < 1 << 62 - bits:
+        return (total * most + gpus) << bits
+    order = np.lexsort((gpus, total))
+    total, gpus = total[order], gpus[order]
+    rank = np.zeros(len(order), dtype=np.int64)
+    rank[order[1:]] = np.cumsum((total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1]))
+    return rank << bits
