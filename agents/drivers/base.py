@@ -162,6 +162,18 @@ class LogChunk:
     complete: bool
     """Whether nothing can follow `next_offset`."""
 
+    def cut(self, most_bytes: int) -> "LogChunk":
+        """No more than so many bytes of it, to the end of a line where there is one; the rest is asked for again.
+
+        What the task did not write as UTF-8 stays whole, since its length in the file is not known from the text.
+        """
+        data = self.text.encode()
+        if len(data) <= most_bytes or "\ufffd" in self.text:
+            return self
+        kept = data[:most_bytes]
+        kept = kept[: kept.rfind(b"\n") + 1] or kept.decode(errors="ignore").encode()
+        return LogChunk(kept.decode(), self.next_offset - len(data) + len(kept), False)
+
 
 class Driver(Protocol):
     """One engine. `agents.core` calls it from one task at a time per id; different ids may interleave."""

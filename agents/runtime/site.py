@@ -18,8 +18,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import grpc
-
 from agents.cache.cache import ContentCache
 from agents.clock import Clock
 from agents.core.backoff import RETRY_FIRST_MS, RETRY_LONGEST_MS, delay_ms
@@ -28,7 +26,7 @@ from agents.core.lifecycle import advance
 from agents.core.machine import Seen, Step, TaskView, next_step, phase_of, ran_out
 from agents.drivers.base import Driver, LogChunk, Observation, Task
 from agents.gpu.nvml import Gpu
-from agents.link.artifacts import fetch, push
+from agents.link.artifacts import Carrier
 from agents.runtime.last_logs import LastLogs, read_all
 from agents.runtime.tasks import files_of, seen_of, status_of, task_of
 from agents.store import HeldStore
@@ -79,7 +77,8 @@ class Site:
     ) -> None:
         """`gpus` are this host's, of which assignments name theirs."""
         self.held = store.read()
-        self.channel: grpc.aio.Channel | None = None
+        self.carrier: Carrier | None = None
+        """Files to and from the broker, while there is a session."""
         self.pending: dict[str, tuple[int, Status]] = {}
         """By workload id: the newest status that the broker has not acknowledged, and the report's sequence."""
         self.news = asyncio.Event()
@@ -168,11 +167,6 @@ class Site:
     def reported(self, sequence: int) -> None:
         """The broker has all reports up to this one."""
         self.pending = {key: each for key, each in self.pending.items() if each[0] > sequence}
-
-    @property
-    def sequence(self) -> int:
-        """Of the newest status in `pending`."""
-        return self._sequence
 
     async def logs(self, workload_id: str, offset: int) -> LogChunk:
         """What a workload has logged, after its end too. NotFound when nothing of it is here."""
@@ -329,10 +323,16 @@ class Site:
 
     async def _fetch(self, tended: Tended) -> None:
         assignment = tended.assignment
+
+        def wanted() -> bool:
+            return tended.view.wanted and tended.assignment is assignment
+
         for digest in files_of(assignment):
             if not await asyncio.to_thread(self._cache.verified, digest):
+                self._note(tended)  # it may take long
                 with self._span("fetch", assignment):
-                    await fetch(self._linked(), self._cache, digest)
+                    if not await self._linked().fetch(self._cache, digest, wanted):
+                        return
             self._cache.use(assignment.workload_id, digest)
         if tended.assignment is assignment:
             tended.view = replace(tended.view, fetched=True)
@@ -349,7 +349,7 @@ class Site:
         outputs: list[Artifact] = []
         metrics: dict[str, str] = {}
         for path in await self._driver(tended).outputs(self._task(tended)):
-            outputs.append(await push(self._linked(), path))
+            outputs.append(await self._linked().push(path))
             if path.name == "metrics.json":
                 metrics = _metrics(path)
         status = self._status(tended, Phase.SUCCEEDED)
@@ -418,10 +418,10 @@ class Site:
             raise Refused("no engine here runs it", field="kind", found=tended.assignment.workload.kind.value)
         return driver
 
-    def _linked(self) -> grpc.aio.Channel:
-        if self.channel is None:
+    def _linked(self) -> Carrier:
+        if self.carrier is None:
             raise Unavailable("the broker is away")
-        return self.channel
+        return self.carrier
 
     @contextmanager
     def _span(self, name: str, assignment: Assignment) -> Iterator[None]:

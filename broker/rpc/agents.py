@@ -110,6 +110,7 @@ class Agents(AgentsServicer):
     async def SyncTelemetry(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
         """Each message is durable before its receipt is sent."""
         async for request in requests:
+            self._sessions.heard_of(request.site)
             chunks = [from_message(Chunk, chunk) for chunk in request.chunks]
             receipt = await self._telemetry.receive(request.site, request.stream, chunks)
             yield wire.SyncTelemetryResponse(stream=request.stream, receipt=to_message(receipt))

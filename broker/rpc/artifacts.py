@@ -38,6 +38,6 @@ class Artifacts(ArtifactsServicer):
         return wire.PushResponse(held_bytes=held, complete=complete)
 
     async def Fetch(self, request: Any, context: Any) -> AsyncIterator[Any]:
-        """From an offset on."""
-        async for offset, data, size in self._contents.send(request.digest, request.offset):
+        """From an offset on, all or as much as is asked for."""
+        async for offset, data, size in self._contents.send(request.digest, request.offset, request.most_bytes):
             yield wire.FetchResponse(offset=offset, data=data, size_bytes=size)

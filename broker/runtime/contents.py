@@ -21,6 +21,8 @@ from tidegate.model.registry import Artifact
 from tidegate.wire.channel import CHUNK_BYTES
 
 MOST_BYTES = 64 * 2**30
+CHUNKS_A_PIECE = 8
+LEAST_CHUNK_BYTES = 4 * 1024
 RETRY_FULL_MS = 10_000
 
 
@@ -88,17 +90,24 @@ class Contents:
         finally:
             self._receiving.discard(artifact.digest)
 
-    async def send(self, digest: str, offset: int) -> AsyncIterator[tuple[int, bytes, int]]:
-        """Offset, data and whole size, chunk by chunk, from `offset` on. NotFound where it is not here whole."""
+    async def send(self, digest: str, offset: int, most_bytes: int = 0) -> AsyncIterator[tuple[int, bytes, int]]:
+        """Offset, data and whole size, chunk by chunk, from `offset` on. NotFound where it is not here whole.
+
+        Where only so much is asked for (0: all), it comes in several chunks still: each that arrives is a sign of life.
+        """
         whole = self._arrivals.whole(digest)
         if not self._files.exists(whole):
             raise NotFound("no such file", field="digest", found=digest)
         size = self._files.size(whole)
         if not 0 <= offset <= size:
             raise Refused("is out of bounds", field="offset", found=offset, wanted=f"0 to {size}")
+        if most_bytes < 0:
+            raise Refused("is out of bounds", field="most_bytes", found=most_bytes, wanted="0 or more")
+        end = min(size, offset + most_bytes) if most_bytes else size
+        chunk = max(LEAST_CHUNK_BYTES, most_bytes // CHUNKS_A_PIECE) if most_bytes else CHUNK_BYTES
         with await asyncio.to_thread(Path(whole).open, "rb") as file:
             file.seek(offset)
-            while data := await asyncio.to_thread(file.read, CHUNK_BYTES):
+            while data := await asyncio.to_thread(file.read, min(chunk, CHUNK_BYTES, end - offset)):
                 yield offset, data, size
                 offset += len(data)
             if offset == 0:

@@ -157,6 +157,11 @@ class Sessions:
         session.heard_at = self._clock.now()
         session.held = held if held >= 0 else session.held
 
+    def heard_of(self, site: str) -> None:
+        """Telemetry came from an attached site: its heartbeat may be right behind it."""
+        if session := self._by_site.get(site):
+            self.heard(session)
+
     def as_heard(self, view: SiteView) -> SiteView:
         """A site as the log knows it, with what only its session knows: when it was last heard, what it holds."""
         session = self._by_site.get(view.site.name)

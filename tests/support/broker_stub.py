@@ -35,7 +35,15 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
         self.duplicates = 0
         self.files: dict[str, bytes] = {}
         self.fetched_from: list[int] = []
+        """Where each call of a fetch began."""
+        self.fetched_bytes = 0
         self.break_fetch_after = -1
+        """Offset from which on the next fetch breaks; -1 for never."""
+        self.parts: dict[str, bytes] = {}
+        self.pushed_from: list[int] = []
+        self.pushed_bytes = 0
+        self.break_push_after = -1
+        """Bytes held at which the next push breaks; -1 for never."""
         self.port = 0
         self._server: grpc.aio.Server | None = None
         self._streams: list[Any] = []
@@ -120,23 +128,40 @@ class BrokerStub(agents_pb2_grpc.AgentsServicer, artifacts_pb2_grpc.ArtifactsSer
             await context.write(answer)
 
     async def Stat(self, request: Any, context: Any) -> Any:
-        held = self.files.get(request.digest, b"")
-        return artifacts_pb2.StatResponse(held_bytes=len(held), complete=bool(held))
+        whole = request.digest in self.files
+        held = self.files[request.digest] if whole else self.parts.get(request.digest, b"")
+        return artifacts_pb2.StatResponse(held_bytes=len(held), complete=whole)
 
     async def Push(self, request_iterator: AsyncIterator[Any], context: Any) -> Any:
-        data, digest = b"", ""
+        first = await anext(aiter(request_iterator))
+        digest, size = first.artifact.digest, first.artifact.size_bytes
+        self.pushed_from.append(first.offset)
+        held = self.parts.get(digest, b"")
+        if len(held) != first.offset:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "not where this file stands")
         async for request in request_iterator:
-            digest = request.artifact.digest or digest
-            data += request.data
-        complete = self.keep(data) == digest
-        return artifacts_pb2.PushResponse(held_bytes=len(data), complete=complete)
+            if 0 <= self.break_push_after <= len(held):
+                self.break_push_after = -1
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "the link broke")
+            assert request.offset == len(held)
+            held += request.data
+            self.pushed_bytes += len(request.data)
+            self.parts[digest] = held
+        if len(held) == size:
+            self.parts.pop(digest, None)
+            assert self.keep(held) == digest
+        return artifacts_pb2.PushResponse(held_bytes=len(held), complete=len(held) == size)
 
     async def Fetch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         data = self.files[request.digest]
         self.fetched_from.append(request.offset)
-        for offset in range(request.offset, len(data), CHUNK_BYTES):
+        end = min(len(data), request.offset + request.most_bytes) if request.most_bytes else len(data)
+        for offset in range(request.offset, end, CHUNK_BYTES):
             if 0 <= self.break_fetch_after <= offset:
                 self.break_fetch_after = -1
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "the link broke")
-            piece = data[offset : offset + CHUNK_BYTES]
+            piece = data[offset : min(end, offset + CHUNK_BYTES)]
+            self.fetched_bytes += len(piece)
             yield artifacts_pb2.FetchResponse(offset=offset, data=piece, size_bytes=len(data))
+        if not data:
+            yield artifacts_pb2.FetchResponse()

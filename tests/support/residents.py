@@ -42,7 +42,7 @@ class Resident:
 
     def __init__(self, site: str) -> None:
         self.held = Held(site)
-        self.channel: Any = None
+        self.carrier: Any = None
         self.pending: dict[str, tuple[int, Status]] = {}
         self.news = asyncio.Event()
         self.sequence = 0

@@ -41,7 +41,7 @@ class Namespace:
         number = next(_NUMBERS) % 250
         self.name, near, far = f"tg{os.getpid()}n{number}", f"tgh{number}", f"tgd{number}"
         self.listen = f"10.213.{number}.1"
-        self._far = far
+        self._near, self._far = near, far
         _run("ip", "netns", "add", self.name)
         try:
             _run("ip", "link", "add", near, "type", "veth", "peer", "name", far, "netns", self.name)
@@ -83,19 +83,15 @@ class Namespace:
         self._inside("nft", "; ".join(rules))
 
     def slow(self, kbit_s: int) -> None:
-        """What the device sends takes its time."""
-        tbf = ("rate", f"{kbit_s}kbit", "burst", "4kb", "latency", "2000ms")
-        self._inside("tc", "qdisc", "replace", "dev", self._far, "root", "tbf", *tbf)
+        """What either side sends takes its time, behind two seconds of what was sent before it; the rest is dropped."""
+        tbf = ("root", "tbf", "rate", f"{kbit_s}kbit", "burst", "4kb", "latency", "2000ms")
+        self._inside("tc", "qdisc", "replace", "dev", self._far, *tbf)
+        _run("tc", "qdisc", "replace", "dev", self._near, *tbf)
 
     def heal(self) -> None:
-        subprocess.run(
-            ["ip", "netns", "exec", self.name, "nft", "delete table inet cut"], capture_output=True, check=False
-        )
-        subprocess.run(
-            ["ip", "netns", "exec", self.name, "tc", "qdisc", "del", "dev", self._far, "root"],
-            capture_output=True,
-            check=False,
-        )
+        inside, root = ["ip", "netns", "exec", self.name], ["tc", "qdisc", "del", "root", "dev"]
+        for command in ([*inside, "nft", "delete table inet cut"], [*inside, *root, self._far], [*root, self._near]):
+            subprocess.run(command, capture_output=True, check=False, env=os.environ | {"PATH": _PATH})
 
     def close(self) -> None:
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)

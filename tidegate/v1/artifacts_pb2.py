@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tidegate.v1 import registry_pb2 as tidegate_dot_v1_dot_registry__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/artifacts.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/registry.proto\"\x1d\n\x0bStatRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"4\n\x0cStatResponse\x12\x12\n\nheld_bytes\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"T\n\x0bPushRequest\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Artifact\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"4\n\x0cPushResponse\x12\x12\n\nheld_bytes\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\".\n\x0c\x46\x65tchRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\"A\n\rFetchResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x32\xc9\x01\n\tArtifacts\x12;\n\x04Stat\x12\x18.tidegate.v1.StatRequest\x1a\x19.tidegate.v1.StatResponse\x12=\n\x04Push\x12\x18.tidegate.v1.PushRequest\x1a\x19.tidegate.v1.PushResponse(\x01\x12@\n\x05\x46\x65tch\x12\x19.tidegate.v1.FetchRequest\x1a\x1a.tidegate.v1.FetchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btidegate/v1/artifacts.proto\x12\x0btidegate.v1\x1a\x1atidegate/v1/registry.proto\"\x1d\n\x0bStatRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"4\n\x0cStatResponse\x12\x12\n\nheld_bytes\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"T\n\x0bPushRequest\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.tidegate.v1.Artifact\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"4\n\x0cPushResponse\x12\x12\n\nheld_bytes\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\"B\n\x0c\x46\x65tchRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nmost_bytes\x18\x03 \x01(\x03\"A\n\rFetchResponse\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x32\xc9\x01\n\tArtifacts\x12;\n\x04Stat\x12\x18.tidegate.v1.StatRequest\x1a\x19.tidegate.v1.StatResponse\x12=\n\x04Push\x12\x18.tidegate.v1.PushRequest\x1a\x19.tidegate.v1.PushResponse(\x01\x12@\n\x05\x46\x65tch\x12\x19.tidegate.v1.FetchRequest\x1a\x1a.tidegate.v1.FetchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,9 +41,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUSHRESPONSE']._serialized_start=243
   _globals['_PUSHRESPONSE']._serialized_end=295
   _globals['_FETCHREQUEST']._serialized_start=297
-  _globals['_FETCHREQUEST']._serialized_end=343
-  _globals['_FETCHRESPONSE']._serialized_start=345
-  _globals['_FETCHRESPONSE']._serialized_end=410
-  _globals['_ARTIFACTS']._serialized_start=413
-  _globals['_ARTIFACTS']._serialized_end=614
+  _globals['_FETCHREQUEST']._serialized_end=363
+  _globals['_FETCHRESPONSE']._serialized_start=365
+  _globals['_FETCHRESPONSE']._serialized_end=430
+  _globals['_ARTIFACTS']._serialized_start=433
+  _globals['_ARTIFACTS']._serialized_end=634
 # @@protoc_insertion_point(module_scope)

@@ -69,7 +69,7 @@ class ArtifactsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Fetch(self, request, context):
-        """Chunks in order from an offset.
+        """Chunks in order from an offset. A receiver behind a thin link asks for so much that a word beside it need not wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

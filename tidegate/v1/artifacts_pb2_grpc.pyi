@@ -36,7 +36,7 @@ class ArtifactsStub:
     Push: _grpc.StreamUnaryMultiCallable[_artifacts_pb2.PushRequest, _artifacts_pb2.PushResponse]
     """Chunks in order from the offset that Stat named. The file counts only when its digest matches."""
     Fetch: _grpc.UnaryStreamMultiCallable[_artifacts_pb2.FetchRequest, _artifacts_pb2.FetchResponse]
-    """Chunks in order from an offset."""
+    """Chunks in order from an offset. A receiver behind a thin link asks for so much that a word beside it need not wait."""
 
 @_typing.type_check_only
 class ArtifactsAsyncStub(ArtifactsStub):
@@ -46,7 +46,7 @@ class ArtifactsAsyncStub(ArtifactsStub):
     Push: _aio.StreamUnaryMultiCallable[_artifacts_pb2.PushRequest, _artifacts_pb2.PushResponse]  # type: ignore[assignment]
     """Chunks in order from the offset that Stat named. The file counts only when its digest matches."""
     Fetch: _aio.UnaryStreamMultiCallable[_artifacts_pb2.FetchRequest, _artifacts_pb2.FetchResponse]  # type: ignore[assignment]
-    """Chunks in order from an offset."""
+    """Chunks in order from an offset. A receiver behind a thin link asks for so much that a word beside it need not wait."""
 
 class ArtifactsServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -71,6 +71,6 @@ class ArtifactsServicer(metaclass=_abc_1.ABCMeta):
         request: _artifacts_pb2.FetchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_artifacts_pb2.FetchResponse], _abc.AsyncIterator[_artifacts_pb2.FetchResponse]]:
-        """Chunks in order from an offset."""
+        """Chunks in order from an offset. A receiver behind a thin link asks for so much that a word beside it need not wait."""
 
 def add_ArtifactsServicer_to_server(servicer: ArtifactsServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,12 +12,19 @@ import grpc
 import pytest
 
 from agents.cache import ContentCache
-from agents.link.artifacts import fetch, push
+from agents.clock import SystemClock
+from agents.link.artifacts import Carrier
+from agents.link.pace import Paces
 from tests.support.broker_stub import BrokerStub
 from tests.support.until import until_async
 from tidegate.model.errors import Refused, Unavailable
+from tidegate.model.registry import Artifact
 from tidegate.v1 import artifacts_pb2
 from tidegate.wire.channel import CHUNK_BYTES, CLIENT_OPTIONS
+
+
+def carrier(channel: grpc.aio.Channel) -> Carrier:
+    return Carrier(channel, Paces(SystemClock(), 1, 1), lambda: None)
 
 
 @pytest.fixture
@@ -34,11 +41,44 @@ async def test_a_fetch_goes_on_where_the_link_broke(broker: BrokerStub, tmp_path
     cache = ContentCache(tmp_path, reserve_bytes=0)
     async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
         with pytest.raises(Unavailable):
-            await fetch(channel, cache, digest)
+            await carrier(channel).fetch(cache, digest)
         again = ContentCache(tmp_path, reserve_bytes=0)
-        path = await fetch(channel, again, digest)
-    assert path.read_bytes() == data
-    assert broker.fetched_from == [0, 2 * CHUNK_BYTES]
+        assert await carrier(channel).fetch(again, digest)
+    assert again.path(digest).read_bytes() == data
+    assert broker.fetched_bytes == len(data)
+    assert broker.fetched_from[0] == 0
+
+
+async def test_two_workloads_of_one_model_fetch_it_once(broker: BrokerStub, tmp_path: Path) -> None:
+    data = os.urandom(CHUNK_BYTES)
+    digest = broker.keep(data)
+    cache = ContentCache(tmp_path, reserve_bytes=0)
+    async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
+        one = carrier(channel)
+        await asyncio.gather(*(one.fetch(cache, digest) for _ in range(3)))
+    assert cache.verified(digest)
+    assert broker.fetched_bytes == len(data)
+
+
+async def test_a_file_of_nothing_is_a_file(broker: BrokerStub, tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.touch()
+    async with grpc.aio.insecure_channel(broker.address) as channel:
+        artifact = await carrier(channel).push(path)
+        cache = ContentCache(tmp_path / "cache", reserve_bytes=0)
+        await carrier(channel).fetch(cache, artifact.digest)
+    assert cache.path(artifact.digest).read_bytes() == b""
+
+
+async def test_whoever_pushes_what_another_pushes_too_tries_again(broker: BrokerStub, tmp_path: Path) -> None:
+    """A conflict is no refusal: it would fail a job whose outputs somebody else has as well."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(os.urandom(3 * CHUNK_BYTES))
+    async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
+        both = await asyncio.gather(*(carrier(channel).push(path) for _ in range(2)), return_exceptions=True)
+        assert all(isinstance(each, Artifact | Unavailable) for each in both)
+        artifact = await carrier(channel).push(path)
+    assert broker.files[artifact.digest] == path.read_bytes()
 
 
 async def test_a_damaged_file_is_dropped_and_never_served(broker: BrokerStub, tmp_path: Path) -> None:
@@ -47,83 +87,51 @@ async def test_a_damaged_file_is_dropped_and_never_served(broker: BrokerStub, tm
     cache = ContentCache(tmp_path, reserve_bytes=0)
     async with grpc.aio.insecure_channel(broker.address) as channel:
         with pytest.raises(Unavailable):
-            await fetch(channel, cache, digest)
+            await carrier(channel).fetch(cache, digest)
         assert not cache.has(digest)
         assert cache.held_bytes(digest) == 0
         broker.files[digest] = b"right"
-        assert (await fetch(channel, cache, digest)).read_bytes() == b"right"
+        await carrier(channel).fetch(cache, digest)
+    assert cache.path(digest).read_bytes() == b"right"
 
 
 async def test_a_file_that_rots_on_the_disk_is_fetched_again(broker: BrokerStub, tmp_path: Path) -> None:
     digest = broker.keep(b"model")
     cache = ContentCache(tmp_path, reserve_bytes=0)
     async with grpc.aio.insecure_channel(broker.address) as channel:
-        path = await fetch(channel, cache, digest)
-        path.write_bytes(b"rot")
-        assert (await fetch(channel, cache, digest)).read_bytes() == b"model"
+        await carrier(channel).fetch(cache, digest)
+        cache.path(digest).write_bytes(b"rot")
+        await carrier(channel).fetch(cache, digest)
+    assert cache.path(digest).read_bytes() == b"model"
 
 
 async def test_outputs_arrive_under_their_digest(broker: BrokerStub, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(os.urandom(2 * CHUNK_BYTES + 5))
     async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
-        artifact = await push(channel, path)
+        artifact = await carrier(channel).push(path)
     assert broker.files[artifact.digest] == path.read_bytes()
     assert artifact.name == "model.onnx"
-
-
-class PartKeeper(BrokerStub):
-    """A broker that keeps what came of a file whose push broke, as the real one does."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: dict[str, bytes] = {}
-        self.pushed_from: list[int] = []
-        self.break_push_after = -1
-        """Bytes held at which the next push breaks; -1 for never."""
-
-    async def Stat(self, request: Any, context: Any) -> Any:
-        whole = request.digest in self.files
-        held = self.files[request.digest] if whole else self.parts.get(request.digest, b"")
-        return artifacts_pb2.StatResponse(held_bytes=len(held), complete=whole)
-
-    async def Push(self, request_iterator: AsyncIterator[Any], context: Any) -> Any:
-        first = await anext(aiter(request_iterator))
-        digest, size = first.artifact.digest, first.artifact.size_bytes
-        self.pushed_from.append(first.offset)
-        held = self.parts.get(digest, b"")
-        assert len(held) == first.offset, "it goes on exactly where this file stands"
-        held += first.data
-        async for request in request_iterator:
-            if 0 <= self.break_push_after <= len(held):
-                self.break_push_after = -1
-                await context.abort(grpc.StatusCode.UNAVAILABLE, "the link broke")
-            assert request.offset == len(held)
-            held += request.data
-            self.parts[digest] = held
-        if len(held) == size:
-            assert self.keep(self.parts.pop(digest)) == digest
-        return artifacts_pb2.PushResponse(held_bytes=len(held), complete=len(held) == size)
 
 
 async def test_a_push_goes_on_where_the_link_broke_and_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(os.urandom(3 * CHUNK_BYTES + 17))
-    broker = PartKeeper()
+    broker = BrokerStub()
     await broker.start()
     broker.break_push_after = 2 * CHUNK_BYTES
     try:
         async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
             with pytest.raises(Unavailable):
-                await push(channel, path)
+                await carrier(channel).push(path)
         port = broker.port
         await broker.stop()  # the broker restarts; its part of the file is on its disk
         await broker.start(port)
         async with grpc.aio.insecure_channel(broker.address, options=CLIENT_OPTIONS) as channel:
-            artifact = await push(channel, path)
-            assert await push(channel, path) == artifact
+            artifact = await carrier(channel).push(path)
+            assert await carrier(channel).push(path) == artifact
         assert broker.files[artifact.digest] == path.read_bytes()
-        assert broker.pushed_from == [0, 2 * CHUNK_BYTES]
+        assert broker.pushed_bytes == path.stat().st_size
     finally:
         await broker.stop()
 
@@ -131,12 +139,12 @@ async def test_a_push_goes_on_where_the_link_broke_and_is_not_repeated(tmp_path:
 async def test_only_what_the_broker_lacks_is_sent(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"all of it")
-    broker = PartKeeper()
+    broker = BrokerStub()
     await broker.start()
     broker.parts[hashlib.sha256(b"all of it").hexdigest()] = b"all"
     try:
         async with grpc.aio.insecure_channel(broker.address) as channel:
-            artifact = await push(channel, path)
+            artifact = await carrier(channel).push(path)
         assert broker.files[artifact.digest] == b"all of it"
         assert broker.pushed_from == [3]
     finally:
@@ -189,15 +197,15 @@ async def test_the_end_of_a_session_is_no_end_for_whoever_waits_for_a_file(tmp_p
     try:
         async with grpc.aio.insecure_channel(broker.address) as channel:
             waiting = [
-                asyncio.create_task(fetch(channel, cache, "a" * 64)),
-                asyncio.create_task(push(channel, path)),
+                asyncio.create_task(carrier(channel).fetch(cache, "a" * 64)),
+                asyncio.create_task(carrier(channel).push(path)),
             ]
             await until_async(lambda: cache.held_bytes("a" * 64) == 1)
         for task in waiting:
             with pytest.raises(Unavailable, match="session"):
                 await task
         with pytest.raises(Unavailable, match="session"):
-            await push(channel, path)
+            await carrier(channel).push(path)
     finally:
         await broker.stop()
 
@@ -207,7 +215,7 @@ async def test_a_cancelled_task_stays_cancelled(tmp_path: Path) -> None:
     cache = ContentCache(tmp_path / "cache", reserve_bytes=0)
     try:
         async with grpc.aio.insecure_channel(broker.address) as channel:
-            waiting = asyncio.create_task(fetch(channel, cache, "a" * 64))
+            waiting = asyncio.create_task(carrier(channel).fetch(cache, "a" * 64))
             await until_async(lambda: cache.held_bytes("a" * 64) == 1)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from agents.clock import SystemClock
 from agents.link import telemetry
+from agents.link.pace import Pace
 from agents.spool import Fact, Kind, ShedClass, SpoolReader, SpoolWriter
 from tests.disks.files import PlatterFiles
 from tests.disks.platter import Platter
@@ -34,5 +36,6 @@ async def test_a_stream_that_has_ended_is_no_end_for_the_agent(monkeypatch: pyte
         spool.append([Fact(Kind.SPANS, ShedClass.OK, 1, 1, b"span")])
         channel: Any = None
         with pytest.raises(Unavailable):
-            await telemetry.drain(channel, SpoolReader(files, "spool"), "press-7", lambda: 0)
+            reader, pace = SpoolReader(files, "spool"), Pace(SystemClock())
+            await telemetry.drain(channel, reader, "press-7", lambda: 0, pace, lambda: None)
     assert call.cancelled

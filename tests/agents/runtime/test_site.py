@@ -218,7 +218,7 @@ async def test_outputs_are_pushed_as_soon_as_the_broker_is_back(tmp_path: Path, 
             await until_async(lambda: phase(broker) == "running")
             port = broker.port
             await broker.stop()
-            await until_async(lambda: site.channel is None)
+            await until_async(lambda: site.carrier is None)
             out = tmp_path / "tasks" / "w-1" / "out"
             out.mkdir()
             (out / "model.onnx").write_bytes(b"model")

@@ -14,7 +14,7 @@ from broker.log.sqlite import RESERVE_BYTES
 from broker.runtime.contents import Contents
 from tests.disks.files import PlatterFiles
 from tests.disks.platter import Platter, PowerGone
-from tidegate.model.errors import Unavailable
+from tidegate.model.errors import Refused, Unavailable
 from tidegate.model.registry import Artifact
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
@@ -107,3 +107,16 @@ async def test_a_file_is_whole_and_right_or_not_there_after_a_cut_at_any_call():
         platter.cut()
         assert files.read(f"/data/artifacts/{small.digest}") == DATA[:900]
     assert gone_at > 12
+
+
+async def test_a_piece_of_a_file_comes_in_several_chunks_and_ends_where_it_was_asked_to(tmp_path):
+    contents = Contents(tmp_path, free=lambda path: 2**40)
+    await contents.receive(MODEL, 0, sent(DATA))
+    piece = [each async for each in contents.send(MODEL.digest, 1_000, 100_000)]
+    assert b"".join(data for _, data, _ in piece) == DATA[1_000:101_000]
+    assert len(piece) >= 8, "each that arrives is a sign of life"
+    assert [offset for offset, _, _ in piece] == [1_000 + 12_500 * number for number in range(8)]
+    rest = [each async for each in contents.send(MODEL.digest, 101_000, 2**62)]
+    assert b"".join(data for _, data, _ in rest) == DATA[101_000:]
+    with pytest.raises(Refused, match="most_bytes"):
+        await anext(contents.send(MODEL.digest, 0, -1))

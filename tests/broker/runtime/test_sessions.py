@@ -150,6 +150,22 @@ async def test_three_missed_beats_make_a_site_unknown(setting):
     assert loop.state.sites["press-7"].state == "unknown" and session.ended
 
 
+async def test_telemetry_is_a_sign_of_life_of_who_is_attached(setting):
+    loop, sessions, clock = setting
+    session = await sessions.attach(Hello("press-7", "b", 0), loop)
+    clock.seconds += 2.5
+    sessions.heard_of("press-7")
+    sessions.heard_of("nowhere")
+    clock.seconds += 2.5
+    await sessions.silence(loop)
+    assert loop.state.sites["press-7"].state == "joined"
+    sessions.detach(session)
+    sessions.heard_of("press-7")
+    clock.seconds += 1
+    await sessions.silence(loop)
+    assert loop.state.sites["press-7"].state == "unknown"
+
+
 async def test_a_silence_is_counted_by_a_clock_that_is_never_set(setting):
     loop, sessions, clock = setting
     await sessions.attach(Hello("press-7", "b", 0), loop)
