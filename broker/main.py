@@ -85,6 +85,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
             log,
             snapshots,
             broker.pricing,
+            telemetry,
             every_s=min(TICK_S, config.heartbeat_ms / 1_000),
             snapshot_every=config.snapshot_every,
             kept=broker.since,

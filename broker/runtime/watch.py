@@ -1,6 +1,7 @@
 """What time brings while nobody asks for anything.
 
-Silent sites, replacements that are due, bid prices that want renewing, snapshots, a full disk.
+Silent sites, replacements that are due, bid prices that want renewing, what sites promise to keep, snapshots, a full
+disk.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from broker.log.snapshots import Snapshots
 from broker.runtime.loop import Loop
 from broker.runtime.pricing import Pricing
 from broker.runtime.sessions import Sessions
+from broker.telemetry.embedded import Telemetry
 from tidegate.model.errors import TidegateError, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,7 @@ async def watch(
     log: Log,
     snapshots: Snapshots,
     pricing: Pricing,
+    telemetry: Telemetry,
     *,
     every_s: float,
     snapshot_every: int,
@@ -39,6 +42,7 @@ async def watch(
 
     A loop that is too busy to be asked is no reason to end: what is due is still due at the next look.
     """
+    promised = -1
     while True:
         await asyncio.sleep(every_s)
         try:
@@ -49,6 +53,7 @@ async def watch(
             if await loop.read(partial(_is_due, silent)):
                 await loop.ask(Tick(0, silent))
             await pricing.look()
+            promised = await _promise(loop, telemetry, promised)
             if log.head.offset - kept >= snapshot_every:
                 kept = await _keep(loop, log, snapshots, kept)
         except Unavailable as error:
@@ -57,6 +62,20 @@ async def watch(
 
 def _is_due(silent: Mapping[str, int], state: State, at: int) -> bool:
     return bool(due(state, at, silent) or overdue(state, at) or pending(state, at))
+
+
+async def _promise(loop: Loop, telemetry: Telemetry, known: int) -> int:
+    """Tell the telemetry store what sites promise to keep, where that may have changed since the offset `known`."""
+    offset, days = await loop.read(
+        lambda state, at: (state.placement_offset, _retention(state) if state.placement_offset != known else None)
+    )
+    if days is not None:
+        telemetry.promise(days)
+    return int(offset)
+
+
+def _retention(state: State) -> dict[str, int]:
+    return {name: record.site.retention_days for name, record in state.sites.items() if record.site.retention_days}
 
 
 async def _keep(loop: Loop, log: Log, snapshots: Snapshots, kept: int) -> int:

@@ -9,7 +9,7 @@ when the disk is behind.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from broker.log.worker import Worker
 from broker.telemetry import aside
 from broker.telemetry.finding import TelemetryReader
 from broker.telemetry.gathering import Gathering
+from broker.telemetry.retiring import Limits
 from broker.telemetry.span import (
     AwayWindow,
     Counts,
@@ -29,7 +30,7 @@ from broker.telemetry.span import (
     TraceSummary,
     Wanted,
 )
-from broker.telemetry.store import Limits, TelemetryStore
+from broker.telemetry.store import TelemetryStore
 from tidegate.files import RealFiles
 from tidegate.model.errors import TidegateError, Unavailable
 from tidegate.model.session import Chunk, Receipt
@@ -95,6 +96,11 @@ class Telemetry:
     async def away(self, site: str, from_ms: int, to_ms: int) -> None:
         """Keep a window in which a site could not be reached."""
         await self._write(partial(self._store.away, AwayWindow(site, from_ms, to_ms)))
+
+    def promise(self, days: Mapping[str, int]) -> None:
+        """As `TelemetryStore.promise`; soon. Never waits."""
+        self._writing.later(partial(self._store.promise, days))
+        self._writing.later(self._keep_house)
 
     def offer(self, request: bytes) -> "Future[int] | None":
         """Keep an export request when there is time; None where it was dropped. Never waits, from any thread."""
@@ -178,5 +184,5 @@ class Telemetry:
     def _keep_house(self) -> None:
         """A checkpoint and a step of retention where they are due. What fails here fails again in the next batch."""
         self._store.tidy()
-        if self._store.retire():
+        if self._store.retire(self._now()):
             self._writing.later(self._keep_house)  # behind the batches that came meanwhile

@@ -17,16 +17,16 @@ this store does not know may then begin at any number: what is before that was a
 an export that is sent again changes nothing.
 
 **Retention.** Rows over `Limits` are deleted, oldest arrival first, in steps between batches; the ledger and the gaps
-stay.
+stay. What came from a site that promises to keep records (`retentionDays`) is older than promised before it goes: then
+`Limits` is exceeded, until the disk is full and spools wait (`retiring.py`).
 
 Limits: 1,024 chunks and 32 MiB a batch; `Limits` for what is kept. Failure is as in the log: no room is Unavailable
 (nothing was stored, send again), a failed sync is Broken.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
@@ -34,6 +34,7 @@ import apsw
 from broker.log.database import PAGE_BYTES, Settings, make_home, open_database
 from broker.log.ownership import Ownership
 from broker.telemetry import aside, payload
+from broker.telemetry.retiring import Limits, Retiring
 from broker.telemetry.rows import Rows
 from broker.telemetry.schema import FORMAT
 from broker.telemetry.span import AwayWindow
@@ -44,22 +45,11 @@ from tidegate.wire.channel import MAX_BATCH_CHUNKS
 MOST_CHUNKS = MAX_BATCH_CHUNKS
 MOST_BYTES = 32 * 2**20
 KEPT_POISON_BYTES = 64 * 2**10
-RETIRE_STEP = 5_000
-"""Rows deleted in one transaction, so that a batch never waits long for it."""
 RETRY_AFTER_MS = 5_000
 SET_ASIDE = "set_aside"
 """Total: how many damaged stores this one stands in for. And the reason of the gaps that they leave."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is kept at most. Rows are spans, and predictions likewise."""
-
-    most_spans: int = 20_000_000
-    most_predictions: int = 20_000_000
-    most_bytes: int = 16 * 2**30
 
 
 class Hole(Conflict):
@@ -78,7 +68,7 @@ class TelemetryStore:
     def __init__(
         self,
         directory: Path,
-        limits: Limits = Limits(),
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         settings: Settings = Settings(exclusive=False),  # noqa: B008 - frozen
         *,
         pass_on: Callable[[bytes], None] = lambda request: None,
@@ -89,7 +79,6 @@ class TelemetryStore:
         """
         make_home(directory, settings)
         self.path = directory / "telemetry.db"
-        self._limits = limits
         self._settings = settings
         self._pass_on = pass_on
         self._fresh: list[bytes] = []
@@ -101,6 +90,7 @@ class TelemetryStore:
             self._connection = open_database(self.path, FORMAT, settings)
             self._connection.set_wal_hook(self._committed)
             self._rows = Rows(self._connection)
+            self._retiring = Retiring(self._connection, self._rows, limits)
         except BaseException:
             self.close()
             raise
@@ -161,25 +151,15 @@ class TelemetryStore:
                 (window.site, window.from_ms, window.to_ms),
             )
 
-    def retire(self) -> int:
-        """Delete one step of what is over the limits, oldest arrival first; how many rows. Call again until it is 0."""
+    def promise(self, days: Mapping[str, int]) -> None:
+        """By site, how many days its records are kept, whatever the limits say. Nothing is deleted before the first."""
+        self._retiring.promise(days)
+
+    def retire(self, now_ms: int) -> bool:
+        """Delete one step of what is over the limits and not promised, oldest arrival first. Call again until False."""
         self._usable()
-        used = (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
-        crowded = used > self._limits.most_bytes
-        spans = self._over("spans", self._limits.most_spans, crowded)
-        predictions = self._over("predictions", self._limits.most_predictions, crowded)
-        if not spans and not predictions:
-            return 0
         with self._transaction():
-            for table, rows in (("spans", spans), ("predictions", predictions)):
-                if rows:
-                    self._connection.execute(
-                        f"delete from {table} where id in (select id from {table} order by id limit ?)", (rows,)
-                    )
-                    self._rows.count(table, -rows)
-                    self._rows.count(f"retired_{table}", rows)
-        logger.info("telemetry retired", extra={"spans": spans, "predictions": predictions, "bytes": used})
-        return spans + predictions
+            return self._retiring.step(now_ms)
 
     @property
     def untidy(self) -> bool:
@@ -260,16 +240,9 @@ class TelemetryStore:
             self._fresh.append(request)
         return kept
 
-    def _over(self, table: str, most: int, crowded: bool) -> int:
-        rows = self._one("select value from totals where name = ?", table)
-        return min(RETIRE_STEP, rows if crowded else max(0, rows - most))
-
     def _one(self, statement: str, *values: str) -> int:
         """The number that a statement finds, 0 where it finds none."""
         return int(self._connection.execute(statement, values).get or 0)
-
-    def _pragma(self, name: str) -> int:
-        return int(self._connection.pragma(name) or 0)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -79,12 +79,13 @@ class BrokerProcess:
         snapshots = Snapshots(machine.snapshots, freeze.FORMAT)
         contents = Contents(machine.folder / "artifacts", free=lambda _: 2**40)
         untraced: Any = _Untraced()
+        telemetry = self._telemetry()
         broker = self.broker = await assemble(
             Ports(
                 clock,
                 log,
                 snapshots,
-                self._telemetry(),
+                telemetry,
                 contents,
                 untraced,
                 SimulatedSolver(self._random, self.process),
@@ -101,7 +102,7 @@ class BrokerProcess:
             group.create_task(loop.run())
             group.create_task(
                 watch(
-                    *(loop, sessions, log, snapshots, broker.pricing),
+                    *(loop, sessions, log, snapshots, broker.pricing, telemetry),
                     every_s=1.0,
                     snapshot_every=machine.snapshot_every,
                     kept=broker.since,

@@ -76,6 +76,8 @@ async def test_retention_goes_on_between_batches(tmp_path: Path) -> None:
     telemetry = await Telemetry.open(tmp_path, now=lambda: NOW, limits=Limits(most_spans=2))
     for seq in range(1, 6):
         await telemetry.receive("press-7", "main", [spans_chunk(seq, span(seq, 1), span(seq, 2))])
+    assert (await telemetry.counts()).spans == 10
+    telemetry.promise({})
 
     async def two_are_left() -> bool:
         return (await telemetry.counts()).spans == 2

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from broker.log.database import Settings
 from broker.telemetry.finding import TelemetryReader
+from broker.telemetry.retiring import Limits
 from broker.telemetry.span import AwayWindow, GapRange, PredictionCount, StreamMark
-from broker.telemetry.store import MOST_CHUNKS, Hole, Limits, TelemetryStore
+from broker.telemetry.store import MOST_CHUNKS, Hole, TelemetryStore
 from tests.broker.telemetry.made import MARCH, gap_chunk, predictions_chunk, request, span, spans_chunk
 from tests.disks.files import PlatterFiles
 from tests.disks.platter import Platter
@@ -143,12 +144,13 @@ def test_a_site_was_away(store: TelemetryStore, reader: TelemetryReader) -> None
 
 def test_the_oldest_arrivals_are_retired_first(tmp_path: Path) -> None:
     store = TelemetryStore(tmp_path, Limits(most_spans=3, most_predictions=2))
+    store.promise({})
     for seq in range(1, 7):
         linked = span(seq, seq, links=((seq + 1, 1),), start_ms=MARCH - seq)  # the newest arrivals are the oldest spans
         store.receive("press-7", "main", [spans_chunk(seq, linked)], NOW + seq)
     store.receive("press-7", "main", [predictions_chunk(7, 1, 5)], NOW)
-    assert store.retire() == 6
-    assert store.retire() == 0
+    assert store.retire(NOW)
+    assert not store.retire(NOW)
     reader = TelemetryReader(tmp_path)
     assert [bool(reader.trace(f"{trace:032x}")) for trace in range(1, 7)] == [False] * 3 + [True] * 3
     assert reader.linked(f"{2:032x}") == []
@@ -161,11 +163,12 @@ def test_the_oldest_arrivals_are_retired_first(tmp_path: Path) -> None:
 
 def test_retention_by_bytes_keeps_the_file_from_growing(tmp_path: Path) -> None:
     store = TelemetryStore(tmp_path, Limits(most_bytes=400_000), Settings(exclusive=False, wal_bytes=100_000))
+    store.promise({"press-8": 7})
     for seq in range(1, 60):
         spans = [span(seq, number, note="x" * 200) for number in range(1, 51)]
         store.receive("press-7", "main", [spans_chunk(seq, *spans)], NOW + seq)
         store.tidy()
-        while store.retire():
+        while store.retire(NOW):
             pass
     assert (tmp_path / "telemetry.db").stat().st_size < 1_500_000
     store.close()
