@@ -7,6 +7,7 @@ Nothing is said of a refusal, nor of work that is spread over sites, whose sum i
 
 from placement.audit.places import Judge
 from placement.audit.sets import Places
+from placement.fleet.facts import SiteFacts
 from tidegate.model.decision import Decision
 
 Best = dict[str, tuple[int, int]]
@@ -57,7 +58,14 @@ def _of_offers(judge: Judge, refused: dict[str, Places], best: Best) -> None:
             wanted = next((w for w in judge.wants if judge.enough(lots, w)), None)
             if wanted is not None:
                 price = judge.cheapest(facts.site, lots, wanted, judge.spread, bare=False)
-                _offer(best, rule, price, row)
+                if refused[rule] >> row & 1 or price[0] < _with_all(judge, facts):
+                    _offer(best, rule, price, row)
+
+
+def _with_all(judge: Judge, facts: SiteFacts) -> int:
+    """What an allowed place costs under every rule: where that is no more, the rule on offers costs nothing there."""
+    price = judge.price(facts.site, judge.found(facts, facts.site, judge.soon(facts), usable=True))
+    return price[0] if price else 0
 
 
 def _offer(best: Best, rule: str, price: tuple[int, bool] | None, row: int) -> None:

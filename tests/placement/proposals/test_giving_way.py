@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from placement.audit.auditor import audit
 from placement.law.law import Law
 from placement.quota.ledger import Right
 from tests.placement.places import BOOK, GIB, HALL, LAW, decided, fleet, job, service
@@ -86,6 +87,7 @@ def test_what_was_cheaper_all_along_is_no_price_of_a_rule() -> None:
     places = fleet(hall(spot), hall(cheaper, name="other"), replace(hall(NODE, name="away"), engines=()))
     work = replace(service(), prefer=Prefer(sites=("hall",)))
     decision = decided(work, places, law)
+    assert audit(work, decision, places, law) == ()
     assert decision.sites == ("hall",)
     assert decision.cost.total > next(one.cost.total for one in decision.ranked if one.site == "other")
     assert "p/bought" not in {one.rule for one in decision.rule_prices if one.micros_per_hour}
