@@ -22,7 +22,7 @@ from placement.fleet.fleet import Fleet
 from placement.money.range import monthly
 from placement.packing.packing import Packing
 from placement.packing.repacking import to_pack_again
-from placement.proposals.relax import Cheapest, cheapest_with_offers, cheapest_without
+from placement.proposals.rule_costs import Cheapest, cheapest_with_offers, cheapest_without
 from placement.quota.tree import Tree
 from placement.ranking import Order, order, recorded
 from placement.rules.cpus import CpusFree

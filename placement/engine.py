@@ -27,7 +27,8 @@ from placement.explain import pack_bits, pack_numbers
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
-from placement.proposals.relax import cheaper, relaxations, rule_prices
+from placement.proposals.relax import cheaper, relaxations
+from placement.proposals.rule_costs import rule_prices
 from placement.scoring.tie import ties
 from placement.verdicts import Question, Watch, silent
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation

@@ -1,4 +1,4 @@
-"""The auditor's own reading of a proposed change: what of the workload or the site it changes, and into what.
+"""The auditor's own reading of a proposed change: what of the workload, the site or a home it changes, and into what.
 
 It shares no code with `placement.proposals.relax`: a change is text, and is read here as whoever follows the proposal
 would read it. A change that gives way in nothing, or in something that may not be changed, is none.
@@ -12,7 +12,9 @@ from tidegate.model.decision import Change
 from tidegate.model.site import Site
 from tidegate.model.workload import Gang, Spread, Workload
 
-Asked = tuple[Workload, Site]
+AGREEMENTS = "site.agreements"
+HOME = ("home.", ".agreements")
+"""Around the name of a home which is not the site itself: the field of what has been agreed upon for it."""
 SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 MOST_DIGITS = 30
 
@@ -22,13 +24,23 @@ class Field:
     """One thing to give way in."""
 
     path: str
-    """Where it stands in the workload; of a site, its agreements."""
+    """Where it stands in the workload, or in a site."""
     read: Callable[[str], Any]
     """From text; ValueError where it is none."""
     toward: int = 0
     """Whether giving way is less (-1) or more (1) of a number; 0 for words."""
     step: int = 1
-    """The least change of it that is told; 0 where a larger one than must be may be proposed."""
+    """The least change of it that is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked: a workload, of a site, the broker's homes being what they are."""
+
+    workload: Workload
+    site: Site
+    homes: tuple[Site, ...]
+    """The site itself, where it is one, as it is declared here too."""
 
 
 def _number(text: str) -> int:
@@ -77,14 +89,14 @@ FIELDS = {
     "demand.gpuShare": Field("demand.gpu_share_milli", _share, -1),
     "demand.cpus": Field("demand.resources.cpus_milli", _milli, -1),
     "demand.memory": Field("demand.resources.memory_bytes", _bytes, -1),
-    "training.workers": Field("training.workers", _number, -1, 0),
+    "training.workers": Field("training.workers", _number, -1),
     "training.gang": Field("training.gang", Gang),
-    "replicas.min": Field("inference.replicas.minimum", _number, -1, 0),
+    "replicas.min": Field("inference.replicas.minimum", _number, -1),
     "replicas.spread": Field("inference.replicas.spread", Spread),
     "maxCost": Field("max_cost_micros_per_hour", _micros, 1),
     "data.deidentified": Field("data.deidentified", _truth),
     "data.attestation": Field("data.attestation", str),
-    "site.agreements": Field("agreements", _names),
+    AGREEMENTS: Field("agreements", _names),
 }
 AFTER: dict[str, object] = {
     "training.gang": Gang.PACKED,
@@ -99,10 +111,10 @@ def changed(asked: Asked, changes: tuple[Change, ...]) -> Asked | None:
     """What is asked once all of these are made; None where one of them is no change, or from what is not so."""
     try:
         for change in changes:
-            field = FIELDS[change.field]
-            noun: object = asked[1] if change.field == "site.agreements" else asked[0]
+            field = _field(change.field)
             before, after = field.read(change.before), field.read(change.after)
-            if get(noun, field.path) != before or not _gives_way(change.field, field, before, after):
+            found = get(_noun(asked, change.field), field.path)
+            if found != before or not _gives_way(change.field, field, before, after):
                 return None
             asked = put(asked, change.field, after)
     except (ValueError, KeyError, AttributeError):
@@ -114,20 +126,20 @@ def nearer(asked: Asked, changes: tuple[Change, ...]) -> list[Asked]:
     """What is asked, each time with one of the changes a step smaller, where it has steps or parts."""
     found: list[Asked] = []
     for change in changes:
-        field, all_ = FIELDS[change.field], changed(asked, changes)
+        field, all_ = _field(change.field), changed(asked, changes)
         before, after = field.read(change.before), field.read(change.after)
         assert all_ is not None
-        if change.field == "site.agreements":
+        if field.read is _names and len(after) > len(before) + 1:
             found += [
                 put(all_, change.field, tuple(a for a in after if a != one)) for one in after if one not in before
             ]
-        elif field.toward and field.step and abs(after - before) > field.step:
+        elif field.toward and abs(after - before) > field.step:
             found.append(put(all_, change.field, after - field.toward * field.step))
     return found
 
 
 def _gives_way(name: str, field: Field, before: Any, after: Any) -> bool:
-    if name == "site.agreements":
+    if field.read is _names:
         return set(before) < set(after) and len(set(after)) == len(after)
     if field.toward:
         return bool((after - before) * field.toward > 0 and after > 0)
@@ -143,10 +155,33 @@ def get(noun: object, path: str) -> object:
 
 def put(asked: Asked, name: str, value: object) -> Asked:
     """What is asked, with one field changed."""
-    workload, site = asked
-    if name == "site.agreements":
-        return workload, _put(site, "agreements", value)
-    return _put(workload, FIELDS[name].path, value), site
+    noun, field = _noun(asked, name), _field(name)
+    new = _put(noun, field.path, value)
+    if isinstance(noun, Workload):
+        return replace(asked, workload=new)
+    homes = tuple(new if home.name == new.name else home for home in asked.homes)
+    return replace(asked, site=asked.site if noun is not asked.site else new, homes=homes)
+
+
+def _field(name: str) -> Field:
+    """KeyError where there is none of that name."""
+    return FIELDS[AGREEMENTS if _home(name) else name]
+
+
+def _noun(asked: Asked, name: str) -> Workload | Site:
+    """What a field stands in. KeyError where that is no home but the site itself."""
+    home = _home(name)
+    if not home:
+        return asked.site if name == AGREEMENTS else asked.workload
+    for one in asked.homes:
+        if one.name == home != asked.site.name:
+            return one
+    raise KeyError(home)
+
+
+def _home(name: str) -> str:
+    before, after = HOME
+    return name[len(before) : -len(after)] if name.startswith(before) and name.endswith(after) else ""
 
 
 def _put(noun: Any, path: str, value: object) -> Any:

@@ -66,11 +66,12 @@ class Judge:
         self.bill = Bill(law, now, workload)
         self._hear(workload)
 
-    def about(self, workload: Workload) -> "Judge":
-        """The same, to be asked about the workload with something in it changed."""
+    def about(self, workload: Workload, homes: tuple[Site, ...] | None = None) -> "Judge":
+        """The same, to be asked about the workload with something in it changed, and homes as they would be."""
         other = copy(self)
         for known in ("lawful", "comes_home", "origin_region"):
             other.__dict__.pop(known, None)
+        other.homes = self.homes if homes is None else list(homes)
         other.bill = self.bill.about(workload)
         other._hear(workload)
         return other

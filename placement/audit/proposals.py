@@ -2,8 +2,8 @@
 
 A proposal stands where, with all of its changes made, no enforced rule refuses the place it names, at the cost that it
 names, and where without any one of them, or with any one of them a step smaller, some rule still does. What may be
-changed is what a workload asks and what a site has signed (`changes`); so no proposal can ask for a law to be
-broken, a site to move or a link to come back. Work that is spread over sites is judged over all of them.
+changed is what a workload asks and what has been agreed upon for a site or a home (`changes`); so no proposal can ask
+for a law to be broken, a site to move or a link to come back. Work that is spread over sites is judged over all.
 
 Limits: a place and its rules are judged anew for each change, some two hundred microseconds each.
 """
@@ -43,7 +43,7 @@ def _wrong(one: Relaxation, judge: Judge, excluded: Places) -> str:
     row = judge.ground.rows.get(one.site)
     if row is None or excluded >> row & 1:
         return "there is no such place to be asked"
-    before: Asked = (judge.workload, judge.ground.sites[one.site].site)
+    before = Asked(judge.workload, judge.ground.sites[one.site].site, tuple(judge.homes))
     if len({change.field for change in one.changes}) < len(one.changes) or not one.changes:
         return "no changes, once each"
     after = changed(before, one.changes)
@@ -65,7 +65,7 @@ def _wrong(one: Relaxation, judge: Judge, excluded: Places) -> str:
 
 def _cost(judge: Judge, name: str, asked: Asked) -> int | None:
     """What it would cost there; None where some enforced rule refuses."""
-    workload, site = asked
+    workload, site = asked.workload, asked.site
     facts = judge.ground.sites[name]
     binding = {n: rule for n, rule in judge.rules.items() if n not in judge.advises and n not in judge.on_offers}
     if site == facts.site and workload.data == judge.workload.data:
@@ -75,7 +75,7 @@ def _cost(judge: Judge, name: str, asked: Asked) -> int | None:
         lawful = all(law.lawful(rule) for rule in binding.values())
     if not lawful:
         return None
-    trial = judge.about(workload)
+    trial = judge.about(workload, asked.homes)
     if set(trial.refuse(facts, site)) - judge.advises:
         return None
     open_to = not judge.binding or trial.open_to(judge.ground.place(name).lots, site, judge.binding)
@@ -89,11 +89,11 @@ def _wrong_over_sites(one: Relaxation, judge: Judge, excluded: Places) -> str:
     fields = [change.field for change in one.changes]
     if inference is None or fields not in (["replicas.min"], ["replicas.spread"]) or not names:
         return "is no change of what is asked"
-    after = changed((judge.workload, judge.ground.sites[names[0]].site), one.changes)
+    after = changed(Asked(judge.workload, judge.ground.sites[names[0]].site, ()), one.changes)
     if after is None:
         return "is no change of what is asked"
-    copies = after[0].copies if fields == ["replicas.min"] else 1
-    cheapest = _cheapest(judge.about(after[0]), excluded)[:copies]
+    copies = after.workload.copies if fields == ["replicas.min"] else 1
+    cheapest = _cheapest(judge.about(after.workload), excluded)[:copies]
     if len(cheapest) < copies:
         return "does not make it fit"
     sites, cost = ", ".join(sorted(names[row] for _, row in cheapest)), sum(total for total, _ in cheapest)

@@ -62,6 +62,8 @@ class Fleet:
         self._columns: Columns | None = None
         self._whole: Fleet | None = None
         """The fleet that this is one site of (`only`)."""
+        self._homes: dict[str, Site] = {}
+        """Of that, the homes which would be declared otherwise."""
 
     # What is known, as nouns.
 
@@ -114,9 +116,10 @@ class Fleet:
         """The sites where the broker's stores stand; found once for a fleet's declarations."""
         columns = (self._whole or self).columns
         found: tuple[Site, ...] = columns.kept("homes", lambda: tuple(site for site in columns.sites if site.home))
-        if self._whole is None or not any(site.name in self._sites for site in found):
+        if self._whole is None:
             return found
-        return tuple(self._sites[site.name].site if site.name in self._sites else site for site in found)
+        known = self._homes | {name: facts.site for name, facts in self._sites.items()}
+        return tuple(known.get(site.name, site) for site in found)
 
     # What changes it.
 
@@ -235,14 +238,14 @@ class Fleet:
         else:
             self._teams[holding.team] = left
 
-    def only(self, site: Site) -> "Fleet":
+    def only(self, site: Site, *homes: Site) -> "Fleet":
         """A fleet of this one site, with the facts and holdings that this fleet has of the site of that name.
 
         For asking what would be if the site were declared so; of the other sites it knows what they have in sum, and
-        where the stores stand.
+        where the stores stand. `homes`: those that would be declared otherwise too.
         """
         fleet = Fleet(self.policy)
-        fleet._whole = self
+        fleet._whole, fleet._homes = self, {home.name: home for home in homes}
         known = self._sites.get(site.name, SiteFacts(site))
         fleet._sites[site.name] = replace(known, site=site)
         fleet._links = self._links_of.get(site.name, {})

@@ -1,43 +1,46 @@
-"""Relax: the smallest change that would make a refused workload fit, and what each rule costs a placed one.
+"""Relax: the smallest change that would make a refused workload fit, or a placed one cheaper.
 
 A change gives way in what the workload asks, to what was found at the site; or it satisfies the law, by an agreement
-that a rule accepts or by de-identifying the data where the rule is about identified data. No change ever asks a rule to
-be broken, a site to move or a link to come back. Every proposal is *tried*: the changed workload is judged at the site
-(declared as changed), and changed again where that uncovers another lack; only what then fits is proposed.
+that a rule accepts or by data that is de-identified, at the site and at the broker's home. No change ever asks a rule
+to be broken, a site to move or a link to come back. Every proposal is *tried*: the changed workload is judged at the
+site (declared as changed), and changed again where that uncovers another lack; only what then fits is proposed.
+
+Where one change alone would do it is found, whatever the misses say (`one_field`). Of several, none is needless beside
+the others, and none goes further than it must (`nearer`).
 
 Work that is spread over sites gives way in their number, or stands at one after all. What a placed workload would have
 to give way in to be cheaper is asked apart (`cheaper`), since nobody waits for it.
 
-Once a site fits, what the other changes made needless is taken back, and what went too far beside them goes no further
-than it must. Not found are: smaller copies where each amount could be had but not all on one unit, copies so small that
-more of them go on one, what would help against a price that nobody knows or a budget, and what would let the work's
-products come home where the law at home forbids them (`rules.products`). Where quotas speak of models
-of GPU, fewer copies may be proposed than must be.
+Not proposed are: another model of GPU or another way of sharing one; two amounts made smaller at once where neither
+alone would do and no rule names both; and, of work that is spread over sites, anything but the two above.
 
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
-are kept, fewest changes first, then cheapest. A site costs about a millisecond to try. What is asked less of, rule by
-rule, is in `placement.proposals.giving_way`.
+are kept, one for each site, fewest changes first, then cheapest. A site costs about a millisecond to try.
+
+    relax.py       the sites that are tried, and what of it is told
+    trial.py       a workload and a site as they would be, judged
+    giving_way.py  what a workload can ask less of, rule by rule; amounts.py: where that stands
+    lawful.py      what would satisfy the law
+    one_field.py   one field alone, all the way
+    nearer.py      the least of several changes
+    rule_costs.py  what each rule costs a placed workload
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from placement.bits import to_bits, to_mask
 from placement.explain import record
 from placement.fleet.columns import Mask, Numbers
 from placement.fleet.fleet import Fleet
-from placement.law.legal import Legal, refused_by
-from placement.packing.packing import Packing
-from placement.proposals.giving_way import GIVE_WAY, QUOTAS, Trial, satisfy, with_change, without
-from placement.rules.law import LawRule, lawful_offers
-from placement.rules.rule import Column, Rule
-from placement.scoring.cost import costs
-from placement.verdicts import Question, Verdicts, judge, legal_of
-from tidegate.model.decision import Change, Cost, Relaxation, RulePrice
-from tidegate.model.policy import Operator
-from tidegate.model.site import Offer
+from placement.proposals.giving_way import FOR_OTHERS, GIVE_WAY, satisfy
+from placement.proposals.lawful import satisfy_home, satisfy_law
+from placement.proposals.nearer import least
+from placement.proposals.one_field import by_one_field, is_one_field
+from placement.proposals.trial import Place, Trial, refusing
+from placement.rules.law import LawRule
+from placement.verdicts import Question, Verdicts, judge
+from tidegate.model.decision import Change, Cost, Relaxation
 from tidegate.model.workload import Spread, Workload
 
 MOST_TRIED = 12
@@ -50,7 +53,9 @@ def relaxations(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: 
     if workload.spread is Spread.SITE:
         return _fewer_sites(workload, fleet, question)
     order = np.argsort(verdicts.refusals, kind="stable")
-    return _best(_try(order[~_hopeless(verdicts)[order]].tolist(), workload, fleet, question))
+    return _best(
+        _try(order[~_hopeless(verdicts, workload, fleet, question)[order]].tolist(), workload, fleet, question)
+    )
 
 
 def cheaper(
@@ -63,10 +68,10 @@ def cheaper(
     if workload.spread is Spread.SITE:
         return ()
     total = verdicts.costs.total
-    better = verdicts.packing.priceable & (total < chosen.total) & ~_hopeless(verdicts) & ~verdicts.allowed
-    rows = np.flatnonzero(better)
-    tried = _try(rows[np.argsort(total[rows], kind="stable")].tolist(), workload, fleet, question)
-    return _best([one for one in tried if one.cost_micros_per_hour < chosen.total])
+    hopeless = _hopeless(verdicts, workload, fleet, question)
+    rows = np.flatnonzero(verdicts.packing.priceable & (total < chosen.total) & ~hopeless & ~verdicts.allowed)
+    cheapest_first = rows[np.argsort(total[rows], kind="stable")].tolist()
+    return _best(_try(cheapest_first, workload, fleet, question, below=chosen.total))
 
 
 def _best(found: list[Relaxation]) -> tuple[Relaxation, ...]:
@@ -74,120 +79,80 @@ def _best(found: list[Relaxation]) -> tuple[Relaxation, ...]:
     return tuple(found[:MOST_PROPOSED])
 
 
-def _hopeless(verdicts: Verdicts) -> Mask:
-    """Shape (sites,): True where a rule refuses that no change of the workload or of an agreement can satisfy."""
+def _hopeless(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> Mask:
+    """Shape (sites,): True where a rule refuses that nothing which may be changed can satisfy."""
     found = np.zeros(verdicts.legal.sites, dtype=np.bool_)
     for column in verdicts.own:
-        if column.refuses and column.rule.name not in GIVE_WAY and column.rule.name not in QUOTAS:
-            found |= ~column.allowed
+        name = column.rule.name
+        if not column.refuses or name in GIVE_WAY or name in FOR_OTHERS:
+            continue
+        if name == "products" and _may_come_home(workload, fleet, question):
+            continue
+        found |= ~column.allowed
     return found
 
 
-def _try(rows: list[int], workload: Workload, fleet: Fleet, question: Question) -> list[Relaxation]:
+def _may_come_home(workload: Workload, fleet: Fleet, question: Question) -> bool:
+    """Whether anything would let the work's products come home; if so, it would wherever the work stood."""
+    rules = tuple(rule for rule in question.law.rules if rule.enforced)
+    return satisfy_home(Trial(workload, fleet.columns.sites[0]), fleet.homes, rules) is not None
+
+
+def _try(
+    rows: list[int], workload: Workload, fleet: Fleet, question: Question, below: int | None = None
+) -> list[Relaxation]:
+    """What would help at each of the first of these sites, and cost less than `below`."""
     question = replace(question, source_region=fleet.columns.region_of_location(workload.data.origin))
-    tried = (_relax(workload, fleet, question, row) for row in rows[:MOST_TRIED])
-    return [one for one in tried if one is not None]
+    tried = (_relax(Place(workload, fleet, question, row), below) for row in rows[:MOST_TRIED])
+    return [one for one in tried if one and (below is None or one.cost_micros_per_hour < below)]
 
 
-def _relax(workload: Workload, fleet: Fleet, question: Question, row: int) -> Relaxation | None:
+def _relax(place: Place, below: int | None) -> Relaxation | None:
+    """What the misses lead to or, where one field alone would do, that; None where nothing fits."""
+    verdicts = place.ask(place.first)
+    found = _by_misses(place, verdicts)
+    if found is None or not is_one_field(found[0]):
+        found = by_one_field(place, verdicts, below) or found
+    if found is None:
+        return None
+    trial, said = least(*found, place, lambda trial, verdicts: _changed(trial, verdicts, place))
+    return Relaxation(trial.changes, trial.site.name, said.costs.of(0).total)
+
+
+def _by_misses(place: Place, verdicts: Verdicts) -> tuple[Trial, Verdicts] | None:
     """Change one thing after another until the site fits; None where that does not succeed."""
-    site = fleet.columns.sites[row]
-    trial, alone = Trial(workload, site), fleet.only(site)
-
-    def ask(trial: Trial) -> Verdicts:
-        return judge(trial.workload, alone, question, legal=_legal(trial, alone, fleet, question, row))
-
+    trial = place.first
     for _ in range(MOST_ROUNDS):
-        verdicts = ask(trial)
-        if not _refusing(verdicts):
-            trial, verdicts = _least(trial, verdicts, ask, workload, alone)
-            return Relaxation(trial.changes, trial.site.name, verdicts.costs.of(0).total)
-        changed = _changed(trial, verdicts, alone)
+        if not refusing(verdicts):
+            return trial, verdicts
+        changed = _changed(trial, verdicts, place)
         if changed is None:
             return None
-        trial = changed
-    return None
+        trial, verdicts = changed, place.ask(changed)
+    return None if refusing(verdicts) else (trial, verdicts)
 
 
-def _refusing(verdicts: Verdicts) -> list[Column]:
-    return [column for column in verdicts.columns if column.rule.enforced and column.refuses]
-
-
-def _changed(trial: Trial, verdicts: Verdicts, alone: Fleet) -> Trial | None:
+def _changed(trial: Trial, verdicts: Verdicts, place: Place) -> Trial | None:
     """Changed for every rule that refuses it; None where one of them cannot be satisfied.
 
-    A quota that asking for less of one thing does not meet may be met by what is changed for other rules.
+    One that names no amount which would do may be met by what is changed for others.
     """
     changed, unmet = trial, False
-    for column in sorted(
-        _refusing(verdicts), key=lambda column: column.rule.name == "spread"
-    ):  # after what makes fewer
-        if isinstance(column.rule, LawRule):
-            after = _satisfy_law(column.rule, changed, alone)
+    # Spread comes after what makes fewer.
+    for column in sorted(refusing(verdicts), key=lambda column: column.rule.name == "spread"):
+        rule = column.rule
+        if isinstance(rule, LawRule):
+            after = satisfy_law(rule, changed, place)
+        elif rule.name == "products":
+            after = satisfy_home(changed, place.homes(changed), place.rules)
         else:
-            (miss,) = record(column, trial.workload, alone).misses(alone.columns.names)
-            after = satisfy(column.rule, miss, changed, trial.workload)
-        if after is None and column.rule.name not in QUOTAS:
+            (miss,) = record(column, trial.workload, place.alone).misses(place.alone.columns.names)
+            after = satisfy(rule, miss, changed, trial.workload)
+        if after is None and rule.name not in FOR_OTHERS:
             return None
         unmet |= after is None
         changed = after or changed
     return None if unmet and changed is trial else changed
-
-
-def _least(
-    trial: Trial, verdicts: Verdicts, ask: Callable[[Trial], Verdicts], workload: Workload, alone: Fleet
-) -> tuple[Trial, Verdicts]:
-    """No change that the others make needless, and none that goes further than it must beside them."""
-    site = alone.columns.sites[0]
-    for _ in range(MOST_ROUNDS):
-        before = trial
-        for change in trial.changes if len(trial.changes) > 1 else ():
-            fewer = without(trial, change, workload, site)
-            found = ask(fewer)
-            nearer = _changed(fewer, found, alone) if _refusing(found) else fewer
-            others = {one for one in trial.changes if one.field != change.field}
-            if nearer is None:
-                continue
-            same = {one for one in nearer.changes if one.field != change.field} == others
-            if not same and len(nearer.changes) >= len(trial.changes):
-                continue
-            if nearer is not fewer:
-                found = ask(nearer)
-            if not _refusing(found):
-                trial, verdicts = nearer, found
-        if set(trial.changes) == set(before.changes):
-            break
-    return trial, verdicts
-
-
-def _legal(trial: Trial, alone: Fleet, fleet: Fleet, question: Question, row: int) -> Legal:
-    """What the law says to a trial. Of the site, a trial changes agreements alone, so only rules on these ask anew."""
-    legal = legal_of(trial.workload, fleet, question.law).at(row, fleet.columns.offers_of(row))
-    if trial.site == fleet.columns.sites[row]:
-        return legal
-    still = [column for column in legal.refusing if not _is_about_agreements(column.rule)]
-    rules = [rule for rule in question.law.rules if rule.enforced]
-    here = alone.sites[trial.site.name].offers
-
-    def allowed(rule: LawRule, offer: Offer | None) -> bool:
-        return rule.allows_one(trial.workload, trial.site, offer)
-
-    for rule in rules:
-        if _is_about_agreements(rule):
-            offers = here if rule.of_offers else ()
-            if not any(allowed(rule, offer) for offer in offers or (None,)):
-                still.append(Column(rule, 1, 1))
-    legal = replace(legal, groups=(refused_by(still),), once=int(bool(still)))
-    of_offers = [rule for rule in rules if rule.of_offers]
-    if not any(_is_about_agreements(rule) for rule in of_offers):
-        return legal
-    mask = np.array([all(allowed(rule, offer) for rule in of_offers) for offer in here], dtype=np.bool_)
-    some = all(any(allowed(rule, offer) for offer in here or (None,)) for rule in of_offers)
-    return replace(legal, offers=mask, for_offers=int(some))
-
-
-def _is_about_agreements(rule: Rule) -> bool:
-    return isinstance(rule, LawRule) and any(one.attribute.key == "site.agreements" for one in rule.conditions)
 
 
 def _fewer_sites(workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
@@ -228,113 +193,3 @@ def _but_for_number(verdicts: Verdicts) -> Numbers:
         if column.rule.name not in ("spread", "copies-free"):
             refused = refused | ~column.allowed
     return np.flatnonzero(~refused)
-
-
-def _satisfy_law(rule: LawRule, trial: Trial, alone: Fleet) -> Trial | None:
-    lacking = _lacking_agreements(rule, trial, alone)
-    if lacking is not None:
-        agreements = (*trial.site.agreements, *lacking)
-        change = Change("site.agreements", ", ".join(trial.site.agreements), ", ".join(agreements))
-        return with_change(trial, change, site=replace(trial.site, agreements=agreements))
-    deidentified = [
-        (c, c.holds(("true",))) for c in (*rule.when, *rule.unless) if c.attribute.key == "data.deidentified"
-    ]
-    about_identified = any(holds == (condition in rule.unless) for condition, holds in deidentified)
-    data = replace(trial.workload.data, deidentified=True)
-    if not about_identified or (trial.workload.data == data and data.attestation):
-        return None
-    if not trial.workload.data.deidentified:
-        trial = with_change(
-            trial, Change("data.deidentified", "false", "true"), workload=replace(trial.workload, data=data)
-        )
-    if data.attestation:
-        return trial
-    attested = replace(data, attestation="required")
-    change = Change("data.attestation", "", "required")
-    return with_change(trial, change, workload=replace(trial.workload, data=attested))
-
-
-def _lacking_agreements(rule: LawRule, trial: Trial, alone: Fleet) -> tuple[str, ...] | None:
-    """The agreements that alone would satisfy the rule at this site, by the shortest of its alternatives."""
-    site = trial.site
-    ways = [rule.require + alternative for alternative in rule.require_any or ((),)]
-    enough: list[tuple[str, ...]] = []
-    for way in ways:
-        lacking: list[str] = []
-        for condition in way:
-            if all(condition.holds(rule.found(condition, each, site)) for each in rule.each(trial.workload)):
-                continue
-            if condition.attribute.key != "site.agreements":
-                break
-            match condition.expression.operator:
-                case Operator.CONTAINS_ALL:
-                    lacking.extend(v for v in condition.expression.values if v not in site.agreements)
-                case Operator.CONTAINS_ANY:
-                    lacking.append(condition.expression.values[0])
-                case _:
-                    break
-        else:
-            enough.append(tuple(dict.fromkeys(lacking)))
-    return min(enough, key=len, default=()) or None
-
-
-@dataclass(frozen=True, slots=True)
-class Cheapest:
-    """The best place that one rule alone refuses, and what it would cost there, micros per hour."""
-
-    rule: str
-    site: str
-    total: int
-
-
-def cheapest_without(verdicts: Verdicts, fleet: Fleet, below: int) -> tuple[Cheapest, ...]:
-    """For each enforced rule, the cheapest site below a price which only this rule refuses, where there is one.
-
-    A site has a price where the copies could stand, if only nothing stood there now or they stood closer, the answer
-    came sooner or the model were another (`placement.packing.packing`); so rules on room have theirs too: it is what
-    waiting would save.
-    """
-    found: list[Cheapest] = []
-    total, packing = verdicts.costs.total, verdicts.packing
-    for column, alone in verdicts.by_one_alone(to_bits(packing.priceable & packing.priced & (total < below))):
-        rows = np.flatnonzero(to_mask(alone, len(total)))
-        cheapest = int(rows[np.argmin(total[rows])])
-        found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
-    return tuple(found)
-
-
-def cheapest_with_offers(
-    verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question, below: int
-) -> tuple[Cheapest, ...]:
-    """The same for each enforced rule on offers, packed again with those that it forbids: of a site that it allows too.
-
-    A packing for each such rule that forbids an offer here; there are few.
-    """
-    law, columns = question.law, fleet.columns
-    on_offers = (
-        [rule for rule in law.rules if rule.enforced and rule.of_offers] if verdicts.legal.offers is not None else []
-    )
-    found: list[Cheapest] = []
-    for rule in on_offers:
-        if rule.offers(workload, fleet).all():
-            continue
-        lawful = lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
-        packing = Packing(workload, columns, law.prices(columns), verdicts.usable.within(lawful, lawful))
-        source = question.source_region or columns.region_of_location(workload.data.origin)
-        total = costs(workload, columns, law.tariff, packing.charge, source).total
-        open_to = verdicts.refusals == ~rule.allows(workload, fleet)  # by no rule, or by this one alone
-        kept_dearer = ~rule.allows(workload, fleet) | (total < verdicts.costs.total)
-        rows = np.flatnonzero(open_to & packing.fits & packing.priced & (total < below) & kept_dearer)
-        if len(rows):
-            cheapest = int(rows[np.argmin(total[rows])])
-            found.append(Cheapest(rule.name, columns.names[cheapest], int(total[cheapest])))
-    return tuple(found)
-
-
-def rule_prices(without: tuple[Cheapest, ...], chosen: Cost) -> tuple[RulePrice, ...]:
-    """What each rule costs: the chosen cost less that of the best place without it. Only those that cost something.
-
-    With `spread: site` the chosen cost is a sum over sites, not to be compared with one site: do not ask.
-    """
-    saved = ((one, chosen.total - one.total) for one in without)
-    return tuple(RulePrice(one.rule, one.site, money) for one, money in saved if money > 0)

@@ -182,7 +182,7 @@ def larger(change: Change) -> Change | None:
             return replace(change, after=f"{int(number) + 1}{change.after.lstrip('0123456789')}")
         case "maxCost":
             return replace(change, after=str(int(change.after.split(".")[0]) + 1))
-        case "site.agreements":
+        case field if field.endswith(".agreements"):
             return replace(change, after=f"{change.after}, zz")
         case "demand.gpus" | "training.workers" | "replicas.min" if int(number) > 1:
             return replace(change, after=str(int(number) - 1))

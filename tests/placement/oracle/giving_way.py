@@ -2,11 +2,9 @@
 
 - A proposal is carried out as it is written (a field, from one value to another), and the question asked again with the
   other sites left out: it must fit, for the price that was told.
-- Each change is needed: without it, or with one unit less of it, the work does not fit. (Where quotas speak of models
-  of GPU, which of them there is room on changes with the number of copies: there a change may go too far.)
+- Each change is needed: without it, or with one unit less of it, the work does not fit.
 - Where giving way in one field alone, however far, would make a site fit, a proposal of one change is there for it.
-  Not where a price is in the way that may not be known, or a budget; nor for smaller copies of several, or where each
-  amount could be had but not all on one unit: there the engine has no number to go by.
+  De-identified data and its attestation are one field; what is agreed upon for each home is one.
 """
 
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from tidegate.model.workload import Gang, Spread, Workload
 
 UNITS = {"Ti": 2**40, "Gi": 2**30, "Mi": 2**20, "Ki": 2**10}
 AGREEMENTS = ("baa", "scc")
+OF_DATA = ("data.deidentified", "data.attestation")
 FAR_MS = 3_600_000
 
 
@@ -45,22 +44,23 @@ def _of_one(q: Question, one: Relaxation, below: int) -> Iterator[str]:
         others = tuple(other for other in one.changes if other is not change)
         if _tried(q, one.site, others).winners:
             yield f"{change.field} need not change"
-        less = None if Judge(q).by_model else _one_less(change)
+        less = _one_less(change)
         if less is not None and _tried(q, one.site, (*others, less)).winners:
             yield f"{change.field} need only change to {less.after}"
 
 
 def _tried(q: Question, site: str, changes: tuple[Change, ...]) -> Answer:
     """The question with the changes made, at one site (or those that are named, of work that is spread)."""
-    work, facts = q.work, q.sites.get(site)
+    work, sites = q.work, dict(q.sites)
     for change in changes:
-        if change.field == "site.agreements":
-            assert facts is not None
-            facts = replace(facts, site=replace(facts.site, agreements=tuple(change.after.split(", "))))
+        if change.field.endswith(".agreements"):
+            name = site if change.field == "site.agreements" else change.field[len("home.") : -len(".agreements")]
+            assert name == site or sites[name].site.home
+            agreed = replace(sites[name].site, agreements=tuple(change.after.split(", ")))
+            sites[name] = replace(sites[name], site=agreed)
         else:
             work = changed(work, change)
     names = site.split(", ")
-    sites = q.sites if facts is None else {**q.sites, site: facts}
     left_out = frozenset(q.sites) - set(names) | q.exclude
     return Judge(replace(q, work=work, sites=sites, exclude=left_out)).answer()
 
@@ -150,52 +150,52 @@ def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
     """Sites at which one field alone would do, and no proposal says so; of work that stands at one site."""
     if q.work.spread is Spread.SITE:
         return
-    said, now = {one.site for one in proposed if len(one.changes) == 1}, Judge(q).answer()
+    said = {one.site for one in proposed if len(one.changes) == 1 or {c.field for c in one.changes} <= {*OF_DATA}}
     for name, facts in sorted(q.sites.items()):
         if name in said or name in q.exclude or not facts.reachable or facts.cordoned:
             continue
-        verdict, ceiling = now.verdicts[name], q.work.max_cost_micros_per_hour
-        if not verdict["team-budget"]:
-            continue
-        for change in _all_the_way(q.work, facts.site):
-            smaller = change.field.startswith(("demand.", "training.", "replicas."))
-            if smaller and (ceiling or (change.field.startswith("demand.") and q.work.copies > 1)):
-                continue
-            if change.field == "latency.p99" and len(facts.offers) > 1:
-                continue  # further still there is another offer, with more room
-            if change.field.startswith("demand.") and not (verdict["copies"] and verdict["copies-free"]):
-                continue
-            if _tried(q, name, (change,)).winners:
-                yield f"nothing is proposed for {name}, where {change.field} alone would do"
+        for changes in (*_all_the_way(q.work, facts.site), *_homes(q, name)):
+            if _tried(q, name, changes).winners:
+                yield f"nothing is proposed for {name}, where {changes[0].field} alone would do"
 
 
-def _all_the_way(work: Workload, site: Site) -> Iterator[Change]:
+def _all_the_way(work: Workload, site: Site) -> Iterator[tuple[Change, ...]]:
     """Giving way in one field as far as it goes."""
-    r, demand = work.demand.resources, work.demand
+    r, demand, data = work.demand.resources, work.demand, work.data
     if work.latency:
-        yield Change("latency.p99", "", f"{FAR_MS}ms")
-    if work.data.bytes_per_day > 1:
-        yield Change("data.bytesPerDay", "", "1")
+        yield (Change("latency.p99", "", f"{FAR_MS}ms"),)
+    if data.bytes_per_day > 1:
+        yield (Change("data.bytesPerDay", "", "1"),)
+    if not (data.deidentified and data.attestation):
+        yield Change("data.deidentified", "", "true"), Change("data.attestation", "", data.attestation or "required")
     if r.gpus > 1:
-        yield from (Change("demand.gpus", "", str(fewer)) for fewer in range(1, r.gpus))
+        yield from ((Change("demand.gpus", "", str(fewer)),) for fewer in range(1, r.gpus))
     if r.gpu_memory_bytes > 1:
-        yield Change("demand.gpuMemory", "", "1")
+        yield (Change("demand.gpuMemory", "", "1"),)
     if demand.gpu_share_milli > 1:
-        yield Change("demand.gpuShare", "", "1m")
+        yield (Change("demand.gpuShare", "", "1m"),)
     if r.cpus_milli > 1:
-        yield Change("demand.cpus", "", "1m")
+        yield (Change("demand.cpus", "", "1m"),)
     if r.memory_bytes > 1:
-        yield Change("demand.memory", "", "1")
+        yield (Change("demand.memory", "", "1"),)
     if work.max_cost_micros_per_hour:
-        yield Change("maxCost", "", "1000000")
+        yield (Change("maxCost", "", "1000000"),)
     if work.copies > 1:
-        yield Change("training.workers" if work.training else "replicas.min", "", "1")
+        yield (Change("training.workers" if work.training else "replicas.min", "", "1"),)
     if work.spread is not Spread.NONE:
-        yield (
-            Change("training.gang", "", Gang.PACKED.value)
-            if work.training
-            else Change("replicas.spread", "", Spread.NONE.value)
-        )
+        field, none = ("training.gang", Gang.PACKED) if work.training else ("replicas.spread", Spread.NONE)
+        yield (Change(field, "", none.value),)
+    yield from _agreed("site.agreements", site)
+
+
+def _homes(q: Question, name: str) -> Iterator[tuple[Change, ...]]:
+    """What could be agreed upon for a home which is not the site itself."""
+    for other, facts in q.sites.items():
+        if facts.site.home and other != name:
+            yield from _agreed(f"home.{other}.agreements", facts.site)
+
+
+def _agreed(field: str, site: Site) -> Iterator[tuple[Change, ...]]:
     more = tuple(one for one in AGREEMENTS if one not in site.agreements)
     if more:
-        yield Change("site.agreements", "", ", ".join((*site.agreements, *more)))
+        yield (Change(field, "", ", ".join((*site.agreements, *more))),)

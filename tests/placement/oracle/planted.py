@@ -73,7 +73,7 @@ CHANGES = (
     ),
     (
         "a rule costs what its dearest place would save",
-        "placement/proposals/relax.py",
+        "placement/proposals/rule_costs.py",
         "cheapest = int(rows[np.argmin(total[rows])])\n        found.append(Cheapest(column.rule.name",
         "cheapest = int(rows[np.argmax(total[rows])])\n        found.append(Cheapest(column.rule.name",
     ),

@@ -1,0 +1,97 @@
+"""Amounts that a workload can ask less of, or allow more of: where each stands, and how it is told.
+
+`boundary` finds how far an amount must give way: what fits is tried, and nothing is inferred from it but that what is
+nearer to what was asked fits less easily. That is not so where prices are in the way, since a smaller copy may stand
+on another, dearer offer; what is found is then an amount that fits and beside which the next one nearer does not.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from placement.proposals.trial import PATHS, Trial, put, value
+from tidegate.model.decision import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """One of them."""
+
+    field: str
+    show: Callable[[int], str] = str
+    step: int = 1
+    """The least change that is told."""
+
+    def of(self, trial: Trial) -> int:
+        """How much a trial asks."""
+        found: int = value(trial.workload, PATHS[self.field])
+        return found
+
+    def at(self, trial: Trial, number: int) -> Trial:
+        """The trial asking so much."""
+        change = Change(self.field, self.show(self.of(trial)), self.show(number))
+        return trial.with_change(change, workload=put(trial.workload, PATHS[self.field], number))
+
+
+def boundary(fits: Callable[[int], bool], near: int, far: int, guesses: Iterable[int] = ()) -> int:
+    """The number nearest to `near` that fits, where `far` does and `near` does not.
+
+    `guesses`: at which of the numbers between it is likely to be. Asks of as many as it takes to halve these, and of
+    one more; where that one fits too, of as many as it takes to halve what is left.
+    """
+    toward = 1 if near > far else -1
+    between = sorted({abs(one - near) for one in guesses if min(near, far) < one < max(near, far)})
+    last = abs(far - near)
+    least = bisect_left(between, True, key=lambda distance: fits(near - toward * distance))
+    low = between[least - 1] if least else 0
+    high = between[least] if least < len(between) else last
+    if high - low > 1 and fits(near - toward * (high - 1)):
+        high -= 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fits(near - toward * middle) else (middle, high)
+    return near - toward * high
+
+
+def duration(us: int) -> str:
+    """As latencies are told."""
+    return f"{us // 1000}ms" if us % 1000 == 0 else f"{us}us"
+
+
+def size(count: int) -> str:
+    """As bytes are told."""
+    for unit, one in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if count and count % one == 0:
+            return f"{count // one}{unit}"
+    return str(count)
+
+
+def cpus(milli: int) -> str:
+    """As CPUs are told."""
+    return f"{milli}m" if milli % 1000 else str(milli // 1000)
+
+
+def share(milli: int) -> str:
+    """As parts of a GPU are told."""
+    return f"{milli}m"
+
+
+def dollars(micros: int) -> str:
+    """Dollars per hour, exactly: six digits, less trailing zeros."""
+    return f"{micros // 1_000_000}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".")
+
+
+LATENCY = Amount("latency.p99", duration, 1_000)
+VOLUME = Amount("data.bytesPerDay", size)
+GPUS = Amount("demand.gpus")
+SHARE = Amount("demand.gpuShare", share)
+GPU_MEMORY = Amount("demand.gpuMemory", size)
+CPUS = Amount("demand.cpus", cpus)
+MEMORY = Amount("demand.memory", size)
+WORKERS = Amount("training.workers")
+REPLICAS = Amount("replicas.min")
+MAX_COST = Amount("maxCost", dollars)
+AMOUNTS = {
+    one.field: one for one in (LATENCY, VOLUME, GPUS, SHARE, GPU_MEMORY, CPUS, MEMORY, WORKERS, REPLICAS, MAX_COST)
+}
+"""By field."""
