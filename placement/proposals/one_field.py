@@ -134,4 +134,6 @@ def _guesses(place: Place, amount: Amount) -> tuple[int, ...]:
         SHARE.field: ([MILLI], units.gpu_milli.tolist()),
     }
     often = range(1, min(place.first.workload.copies, MOST_COPIES) + 1)
-    return tuple(most // copies for part in left.get(amount.field, ()) for most in set(part) for copies in often)
+    return tuple(
+        most // copies for part in left.get(amount.field, ()) for most in dict.fromkeys(part) for copies in often
+    )
