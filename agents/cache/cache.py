@@ -9,6 +9,9 @@ How a part becomes whole is told in `tidegate.arrivals`. An archive's files are 
 so a folder with that name is whole after a power cut too. Of each name the current and the previous file are kept, so
 that going back to the model before needs no network; what no name holds any more is deleted.
 
+A name that is gone is forgotten (`retain`), durably before its files go: a cut in between leaves files that nobody
+names, which the next start clears away.
+
 Limits: a file is refused when after it fewer than `reserve_bytes` would be free (default 256 MiB). An archive is a
 .tar.gz of at most 10,000 files and folders and 4 GiB; links, and paths that leave the folder, are refused.
 
@@ -16,7 +19,7 @@ Errors: `Refused` for what can never come right; what the file system raises is 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,12 +103,26 @@ class ContentCache:
             if held[:1] == [digest] and not self._unnamed:
                 return
             names[name] = [digest, *[other for other in held if other != digest]][:2]
-            self._unnamed = True
-            put(self._files, f"{self._root}/names.json", [json.dumps(names).encode()])
-            self._unnamed = False
+            self._write(names)
             kept = {digest for digests in names.values() for digest in digests}
             for dropped in sorted(set(held) - kept):
                 self._drop(dropped)
+
+    def retain(self, names: Collection[str], wanted: Collection[str]) -> None:
+        """Forget every name but these, and delete all that none of them holds, whole or in part.
+
+        The digests in `wanted` are kept as well: they are on their way to a name that is not written yet.
+        """
+        with self._disk("forgetting in"):
+            before = self._names()
+            left = {name: held for name, held in before.items() if name in names}
+            if left != before or self._unnamed:
+                self._write(left)
+            kept = {digest for held in left.values() for digest in held} | set(wanted)
+            for entry in self._files.names(str(self._root)):
+                digest = entry.removesuffix(".part").removesuffix(".d")
+                if is_digest(digest) and digest not in kept:
+                    self._drop(digest)
 
     def unpacked(self, digest: str) -> Path:
         """The folder of an archive that is here whole. Refused when it is no archive, or one that is not safe."""
@@ -134,6 +151,7 @@ class ContentCache:
     def _drop(self, digest: str) -> None:
         """A folder loses its name, durably, before the first file in it goes: half of one must never have that name."""
         self._files.remove(str(self.path(digest)))
+        self._files.remove(self._arrivals.part(digest))
         folder = self._folder(digest)
         if self._files.exists(folder):
             self._files.remove_tree(folder + UNFINISHED)
@@ -153,6 +171,11 @@ class ContentCache:
 
     def _folder(self, digest: str) -> str:
         return f"{self.path(digest)}.d"
+
+    def _write(self, names: dict[str, list[str]]) -> None:
+        self._unnamed = True
+        put(self._files, f"{self._root}/names.json", [json.dumps(names).encode()])
+        self._unnamed = False
 
     def _names(self) -> dict[str, list[str]]:
         try:

@@ -102,6 +102,7 @@ class Site:
             self._tell(status)
         async with asyncio.TaskGroup() as group:
             self._group = group
+            self._retain()
             self._reconcile()
             await asyncio.Event().wait()
 
@@ -363,11 +364,20 @@ class Site:
             self._hold(self.held.left(key))
             self._tell(self._status(tended, Phase.CANCELLED))
             self._tended.pop(key)
+            self._retain()
             return True
         await self._rest(tended, LOOK_SECONDS)
         if not ran_out(tended.assignment, self.away_ms):
             self._want(tended, True)
         return False
+
+    def _retain(self) -> None:
+        """Files of what is held stay, all others go. Where that fails, it is done at the next end or the next start."""
+        held = {**self.held.leaving, **self.held.assignments}
+        try:
+            self._cache.retain(held, {digest for each in held.values() for digest in files_of(each)})
+        except Unavailable as error:
+            log.warning("files of what is gone stay on the disk: %s", error)
 
     async def _rest(self, tended: Tended, seconds: float) -> None:
         try:

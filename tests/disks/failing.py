@@ -120,6 +120,7 @@ DEEDS = (
     Deed("agent", "install", lambda life: life.install(FIRST, "inspect"), passes=True),
     Deed("agent", "unpack", lambda life: life.unpack(), lambda life: life.install(CODE, "train"), passes=True),
     Deed("agent", "let go", lambda life: life.install(SECOND, "inspect"), lambda life: _used(life), passes=True),
+    Deed("agent", "forget", lambda life: life.forget(["inspect"]), lambda life: _used(life), passes=True),
     Deed("agent", "record", lambda life: life.keep_record(), lambda life: life.keep_record(), passes=True),
     Deed("agent", "configure", lambda life: life.serve(), passes=True),
     Deed("telemetry", "start", lambda life: life.recover(), lambda life: (life.span(), life.send(), life.drop())),

@@ -34,6 +34,18 @@ WRONG = (
         "tests/tidegate/test_files.py",
     ),
     (
+        "forget a name after its files",
+        "agents/cache/cache.py",
+        "            if left != before or self._unnamed:\n                self._write(left)\n"
+        "            kept = {digest for held in left.values() for digest in held} | set(wanted)\n",
+        "            kept = {digest for held in left.values() for digest in held} | set(wanted)\n"
+        "            for entry in self._files.names(str(self._root)):\n"
+        "                if is_digest(entry) and entry not in kept:\n"
+        "                    self._drop(entry)\n"
+        "            self._write(left)\n",
+        CUTS,
+    ),
+    (
         "promise a spool's facts before they are synced",
         "agents/spool/writer.py",
         "                self._sync(file)\n",

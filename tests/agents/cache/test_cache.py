@@ -4,6 +4,7 @@ import errno
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from pathlib import Path
 from random import Random
@@ -116,6 +117,45 @@ def test_what_a_cut_left_and_nobody_uses_is_cleared_away(files: PlatterFiles) ->
     cache.finish(DIGEST)
     assert not opened(files).has(DIGEST)
     assert opened(files).has(hashlib.sha256(b"used").hexdigest())
+
+
+def test_names_that_are_gone_are_forgotten_with_what_they_alone_held(files: PlatterFiles) -> None:
+    cache = opened(files)
+    both, alone = installed(cache, b"both", "stays"), installed(cache, b"alone", "goes")
+    cache.use("goes", both)
+    cache.append(DIGEST, 0, MODEL[:9], len(MODEL))
+    wanted, unwanted = DIGEST, "ab" * 32
+    cache.append(unwanted, 0, b"part", 9)
+    cache.retain({"stays"}, {wanted})
+    assert [cache.has(both), cache.has(alone)] == [True, False]
+    assert [cache.held_bytes(wanted), cache.held_bytes(unwanted)] == [9, 0]
+    assert json.loads(files.read(f"{ROOT}/names.json")) == {"stays": [both]}
+    cache.retain((), ())
+    files.platter.cut()
+    opened(files).retain((), ())
+    assert files.names(str(ROOT)) == ["names.json"]
+
+
+def test_a_cut_while_names_are_forgotten_leaves_no_name_without_its_file() -> None:
+    for gone_at in range(1, 60):
+        files = PlatterFiles(Platter(Random(gone_at)))
+        cache = opened(files)
+        stays, goes = installed(cache, b"stays", "stays"), installed(cache, packed(("job.py", b"job")), "goes")
+        cache.unpacked(goes)
+        files.platter.gone_at = files.platter.calls + gone_at
+        try:
+            cache.retain({"stays"}, ())
+        except PowerGone:
+            files.platter.cut()
+        else:
+            break
+        again = opened(files)
+        names = json.loads(files.read(f"{ROOT}/names.json"))
+        assert all(again.verified(digest) for digests in names.values() for digest in digests)
+        assert again.verified(stays)
+        again.retain({"stays"}, ())
+        assert not any(name.startswith(goes) for name in files.names(str(ROOT)))
+    assert gone_at > 8
 
 
 def test_a_full_disk_is_no_fault_of_the_archive(files: PlatterFiles) -> None:

@@ -33,7 +33,7 @@ from tidegate.model.workload import Disconnect, Training, WorkloadKind
 
 
 def assigned(generation: int = 1, **changes: Any) -> Assignment:
-    return Assignment("w-1", job(training=Training("true"), **changes), "burst-us", generation)
+    return Assignment("w-1", job(**{"training": Training("true"), **changes}), "burst-us", generation)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Sequence
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +62,7 @@ class AgentLife(Life):
         *(f"fetch {call}" for call in ("make", "write", "sync", "rename", "sync_directory")),
         *(f"unpack {call}" for call in ("make", "write", "sync", "rename", "sync_directory")),
         *(f"name {call}" for call in ("write", "sync", "rename", "sync_directory", "remove")),
+        *(f"forget {call}" for call in ("write", "sync", "rename", "sync_directory", "remove")),
         *(f"configure {call}" for call in ("make", "write", "sync", "rename", "sync_directory")),
         *(f"record {call}" for call in ("write", "sync", "rename")),
         "start make",
@@ -74,7 +76,8 @@ class AgentLife(Life):
         """The highest that was held durably."""
         self.named: dict[str, list[str]] = {}
         """Current and previous digest of each name, as acknowledged."""
-        self.naming: tuple[str, str] | None = None
+        self.naming: dict[str, list[str]] | None = None
+        """What they become by what is being done."""
         self.unpacked: set[str] = set()
         self.attempts = 0
         self.slot = ""
@@ -112,7 +115,7 @@ class AgentLife(Life):
             if digest in there:
                 assert self.files.read(f"{root}/{digest}") == FILES[digest], "a file is not what its name says"
         names = json.loads(self.files.read(f"{root}/names.json")) if "names.json" in there else {}
-        assert names in (self.named, self._after_naming()), "a file is not called what it was called"
+        assert names == self.named or names == self.naming, "a file is not called what it was called"
         self.named, self.naming = names, None
         kept = {digest for digests in names.values() for digest in digests}
         for digest in kept:
@@ -126,7 +129,7 @@ class AgentLife(Life):
         self.unpacked &= kept
 
     def work(self) -> None:
-        match self.chance.randrange(8):
+        match self.chance.randrange(9):
             case 0 | 1:
                 self.hold()
             case 2 | 3 | 4:
@@ -135,6 +138,8 @@ class AgentLife(Life):
                 self.unpack()
             case 6:
                 self.keep_record()
+            case 7:
+                self.forget(self.chance.sample(NAMES, self.chance.randrange(len(NAMES) + 1)))
             case _:
                 self.serve()
 
@@ -163,18 +168,27 @@ class AgentLife(Life):
                 assert not self.cache.has(digest)
                 return
         self.platter.doing = "name"
-        self.naming = (name, digest)
+        before = self.named.get(name, [])
+        self.naming = {**self.named, name: [digest, *[each for each in before if each != digest]][:2]}
         self.cache.use(name, digest)
-        self.named, self.naming = self._after_naming(), None
-        self.unpacked &= {each for digests in self.named.values() for each in digests}
+        self._named()
         self.did["files installed"] += 1
 
-    def _after_naming(self) -> dict[str, list[str]]:
-        if self.naming is None:
-            return self.named
-        name, digest = self.naming
-        before = self.named.get(name, [])
-        return {**self.named, name: [digest, *[each for each in before if each != digest]][:2]}
+    def forget(self, left: Sequence[str]) -> None:
+        """As a site does when work is gone: all but these names, and what is on its way to them."""
+        self.platter.doing = "forget"
+        self.naming = {name: digests for name, digests in self.named.items() if name in left}
+        self.cache.retain(left, ())
+        self._named()
+        used = {digest for digests in self.named.values() for digest in digests}
+        for path, _ in self.platter.files():
+            assert not set(path.replace(".", "/").split("/")) & (set(FILES) - used), "a file of what is gone is there"
+        self.did["names forgotten"] += 1
+
+    def _named(self) -> None:
+        assert self.naming is not None
+        self.named, self.naming = self.naming, None
+        self.unpacked &= {each for digests in self.named.values() for each in digests}
 
     def unpack(self) -> None:
         self.platter.doing = "unpack"
