@@ -9,7 +9,7 @@ What is held may have changed. Then the journal of units says where, and what wa
 differ it stands as it is, which is nearly always; where copies may stand elsewhere at a site, it is packed again; where
 anything comes of that, the rules are asked again with it. So an update of one node costs the same in any fleet.
 
-Limits: `MOST_CLASSES` sites, class by class, are kept; then all are forgotten.
+Limits: `MOST_CLASSES` sites, class by class, are kept; the class that was asked for least lately goes first.
 """
 
 from collections.abc import Hashable
@@ -19,6 +19,7 @@ from operator import attrgetter
 from placement.explain import record
 from placement.fleet.columns import Columns, Part
 from placement.fleet.fleet import Fleet
+from placement.lately import Lately
 from placement.money.range import monthly
 from placement.packing.packing import Packing
 from placement.packing.repacking import to_pack_again
@@ -96,7 +97,7 @@ class _Kept:
 def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch = silent) -> Considered:
     """The class's verdicts, record and order: kept ones where they still hold, or where what changed is made good."""
     columns, tree = fleet.columns, question.law.tree
-    kept: dict[Hashable, _Kept] = columns.kept("classes", dict)
+    kept: Lately[_Kept] = columns.kept("classes", lambda: Lately(MOST_CLASSES // (len(columns) + 1)))
     key = class_of(workload, question)
     measured = Measured.at(workload, fleet, question.model_digest, question.now)
     known = measured.key
@@ -114,19 +115,20 @@ def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch 
             watch_again(considered.verdicts, watch)
     else:
         bounds, considered = _bounds(workload, fleet, tree), None
-    if found is None and len(kept) * (len(columns) + 1) > MOST_CLASSES:
-        kept.clear()
     considered = considered or _consider(workload, fleet, question, watch)
-    kept[key] = _Kept(
-        question.law,
-        measured,
-        known,
-        stamps[Part.STATE],
-        stamps[Part.UNITS],
-        stamps[Part.UPLINKS],
-        columns.units.journal.end,
-        bounds,
-        considered,
+    kept.put(
+        key,
+        _Kept(
+            question.law,
+            measured,
+            known,
+            stamps[Part.STATE],
+            stamps[Part.UNITS],
+            stamps[Part.UPLINKS],
+            columns.units.journal.end,
+            bounds,
+            considered,
+        ),
     )
     return considered
 
@@ -199,7 +201,7 @@ def _consider(
     verdicts = judge(workload, fleet, question, watch, packing=packing)
     standing = order(verdicts, workload, fleet)
     dearest = int(standing.money[standing.first[0]]) if len(standing.rows) else 0
-    columns = (*verdicts.legal.records, *[record(column, workload, fleet) for column in verdicts.own])
+    columns = verdicts.legal.records([record(column, workload, fleet) for column in verdicts.own])
     verdicts.packing.close()
     return Considered(
         verdicts=verdicts,

@@ -3,13 +3,14 @@
 Shared by the engine, which explains and chooses from them, and by `relax`, which asks again with one thing changed.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from placement.bits import to_mask
 from placement.explain import record
 from placement.fleet.columns import Mask, Numbers
 from placement.fleet.fleet import Fleet
+from placement.lately import Lately
 from placement.law.compiled import Compiled
 from placement.law.law import Law
 from placement.law.legal import Legal
@@ -93,14 +94,16 @@ class Verdicts:
         """For each enforced rule that refuses a site which no other refuses: those sites of some, as bits."""
         if not among:
             return []
-        each = (*self.legal.refusing, *[column for column in self.own if column.refuses])
-        once = twice = 0
-        for column in each:
-            refuses = column.refuses & among
-            twice |= once & refuses
-            once |= refuses
-        alone = once & ~twice
-        return [(column, bits) for column in each if (bits := column.refuses & alone)] if alone else []
+        own = [column for column in self.own if column.refuses]
+        once, twice = self.legal.once, self.legal.twice
+        for column in own:
+            twice |= once & column.refuses
+            once |= column.refuses
+        alone = once & ~twice & among
+        if not alone:
+            return []
+        each = (*self.legal.refusing_any(alone), *own)
+        return [(column, bits) for column in each if (bits := column.refuses & alone)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,38 +218,23 @@ def _usable(
 
 def _ask(rules: tuple[Plain, ...], workload: Workload, fleet: Fleet) -> tuple[Column, ...]:
     """Each rule's answers: those that it gave when it was last asked the same, where nothing that it reads changed."""
-    stamps, answers = fleet.columns.stamps, fleet.columns.kept("answers", Answers)
+    columns = fleet.columns
+    stamps = columns.stamps
+    answers: Lately[Column] = columns.kept("answers", lambda: Lately(MOST_ANSWERS // (len(columns) + 1)))
     found: list[Column] = []
     for rule in rules:
         asked = rule.asks(workload)
         if asked is None:
             found.append(rule.column(workload, fleet))
             continue
-        key = (rule.name, asked, tuple([stamps[part] for part in rule.reads]))
+        key = (rule.name, asked, tuple([stamps[part] for part in rule.reads]) if rule.reads else ())
         column = answers.get(key)
         if column is None:
             column = rule.column(workload, fleet)
             record(column, workload, fleet)
-            answers.put(key, column, len(fleet.columns))
+            answers.put(key, column)
         found.append(column)
     return tuple(found)
-
-
-class Answers:
-    """Columns that may serve again. Bounded: when it is full, everything is forgotten."""
-
-    def __init__(self) -> None:
-        self._columns: dict[Hashable, Column] = {}
-
-    def get(self, key: Hashable) -> Column | None:
-        """The column under that key."""
-        return self._columns.get(key)
-
-    def put(self, key: Hashable, column: Column, sites: int) -> None:
-        """Keep it."""
-        if len(self._columns) * (sites + 1) > MOST_ANSWERS:
-            self._columns.clear()
-        self._columns[key] = column
 
 
 def _refused(columns: tuple[Column, ...]) -> int:

@@ -14,17 +14,20 @@ the numbers that conditions name, not one by one.
 Nothing here knows what a rule means: an answer that was kept is the answer that the rule gave. It is forgotten with the
 columns it was made for, when a site is declared anew.
 
-Limits: `MOST_ANSWERS` numbers are kept for a law, site by site; then everything is forgotten and worked out again.
+Limits: `MOST_ANSWERS` numbers are kept for a law, site by site; then everything is forgotten and worked out again. Of
+the answers of the whole law those of the last `MOST_LEGAL` sets of truths are.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from placement.explain import record, record_silent
 from placement.fleet.columns import Columns, Mask
 from placement.fleet.fleet import Fleet
+from placement.lately import Lately
 from placement.law.legal import Group, Legal, joined
 from placement.rules.attributes import Attribute, Found, Type
 from placement.rules.expressions import Condition
@@ -37,8 +40,11 @@ from tidegate.model.workload import Workload
 MOST_ANSWERS = 50_000_000
 """Sites times the answers kept: about as many bytes."""
 
-GROUP = 6
-"""Rules whose answers are joined once and for all, for those of them that apply: 64 ways at most, of plain rules."""
+MOST_LEGAL = 1_000
+
+GROUP = 8
+"""Rules whose answers are joined once and for all, for those of them that apply: 256 ways at most, of plain rules, each
+of which is a byte of the number that says who applies."""
 
 MOST_VALUES = 10_000
 """Values of one attribute whose truths are kept."""
@@ -83,6 +89,11 @@ class _Rule:
         self.answers: dict[Hashable, Answer] = {}
 
 
+def _reader(rule: LawRule, attribute: Attribute) -> Callable[[Workload], Found]:
+    """How the value of an attribute is read, of a workload or of its team; any rule of one law knows the teams."""
+    return attribute.of_workload or partial(rule.of_asker, attribute)
+
+
 def _sum(bits: dict[Test, int], conditions: tuple[Condition, ...]) -> int:
     total = 0
     for condition in conditions:
@@ -97,8 +108,9 @@ def _test(condition: Condition) -> Test:
 class _Asked:
     """One attribute of workloads or teams that the law speaks of, with every condition on it."""
 
-    def __init__(self, attribute: Attribute) -> None:
-        self.attribute = attribute
+    def __init__(self, attribute: Attribute, read: Callable[[Workload], Found]) -> None:
+        """`read`: its value."""
+        self.attribute, self.read = attribute, read
         self.conditions: list[tuple[int, Condition]] = []
         """Each with its bit."""
         self.needing: list[tuple[int, int]] = []
@@ -142,7 +154,7 @@ class Compiled:
                     continue
                 if attribute.key not in asked:
                     asked[attribute.key] = len(asked)
-                    self._asked.append(_Asked(attribute))
+                    self._asked.append(_Asked(attribute, _reader(rule, attribute)))
                 if _test(condition) not in bits:
                     bit = bits[_test(condition)] = 1 << len(bits)
                     self._asked[asked[attribute.key]].conditions.append((bit, condition))
@@ -156,14 +168,14 @@ class Compiled:
         self._rules = tuple(_Rule(rule, bits, asked, len(columns)) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
         self._place = {number: index for index, number in enumerate(self._told)}
-        self._not_plain: dict[int, int] = {}
-        """By the first rule of a group: which of the group are not plain, as bits."""
+        self._not_plain = [0] * -(-len(rules) // GROUP)
+        """Which rules of each group are not plain, as bits."""
         for number, one_rule in enumerate(self._rules):
-            start = number - number % GROUP
-            self._not_plain[start] = self._not_plain.get(start, 0) | (not one_rule.plain) << (number - start)
-        self._groups: dict[Hashable, Group] = {}
+            self._not_plain[number // GROUP] |= (not one_rule.plain) << number % GROUP
+        self._groups: list[dict[Hashable, Group]] = [{} for _ in self._not_plain]
+        """Of each group: its answers, by which rules apply and, where that does not say all, by `Variants` too."""
         self._silent_records = [record_silent(rule) for rule in rules]
-        self._legal: dict[Hashable, Legal] = {}
+        self._legal: Lately[Legal] = Lately(MOST_LEGAL)
         self._kept = 0
 
     def legal(self, workload: Workload, fleet: Fleet) -> Legal:
@@ -173,8 +185,8 @@ class Compiled:
         if legal is None:
             if self._kept > MOST_ANSWERS:
                 self._forget()
-            legal = self._legal[key] = self._judge(key, applying, workload, fleet)
-            self._kept += 9 * self._sites + 16 * len(self._rules)
+            legal = self._judge(key, applying, workload, fleet)
+            self._legal.put(key, legal)
         return legal
 
     def _key(self, workload: Workload) -> tuple[Key, int]:
@@ -187,37 +199,38 @@ class Compiled:
             each.append(together(workload))
         truths: list[int] = []
         values: list[tuple[Found, ...]] = []
-        asker, everyone = self.rules[0], (1 << len(self.rules)) - 1
-        applying = 0
+        everyone, applying, told = (1 << len(self.rules)) - 1, 0, self._told
         for one in each:
-            found = [asker.of_asker(asked.attribute, one) for asked in self._asked]
             holds = silent = 0
-            for asked, value in zip(self._asked, found, strict=True):
+            found: list[Found] = []
+            for asked in self._asked:
+                value = asked.read(one)
+                found.append(value)
                 truth = asked.truth(value)
                 holds |= truth[0]
                 silent |= truth[1]
             truths.append(holds)
-            values.append(tuple([found[number] for number in self._told]))
+            values.append(tuple([found[number] for number in told]) if told else ())
             applying |= everyone & ~silent
         return (tuple(truths), tuple(values)), applying
 
     def _judge(self, key: Key, applying: int, workload: Workload, fleet: Fleet) -> Legal:
         truths, values = key
+        alone = len(truths) == 1
         groups: list[Group] = []
-        for start in range(0, len(self._rules), GROUP):
-            here = applying >> start & (1 << GROUP) - 1
-            variants = self._variants(start, here, truths, values)
-            found = self._groups.get((start, here, variants))
+        by_group = applying.to_bytes(len(self._groups), "little")
+        for number, (known, here, odd) in enumerate(zip(self._groups, by_group, self._not_plain, strict=True)):
+            variants = () if alone and not here & odd else self._variants(number * GROUP, here, truths, values)
+            answer: Hashable = (here, variants) if variants else here
+            found = known.get(answer)
             if found is None:
-                found = self._groups[start, here, variants] = self._group(start, here, variants, workload, fleet)
+                found = known[answer] = self._group(number * GROUP, here, variants, workload, fleet)
             groups.append(found)
         return joined(groups, len(fleet.columns))
 
     def _variants(self, start: int, here: int, truths: Truths, values: tuple[tuple[Found, ...], ...]) -> Variants:
         """Of each rule of a group that applies: what its answer goes by, beside that it applies."""
         alone = len(truths) == 1
-        if alone and not here & self._not_plain.get(start, 0):
-            return ()
         found: list[Hashable] = []
         for number in range(start, min(start + GROUP, len(self._rules))):
             one = self._rules[number]
@@ -241,7 +254,7 @@ class Compiled:
             if answer is None:
                 answer = one.answers[variant] = self._ask(one.rule, workload, fleet)
             group.add(answer.column, answer.record, answer.offers, prefers=one.prefers, of_offers=one.of_offers)
-        self._kept += 16 * GROUP + self._sites // 4
+        self._kept += 16 * GROUP + self._sites // 2
         return group
 
     def _ask(self, rule: LawRule, workload: Workload, fleet: Fleet) -> Answer:
@@ -252,7 +265,8 @@ class Compiled:
 
     def _forget(self) -> None:
         self._legal.clear()
-        self._groups.clear()
+        for known in self._groups:
+            known.clear()
         for one in self._rules:
             one.answers.clear()
         self._kept = 0

@@ -20,7 +20,8 @@ class Group:
         self.records: list[RuleColumn] = []
         self.refusing: list[Column] = []
         self.preferring: list[Column] = []
-        self.once = self.no_offer = 0
+        self.once = self.twice = self.no_offer = 0
+        """The sites that some enforced rule refuses, that two do, and that one on offers does, as bits."""
         self.offers: list[Mask] = []
 
     def add(self, column: Column, record: RuleColumn, offers: Mask | None, *, prefers: bool, of_offers: bool) -> None:
@@ -32,9 +33,14 @@ class Group:
         if offers is not None:
             self.offers.append(offers)
         if column.refuses and column.rule.enforced:
-            self.once |= column.refuses
             self.no_offer |= column.refuses if of_offers else 0
-            self.refusing.append(column)
+            self.refuse(column)
+
+    def refuse(self, column: Column) -> None:
+        """An enforced rule refuses some site."""
+        self.twice |= self.once & column.refuses
+        self.once |= column.refuses
+        self.refusing.append(column)
 
 
 @dataclass(frozen=True)
@@ -59,10 +65,23 @@ class Legal:
         """A column for each rule; of a `Legal` for one site, for those that refuse alone."""
         return tuple([column for group in self.groups for column in group.columns])
 
-    @cached_property
-    def records(self) -> tuple[RuleColumn, ...]:
-        """The record of each."""
-        return tuple(chain.from_iterable([group.records for group in self.groups]))
+    def records(self, own: list[RuleColumn]) -> tuple[RuleColumn, ...]:
+        """The record of each, and the engine's own behind them. Put together anew: no two that ask ask the same."""
+        return tuple(chain(*[group.records for group in self.groups], own))
+
+    @property
+    def twice(self) -> int:
+        """The sites that two enforced rules refuse, as bits."""
+        once = twice = 0
+        for group in self.groups:
+            twice |= once & group.once | group.twice
+            once |= group.once
+        return twice
+
+    def refusing_any(self, among: int) -> list[Column]:
+        """Of the enforced rules, those that refuse some of these sites, given as bits."""
+        groups = [group for group in self.groups if group.once & among]
+        return [column for group in groups for column in group.refusing if column.refuses & among]
 
     @cached_property
     def refusing(self) -> tuple[Column, ...]:
@@ -106,7 +125,9 @@ class Legal:
 def refused_by(columns: list[Column]) -> Group:
     """A group of these columns, without a record."""
     group = Group()
-    group.columns, group.refusing = columns, columns
+    group.columns = columns
+    for column in columns:
+        group.refuse(column)
     return group
 
 
@@ -116,7 +137,8 @@ def joined(groups: list[Group], sites: int) -> Legal:
     offers: Mask | None = None
     for group in groups:
         once |= group.once
-        no_offer |= group.no_offer
+        if group.no_offer:
+            no_offer |= group.no_offer
         for mask in group.offers:
             offers = mask if offers is None else offers & mask
     return Legal(tuple(groups), once, sites, (1 << sites) - 1 & ~no_offer, offers)

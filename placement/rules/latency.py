@@ -188,20 +188,19 @@ def readings(measured: Measured, slots: tuple[Slot, ...], columns: Columns) -> t
     latency = measured.latency
     if latency is None:
         return ()
-    classes = columns.device_class
-    service = measured.service or of_classes({}, "", classes.values, latency.service_time_us).at(0)
+    classes, service = columns.device_class, measured.service
+    says = (latency.service_time_us, 0, 0)
     found: list[Reading] = []
-    for site in dict.fromkeys(slot.site for slot in slots):
+    for site in dict.fromkeys([slot.site for slot in slots]):
         row = columns.row_of[site]
-        offers = [columns.offer_row[site, slot.offer] for slot in slots if slot.site == site]
-        slowest = max(
-            (int(classes.codes[offer]) for offer in offers),
-            key=lambda code: (int(service.us[code]), classes.values[code]),
-        )
-        says = (int(service.us[slowest]), int(service.measured_at[slowest]), int(service.samples[slowest]))
-        for origin, trip in zip(latency.origins, measured.trips, strict=True):
-            us, likely, at, samples = (
-                int(one[row]) for one in (trip.us, trip.likely_us, trip.measured_at, trip.samples)
+        if service is not None:
+            offers = [columns.offer_row[site, slot.offer] for slot in slots if slot.site == site]
+            us = service.us
+            slowest = max(
+                (int(classes.codes[offer]) for offer in offers), key=lambda code: (int(us[code]), classes.values[code])
             )
-            found.append(Reading(site, origin, us, likely, at, samples, *says))
+            says = (int(us[slowest]), int(service.measured_at[slowest]), int(service.samples[slowest]))
+        for origin, trip in zip(latency.origins, measured.trips, strict=True):
+            told = [int(one[row]) for one in (trip.us, trip.likely_us, trip.measured_at, trip.samples)]
+            found.append(Reading(site, origin, told[0], told[1], told[2], told[3], *says))
     return tuple(found)
