@@ -1,12 +1,14 @@
-"""What was worked out lately, kept for whoever asks the same again. Bounded: the oldest goes when a new one comes.
+"""What was worked out lately, kept for whoever asks the same again. Bounded: when it is full, the oldest tenth goes.
 
-To forget one at a time costs every newcomer a little; to forget everything when it is full would cost one of them a
-hundred times that, and those who come after it once more. What is asked for again counts as new.
+To forget everything then would cost whoever comes next a hundred times what one answer takes to forget, and those who
+come after it their answers once more; to forget one at a time would make every newcomer go through what nobody has
+looked at for long. What is asked for again counts as new.
 
 It keeps answers and knows nothing of them: under what key an answer holds is for the one who puts it to say.
 """
 
 from collections.abc import Hashable
+from itertools import islice
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -36,7 +38,8 @@ class Lately(Generic[Value]):
         """Keep it, in place of what was under that key."""
         values = self._values
         if values.pop(key, None) is None and len(values) >= self._most:
-            del values[next(iter(values))]
+            for old in list(islice(values, -(-self._most // 10))):
+                del values[old]
         values[key] = value
 
     def clear(self) -> None:

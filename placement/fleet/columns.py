@@ -275,6 +275,11 @@ class Columns(Described):
         return self.every_offer - self.starts.take(self.offer_site)
 
     @cached_property
+    def place_bits(self) -> int:
+        """How many bits that place takes, at most."""
+        return int(self.among_its_own.max(initial=0)).bit_length()
+
+    @cached_property
     def regions_by_location(self) -> dict[str, str]:
         """The region of the first site that stands at each location."""
         found: dict[str, str] = {}

@@ -41,12 +41,15 @@ class Ground:
             found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
             self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
 
-    def left(self) -> tuple[Numbers, Numbers]:
-        """Shapes (units in use,): CPUs and memory left."""
-        units, rows = self.columns.units, self.unit_rows
-        if self.sites is None and len(rows) == len(units.cpus):  # none is spare
-            return units.cpus, units.memory
+    def left(self, places: Numbers) -> tuple[Numbers, Numbers]:
+        """CPUs and memory left on these of the units in use, given by their places among them."""
+        units, rows = self.columns.units, self.unit_rows.take(places)
         return units.cpus.take(rows), units.memory.take(rows)
+
+    @property
+    def place_bits(self) -> int:
+        """How many bits the place of an offer at its site takes, at most."""
+        return self.columns.place_bits if self.sites is None else int(self.local.max(initial=0)).bit_length()
 
     @cached_property
     def _filled(self) -> tuple[Numbers, Numbers]:
@@ -80,9 +83,8 @@ class Ground:
         """A mask over the fleet's sites, for those that are here."""
         return mask if self.sites is None else mask[list(self.sites)]
 
-    def zones(self, open_to: Mask) -> Numbers:
-        """Shape (sites,): in how many zones an offer is marked."""
+    def zones(self, offers: Numbers) -> Numbers:
+        """Shape (sites,): in how many zones there are some of these offers."""
         zones = max(len(self.columns.zone.values), 1)
-        marked = open_to.nonzero()[0]
-        pairs = np.unique(self.offer_site[marked] * zones + self.zone[marked])
+        pairs = np.unique(self.offer_site[offers] * zones + self.zone[offers])
         return np.bincount(pairs // zones, minlength=self.size).astype(np.int64)

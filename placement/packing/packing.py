@@ -16,6 +16,7 @@ is what those rules cost.
 
 from copy import copy
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,16 +24,25 @@ from placement.bits import to_bits
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
 from placement.packing.ground import Ground
-from placement.packing.price_list import PriceList
+from placement.packing.price_list import NEVER, PriceList
 from placement.packing.room import Room, room_for
-from placement.packing.usable import Usable, both
+from placement.packing.usable import Usable
 from placement.scoring.cost import PARTS, Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
 from tidegate.model.workload import Spread, Workload
 
-NEVER = np.iinfo(np.int64).max
-"""Of an offer that has no room: after every other."""
+
+class Priced(NamedTuple):
+    """One variant of the demand: its room, the price of all copies on each offer, and which offers have room for all.
+
+    Shapes (offers,): now, and if nothing stood there. None where one offer alone will not do.
+    """
+
+    room: Room
+    table: PriceList
+    now: Mask | None
+    empty: Mask | None
 
 
 class Packing:
@@ -74,22 +84,22 @@ class Packing:
         self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
         self.each = [room.of_shape for room in self.rooms]
         """For each variant of the demand, shape (shapes,): copies on an empty unit."""
-        tables = [self._table(room) for room in self.rooms]
-        for room, table in zip(self.rooms, tables, strict=True):
-            self._settle(room, table, now=True)
+        priced = [self._priced(room) for room in self.rooms]
+        for one in priced:
+            self._settle(one, now=True)
         self.fits: Mask = self._priceable.copy()
         """Where all copies have room now, as far apart as asked."""
-        for room, table in zip(self.emptied, tables, strict=True):
-            self._settle(room, table, now=False)
+        for one in priced:
+            self._settle(one, now=False)
         self.stands: Mask = self._priceable.copy()
         """Where they would have if nothing stood there."""
         if self.spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self._priceable).any():
             # Where the copies could stand, but not so far apart: what they would cost there all the same.
             self.spread = Spread.NONE
-            tables = [self._table(room) for room in self.rooms]
-            for now, rooms in ((True, self.rooms), (False, self.emptied)):
-                for room, table in zip(rooms, tables, strict=True):
-                    self._settle(room, table, now=now)
+            priced = [self._priced(room) for room in self.rooms]
+            for now in (True, False):
+                for one in priced:
+                    self._settle(one, now=now)
             self.spread = workload.spread
         self.priceable: Mask = self._priceable
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
@@ -105,23 +115,20 @@ class Packing:
     @cached_property
     def rooms(self) -> list[Room]:
         """For each variant of the demand, what it finds on every offer."""
-        return self._rooms(self.usable.now)
-
-    @cached_property
-    def emptied(self) -> list[Room]:
-        """The same rooms, for what is asked as if nothing stood there."""
-        return self.rooms if self.usable.alike else self._rooms(self.usable.lasting)
-
-    def _rooms(self, usable: Mask | None) -> list[Room]:
-        here = None if usable is None else self._ground.of_offers(usable)
-        return [
-            room_for(self._ground, wanted, self.demand, both(here, self._of_models(models) if models else None))
-            for wanted, models in variants(self.demand)
-        ]
+        ground, usable = self._ground, self.usable
+        if self._sites is not None:
+            usable = Usable(
+                *[mask if mask is None else ground.of_offers(mask) for mask in (usable.now, usable.lasting)]
+            )
+        found: list[Room] = []
+        for wanted, models in variants(self.demand):
+            named = self._of_models(models) if models else None
+            found.append(room_for(ground, wanted, self.demand, usable.within(named, named)))
+        return found
 
     def close(self) -> None:
         """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
-        for name in ("_ground", "rooms", "emptied", "could", "could_apart", "apart"):
+        for name in ("_ground", "rooms", "could", "could_apart", "apart"):
             self.__dict__.pop(name, None)
         self._tables, self._sums = [], []
 
@@ -175,29 +182,29 @@ class Packing:
     @cached_property
     def could(self) -> Numbers:
         """How many copies would have room at once, however close together, if nothing stood there."""
-        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.emptied])
+        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.rooms])
 
     @cached_property
     def could_apart(self) -> Numbers:
         """How many would have room as far apart as asked, if nothing stood there."""
-        return self._greatest([self._count(room, room.copies_empty, room.units_empty) for room in self.emptied])
+        return self._greatest([self._count(room, now=False) for room in self.rooms])
 
     @cached_property
     def apart(self) -> Numbers:
         """How many have room now, as far apart as asked."""
-        return self._greatest([self._count(room, room.copies, None) for room in self.rooms])
+        return self._greatest([self._count(room, now=True) for room in self.rooms])
 
     @staticmethod
     def _greatest(each: list[Numbers]) -> Numbers:
         return each[0] if len(each) == 1 else np.maximum(each[0], each[1])
 
-    def _count(self, room: Room, copies: Numbers, units: Numbers | None) -> Numbers:
+    def _count(self, room: Room, *, now: bool) -> Numbers:
         ground = self._ground
         if self.spread is Spread.NODE:
-            return ground.site_sum(room.units if units is None else units)
+            return ground.site_sum(room.units if now else room.units_empty)
         if self.spread is Spread.ZONE:
-            return ground.zones((room.units if units is None else units) > 0)
-        return ground.site_sum(copies)
+            return ground.zones(((room.units if now else room.units_empty) > 0).nonzero()[0])
+        return ground.site_sum(room.copies if now else room.copies_empty)
 
     # Where copies stand, and at what price.
 
@@ -227,39 +234,58 @@ class Packing:
             offers[at], copies[at] = slots[:, 0], slots[:, 1]
         return offers, copies, more
 
-    def _table(self, room: Room) -> PriceList:
-        return PriceList.of(
-            self._ground, room, self._charges, self._units(np.maximum(room.of_shape, 1), self.wanted), self.wanted
-        )
+    def _priced(self, room: Room) -> Priced:
+        """What all copies would cost on each offer with room, and which offers have room for all of them."""
+        units = self._units(np.maximum(room.of_shape, 1), self.wanted)
+        table = PriceList.of(self._ground, room, self._charges, units, self.wanted)
+        if self.spread is Spread.ZONE and self.wanted > 1:
+            return Priced(room, table, None, None)
+        now, empty = room.alone(self.wanted, units, apart=self.spread is Spread.NODE)
+        return Priced(room, table, now, empty)
 
-    def _settle(self, room: Room, table: PriceList, *, now: bool) -> None:
-        """Settle where the copies stand at the sites that have room and are not settled yet, at what price."""
-        if self._priceable.all():
+    def _settle(self, priced: Priced, *, now: bool) -> None:
+        """Settle where the copies stand at the sites that have room and are not settled yet, at what price.
+
+        Few are left to settle after the first time, so that only their offers are looked at then.
+        """
+        ground, table, alone = self._ground, priced.table, priced.now if now else priced.empty
+        settled = self._priceable
+        if not settled.any():
+            if alone is not None:
+                best = table.best(ground, alone)
+                one = (best != NEVER).nonzero()[0]
+                self._stand(table, one, best.take(one))
+        elif settled.all():
             return
-        open_to = ~self._priceable
-        ground = self._ground
-        copies = room.copies if now else room.copies_empty
-        alone = copies
-        if self.spread is Spread.NODE:
-            alone = room.units if now else room.units_empty
-        if self.spread is not Spread.ZONE or self.wanted == 1:
-            best = ground.site_min(np.where(alone >= self.wanted, table.keys, NEVER))
-            one = (open_to & (best != NEVER)).nonzero()[0]
-            if len(one):
-                places = ground.starts.take(one) + (best.take(one) & table.places)
-                self._chosen[one] = places if self._sites is None else ground.rows.take(places)
-                if table not in self._tables:
-                    self._tables.append(table)
-                if len(self._tables) > 1:
-                    self._table_of[one] = self._tables.index(table)
-                self._priceable[one] = True
-        if self.wanted == 1 or self._priceable.all():
+        elif alone is not None:
+            offers = (alone & ~settled.take(ground.offer_site)).nonzero()[0]
+            if len(offers):
+                self._stand(table, *table.best_of(ground, offers))
+        if self.wanted == 1 or settled.all():
             return  # one copy stands on one offer
-        count = self._count(room, copies, None if now else alone if self.spread is Spread.NODE else room.units_empty)
-        several = ((count >= self.wanted) & ~self._priceable).nonzero()[0]
-        if len(several):
-            self._choose_several(room, several, alone)
-            self._priceable[several] = True
+        offers = (~settled).take(ground.offer_site).nonzero()[0]
+        has = priced.room.counted(offers, now=now, apart=self.spread is Spread.NODE)
+        if self.spread is Spread.ZONE:
+            count = ground.zones(offers[has > 0])
+        else:
+            count = np.bincount(ground.offer_site.take(offers), has, ground.size)  # below 2**53
+        several = count >= self.wanted
+        if several.any():
+            some = (several.take(ground.offer_site.take(offers)) & (has > 0)).nonzero()[0]
+            self._choose_several(priced.room, several.nonzero()[0], offers.take(some), has.take(some))
+            settled |= several
+
+    def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
+        """All copies stand on one offer at each of these sites, of which `best` is what `PriceList.best` says."""
+        if len(sites) == 0:
+            return
+        places = self._ground.starts.take(sites) + (best & table.places)
+        self._chosen[sites] = places if self._sites is None else self._ground.rows.take(places)
+        if table not in self._tables:
+            self._tables.append(table)
+        if len(self._tables) > 1:
+            self._table_of[sites] = self._tables.index(table)
+        self._priceable[sites] = True
 
     def _price(self) -> None:
         """What was settled, as columns."""
@@ -290,20 +316,21 @@ class Packing:
         self.charge = Charge(*self._parts)
         """What the copies cost, before what follows from the site."""
 
-    def _choose_several(self, room: Room, sites: Numbers, alone: Numbers) -> None:
-        """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone."""
+    def _choose_several(self, room: Room, sites: Numbers, offers: Numbers, alone: Numbers) -> None:
+        """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone.
+
+        `offers`: those with room, ascending; `alone`: for how many copies.
+        """
         ground, zoned, charges = self._ground, self.spread is Spread.ZONE, self._charges
-        here = np.zeros(ground.size, dtype=np.bool_)
-        here[sites] = True
-        offers = (here.take(ground.offer_site) & (alone > 0)).nonzero()[0]
         shapes = ground.shape[offers]
         per_copy = charges.per_copy(shapes, room.of_shape[shapes])
-        offers = offers[np.lexsort((offers, per_copy, ground.offer_site[offers]))]
+        order = np.lexsort((offers, per_copy, ground.offer_site[offers]))
         if zoned:
-            zones = ground.offer_site[offers] * len(self.columns.zone.values) + ground.zone[offers]
-            offers = offers[np.sort(np.unique(zones, return_index=True)[1])]
+            zones = (ground.offer_site[offers] * len(self.columns.zone.values) + ground.zone[offers])[order]
+            order = order[np.sort(np.unique(zones, return_index=True)[1])]
+        offers, alone = offers[order], alone[order]
         at = ground.offer_site[offers]
-        room_here = np.minimum(alone[offers], 1 if zoned else self.wanted)
+        room_here = np.minimum(alone, 1 if zoned else self.wanted)
         starts = np.flatnonzero(np.diff(at, prepend=-1))
         before = np.cumsum(room_here) - room_here
         before -= np.repeat(before[starts], np.diff(starts, append=len(at)))

@@ -10,6 +10,9 @@ from placement.packing.room import Room
 from placement.scoring.cost import PARTS, Charges
 from placement.scoring.fragmentation import stranded
 
+NEVER = np.iinfo(np.int64).max
+"""The rank where there is no room: after every other."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceList:
@@ -19,10 +22,10 @@ class PriceList:
     """Shape (parts, shapes + 1), in the order of `Charge`."""
     fragmentation: Numbers
     known: Mask
-    keys: Numbers
-    """Shape (offers,): what each offer is ranked by within its site: the price, what it strands, its place there."""
+    ranks: Numbers
+    """Shape (shapes,): what offers are ranked by within their site: the price, then what they strand."""
     places: int
-    """The last of these, as a mask of the key's lowest bits."""
+    """A mask of the lowest bits of these, which are free for the offer's place at its site."""
 
     @classmethod
     def of(cls, ground: Ground, room: Room, charges: Charges, units: Numbers, wanted: int) -> "PriceList":
@@ -35,11 +38,24 @@ class PriceList:
         fragmentation[:size] = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
         known = np.ones(size + 1, dtype=np.bool_)
         known[:size] = charges.known_all
-        total = np.add.reduce(parts[:4], axis=0)
-        bits = int(np.maximum.reduce(ground.local, initial=0)).bit_length()
-        keys = _joined(total, fragmentation, bits).take(ground.shape)
+        total = np.add.reduce(parts[:4, :size], axis=0)
+        bits = ground.place_bits
+        return cls(parts, fragmentation, known, _joined(total, fragmentation[:size], bits), (1 << bits) - 1)
+
+    def best(self, ground: Ground, open_to: Mask) -> Numbers:
+        """Shape (sites,): the least rank and place of a site's offers that are marked; `NEVER` where none is."""
+        keys = self.ranks.take(ground.shape)
         keys |= ground.local
-        return cls(parts, fragmentation, known, keys, (1 << bits) - 1)
+        np.putmask(keys, ~open_to, NEVER)
+        return ground.site_min(keys)
+
+    def best_of(self, ground: Ground, offers: Numbers) -> tuple[Numbers, Numbers]:
+        """The same for the sites of these offers, ascending: their rows, and the least rank and place of each."""
+        keys = self.ranks.take(ground.shape.take(offers)) | ground.local.take(offers)
+        at = ground.offer_site.take(offers)
+        starts = (at[1:] != at[:-1]).nonzero()[0] + 1
+        starts = np.concatenate((np.zeros(1, dtype=np.int64), starts))
+        return at.take(starts), np.minimum.reduceat(keys, starts)
 
 
 def _joined(total: Numbers, gpus: Numbers, bits: int) -> Numbers:

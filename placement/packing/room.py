@@ -12,60 +12,122 @@ from placement.fleet.journal import Left
 from placement.gpu.count import accepts, on_empty, on_units
 from placement.gpu.wanted import Wanted
 from placement.packing.ground import Ground
+from placement.packing.usable import Usable
 from tidegate.model.site import Offer
 from tidegate.model.workload import Demand
 
 MOST_PER_UNIT = 1_000_000
 
 
-class Room:
-    """What one demand finds on every offer of some ground. Shapes (offers,), but where said otherwise."""
+NEVER = np.iinfo(np.int64).max
+"""More units than any offer has."""
 
-    def __init__(self, ground: Ground, wanted: Wanted, of_shape: Numbers, each: Numbers) -> None:
+
+class Room:
+    """What one demand finds on every offer of some ground. Shapes (offers,), but where said otherwise.
+
+    Nearly all that is asked is whether an offer has room for all copies by itself (`alone`), which takes a look at the
+    units in use of few offers. How many copies have room is counted where that is not enough.
+    """
+
+    def __init__(self, ground: Ground, wanted: Wanted, of_shape: Numbers, usable: Usable) -> None:
+        """`usable`: of the ground's offers."""
         self.wanted = wanted
         self.of_shape = of_shape
         """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
-        self.each = each
-        """The same on the offers that may be used; 0 on the others."""
-        self.copies = ground.fresh * each
+        self._ground, self._usable = ground, usable
+
+    def alone(self, copies: int, units: Numbers, *, apart: bool) -> tuple[Mask, Mask]:
+        """Which offers have room for so many copies by themselves: now, and if nothing stood there.
+
+        `units`, shape (shapes,): how many empty ones they take; `apart`: no two copies on one unit.
+        """
+        ground, usable = self._ground, self._usable
+        needed = np.where(self.of_shape > 0, units, NEVER).take(ground.shape)
+        now, empty = ground.fresh >= needed, ground.count >= needed
+        begun = now ^ empty  # only with room on units in use, if at all
+        if usable.now is not None:
+            now &= usable.now
+            begun &= usable.now
+        if usable.lasting is not None:
+            empty &= usable.lasting
+        places = begun.take(ground.unit_offer).nonzero()[0]
+        if len(places):
+            offers, left = ground.unit_offer.take(places), self._left_on(places)
+            if copies > 1:
+                # Sums of whole numbers below 2**53, so that floats hold them exactly.
+                there = left > 0 if apart else left
+                have = np.bincount(offers, there, len(now)).take(offers)
+                each = 1 if apart else self.of_shape.take(ground.shape.take(offers))
+                now[offers[have + ground.fresh.take(offers) * each >= copies]] = True
+            else:
+                now[offers[left > 0]] = True
+        return now, empty
+
+    def counted(self, places: Numbers, *, now: bool, apart: bool) -> Numbers:
+        """Shape (places,): copies that these offers have room for, or units with room for one where they stand apart."""
+        ground = self._ground
+        each = self.of_shape.take(ground.shape.take(places))
+        if apart:
+            each = np.minimum(each, 1)
+        if not now:
+            return _only(ground.count.take(places) * each, self._usable.lasting, places)
+        found = ground.fresh.take(places) * each
+        here = np.zeros(len(ground.shape), dtype=np.bool_)
+        here[places] = each > 0
+        begun = here.take(ground.unit_offer).nonzero()[0]
+        if len(begun):
+            left = self._left_on(begun)
+            left = np.minimum(left, 1) if apart else left
+            begun_offers = ground.unit_offer.take(begun)
+            found += np.bincount(begun_offers, left, len(here)).take(places).astype(np.int64)  # below 2**53
+        return _only(found, self._usable.now, places)
+
+    def _left_on(self, places: Numbers) -> Numbers:
+        """Copies that have room on these of the units in use, given by their places among them."""
+        ground, wanted = self._ground, self.wanted
+        begun = on_units(ground.columns, wanted, ground.unit_rows.take(places)) if wanted.on_gpu else None
+        return times(wanted, begun, *ground.left(places))
+
+    # Counted of all offers, for those that ask.
+
+    @cached_property
+    def copies(self) -> Numbers:
         """Copies that fit now."""
-        self._ground = ground
-        offers = ground.unit_offer
-        self._left = np.zeros(0, dtype=np.int64)
-        if len(offers):
-            begun = on_units(ground.columns, wanted, ground.unit_rows) if wanted.on_gpu else None
-            self._left = times(wanted, begun, *ground.left())
-            self._left *= each.take(offers) > 0  # what does not fit on an empty unit fits on none
-            np.add.at(self.copies, offers, self._left)
+        return self.counted(self._every, now=True, apart=False)
 
     @cached_property
     def units(self) -> Numbers:
         """Units that have room for one more copy."""
-        units = np.where(self.each > 0, self._ground.fresh, 0)
-        np.add.at(units, self._ground.unit_offer, self._left > 0)
-        return units
+        return self.counted(self._every, now=True, apart=True)
 
     @cached_property
     def copies_empty(self) -> Numbers:
         """Copies that would fit if nothing stood there."""
-        return self._ground.count * self.each
+        return self.counted(self._every, now=False, apart=False)
 
-    @property
+    @cached_property
     def units_empty(self) -> Numbers:
         """Units that would have room if nothing stood there."""
-        return np.where(self.each > 0, self._ground.count, 0)
+        return self.counted(self._every, now=False, apart=True)
+
+    @property
+    def _every(self) -> Numbers:
+        return np.arange(len(self._ground.shape))
 
 
-def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Mask | None) -> Room:
-    """The room for copies of `wanted` on the `usable` offers (shape (offers,); None: all); none on the others."""
+def _only(numbers: Numbers, usable: Mask | None, places: Numbers) -> Numbers:
+    return numbers if usable is None else numbers * usable.take(places)
+
+
+def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Usable) -> Room:
+    """The room for copies of `wanted` on the `usable` ones of the ground's offers; none on the others."""
     shapes = ground.columns.shapes
     empty = on_empty(shapes, wanted) if wanted.on_gpu else None
     of_shape = times(wanted, empty, shapes.cpus, shapes.memory)
-    of_shape *= accepts(shapes, wanted, demand.time_slicing)
-    each = of_shape.take(ground.shape)
-    if usable is not None:
-        each *= usable
-    return Room(ground, wanted, of_shape, each)
+    if wanted.gpu_memory_bytes or wanted.share_milli or wanted.mig_profile:
+        of_shape *= accepts(shapes, wanted, demand.time_slicing)
+    return Room(ground, wanted, of_shape, usable)
 
 
 def eligible_for(shapes: Described, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:

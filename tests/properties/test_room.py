@@ -13,8 +13,9 @@ from placement.fleet.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import variants, wanted_by
 from placement.packing.ground import Ground
-from placement.packing.room import room_for
+from placement.packing.room import Room, room_for
 from placement.packing.seating import Apart, TightestFit, seat_slot
+from placement.packing.usable import Usable
 from tests.properties.worlds import demands, sites
 from tidegate.model.decision import Seat, Slot
 from tidegate.model.site import Site
@@ -51,6 +52,18 @@ def taken(fleet: Fleet, asked: Steps) -> None:
                 fleet.take(f"w{number}", (slot,), demand, seats=seats)
         if which == 5:
             fleet.release(f"w{number // 2}")
+
+
+def holds_what_is_counted(room: Room) -> None:
+    """Which offers have room for so many copies by themselves is told without counting, and the same."""
+    for copies in (1, 2, 3, 7):
+        units = -(-copies // np.maximum(room.of_shape, 1))
+        now, empty = room.alone(copies, units, apart=False)
+        assert now.tolist() == (room.copies >= copies).tolist()
+        assert empty.tolist() == (room.copies_empty >= copies).tolist()
+        now, empty = room.alone(copies, np.full(len(units), copies), apart=True)
+        assert now.tolist() == (room.units >= copies).tolist()
+        assert empty.tolist() == (room.units_empty >= copies).tolist()
 
 
 def of_models(columns: Columns, models: tuple[str, ...]) -> Mask:
@@ -93,7 +106,8 @@ def test_what_columns_count_is_what_can_be_seated_and_what_the_auditor_counts(
     assert wrong_holdings(fleet) == []
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(Ground(columns), wanted, demand, of_models(columns, models))
+        room = room_for(Ground(columns), wanted, demand, Usable(*[of_models(columns, models)] * 2))
+        holds_what_is_counted(room)
         need = Need(wanted.resources, wanted.share_milli, wanted.mig_profile, demand.time_slicing)
         for row, offer in enumerate(columns.offers):
             right = gives(offer, need) and (not models or offer.gpu_model in models)
@@ -149,8 +163,9 @@ def test_a_site_that_changes_under_its_work_keeps_it_and_lets_it_go(
     assert dict(fleet.holdings) == held
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(Ground(columns), wanted, demand, of_models(columns, models))
+        room = room_for(Ground(columns), wanted, demand, Usable(*[of_models(columns, models)] * 2))
         assert (room.copies >= 0).all()
+        holds_what_is_counted(room)
     for name in sorted(held, reverse=True):
         fleet.release(name)
     assert fleet.columns.fresh.tolist() == [offer.count for offer in after.offers]
