@@ -99,10 +99,9 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     offers, copies, more = verdicts.packing.slot_columns(order.rows)
     named, codes = name_offers(offers, fleet.columns)
     displaced, leaning, _, fragmentation = order.fields
-    causes = verdicts.costs.columns
+    causes = verdicts.costs.causes
     numbers = np.empty((len(causes) + 4, len(order.rows)), dtype=np.int64)
-    for row, column in enumerate(causes):
-        column.take(order.rows, out=numbers[row], mode="clip")
+    causes.take(order.rows, axis=1, out=numbers[: len(causes)], mode="clip")
     numbers[len(causes) :] = (displaced, leaning, fragmentation, order.penalties)
     low, high = np.minimum.reduce(numbers, axis=1).tolist(), np.maximum.reduce(numbers, axis=1).tolist()
     packed = tuple([pack_within(*one) for one in zip(numbers, low, high, strict=True)])

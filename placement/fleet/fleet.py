@@ -164,11 +164,11 @@ class Fleet:
         """
         columns = self.columns
         place = columns.units.journal.end
-        seated: list[Copy] = []
+        seated: list[Seat] = []
         for _, slots_there in groupby(slots, key=lambda slot: slot.site):
             seated += self._seat_site(workload, tuple(slots_there))
         columns.units.journal.undo(place)
-        return tuple([seat_of(copy) for copy in seated])
+        return tuple(seated)
 
     def seats_kept(self, workload_id: str, slots: tuple[Slot, ...], seats: tuple[Seat, ...]) -> tuple[Seat, ...]:
         """The seats that a workload has already, where it stands on these very slots; else `seats`.
@@ -261,14 +261,14 @@ class Fleet:
 
     # How copies stand on units.
 
-    def _seat_site(self, workload: Workload, slots: tuple[Slot, ...]) -> list[Copy]:
+    def _seat_site(self, workload: Workload, slots: tuple[Slot, ...]) -> list[Seat]:
         """Where the copies of one site's slots would sit; each slot is on an offer of its own, in nobody's way."""
         columns, demand = self.columns, workload.demand
         apart = Apart.of(workload)
         for wanted, models in variants(demand):
             in_part = bool(wanted.share_milli or wanted.mig_profile)
             eligible = eligible_for(columns.shapes, wanted, models, demand) if in_part else None
-            seated: list[Copy] = []
+            seated: list[Seat] = []
             for slot in slots:
                 row = columns.offer_row.get((slot.site, slot.offer))
                 if row is None:

@@ -64,7 +64,12 @@ class UnitGpus:
             return self._seat_share(wanted.share_milli, wanted.gpu_memory_bytes)
         if wanted.gpu_memory_bytes > self.memory_bytes and wanted.gpus:
             return None
-        free = [gpu for gpu in range(len(self)) if self.is_free(gpu)][: wanted.gpus]
+        free: list[int] = []
+        for gpu in range(len(self)):
+            if len(free) == wanted.gpus:
+                break
+            if self.is_free(gpu):
+                free.append(gpu)
         return GpuSeat(tuple(free)) if len(free) == wanted.gpus else None
 
     def take(self, wanted: Wanted, seat: GpuSeat) -> None:

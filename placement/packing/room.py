@@ -65,7 +65,7 @@ class Room:
         return now, empty
 
     def counted(self, places: Numbers, *, now: bool, apart: bool) -> Numbers:
-        """Shape (places,): copies that these offers have room for, or units with room for one where they stand apart."""
+        """Shape (places,): copies that these offers have room for; `apart`: units that have room for one."""
         ground = self._ground
         each = self.of_shape.take(ground.shape.take(places))
         if apart:

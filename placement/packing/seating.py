@@ -124,8 +124,8 @@ class FirstFit:
 
 def seats_for(
     columns: Columns, offer: int, slot: Slot, wanted: Wanted, apart: Apart, policy: Policy
-) -> list[Copy] | None:
-    """Where the copies of one slot would stand; afterwards nothing has changed. None where they do not find room.
+) -> list[Seat] | None:
+    """Where the copies of one slot would sit; afterwards nothing has changed. None where they do not find room.
 
     Where there are few units and copies, and GPUs are wanted whole or not at all, it is worked out on plain numbers,
     which takes a tenth of the time; the answer is that of `seat_slot`.
@@ -133,47 +133,49 @@ def seats_for(
     few = len(columns.units.rows_of(offer)) <= FEW and slot.count <= FEW
     whole = not (wanted.share_milli or wanted.mig_profile or wanted.nothing)
     if few and whole and policy.is_tightest(columns, offer, wanted):
-        return _seat_few(columns, offer, slot, wanted, apart)
+        return _seat_few(columns, offer, slot.count, wanted, apart)
     seated = seat_slot(columns, offer, slot, wanted, apart, policy)
     for copy in reversed(seated or []):
         if not copy.nothing:
             columns.vacate(copy)
-    return seated
+    return None if seated is None else [seat_of(copy) for copy in seated]
 
 
-def _seat_few(columns: Columns, offer: int, slot: Slot, wanted: Wanted, apart: Apart) -> list[Copy] | None:
+def _seat_few(columns: Columns, offer: int, copies: int, wanted: Wanted, apart: Apart) -> list[Seat] | None:
     """By the tightest fit."""
-    units = columns.units
+    units, count = columns.units, int(columns.count[offer])
     rows = units.rows_of(offer)
     left = {number: units.left_on(offer, number) for number in sorted(rows)}
     compute = {number: units.compute_on(row) for number, row in rows.items()}
     of_gpus: dict[int, UnitGpus] = {}
     closed: set[int] = set()
-    seated: list[Copy] = []
-    while len(seated) < slot.count:
-        if len(left) < columns.count[offer]:
-            number = next(number for number in range(len(left) + 1) if number not in left)
+    seated: list[Seat] = []
+    while len(seated) < copies:
+        if len(left) < count:
+            number = 0
+            while number in left:
+                number += 1
             left[number], compute[number] = units.empty(offer), MILLI * int(columns.gpus[offer])
         room = {number: often(wanted, there) for number, there in left.items() if number not in closed}
         most = max(room.values(), default=0)
         if most == 0:
             return None
-        times = min(slot.count - len(seated), most) if apart is Apart.PACKED else 1
+        times = min(copies - len(seated), most) if apart is Apart.PACKED else 1
         open_to = [number for number, there in room.items() if there >= times]
-        number = min((compute[one], left[one].cpus_milli, left[one].memory_bytes, one) for one in open_to)[-1]
+        if len(open_to) > 1:
+            open_to = [min((compute[one], left[one].cpus_milli, left[one].memory_bytes, one) for one in open_to)[-1]]
+        number = open_to[0]
         for _ in range(times):
-            seat = GpuSeat()
             if wanted.gpus:
-                on = of_gpus.setdefault(number, units.gpus_of(offer, number))
+                on = of_gpus.get(number) or of_gpus.setdefault(number, units.gpus_of(offer, number))
                 found = on.seat(wanted)
                 assert found is not None  # the unit was counted to have room
                 on.take(wanted, found)
-                seat = found
-            seated.append(copy_at(slot, wanted, Seat(number, seat.gpus, seat.mig_start)))
-            there = left[number]
-            left[number] = Left(
-                there.gpus - wanted.gpus, there.cpus_milli - wanted.cpus_milli, there.memory_bytes - wanted.memory_bytes
-            )
+                seated.append(Seat(number, found.gpus, found.mig_start))
+            else:
+                seated.append(Seat(number))
+            gpus, cpus, memory = left[number]
+            left[number] = Left(gpus - wanted.gpus, cpus - wanted.cpus_milli, memory - wanted.memory_bytes)
             compute[number] -= MILLI * wanted.gpus
         if apart is Apart.EACH_ALONE:
             closed.add(number)

@@ -25,6 +25,7 @@ from typing import TypeVar, cast
 import numpy as np
 
 from placement.fleet.columns import Columns, Described, Mask, Numbers, Words
+from placement.lately import Lately
 from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost
@@ -192,89 +193,76 @@ class Charges:
 def share(amount: Numbers, ppm: Numbers) -> Numbers:
     """So many millionths of each amount, rounded up; never more than `MOST_LOST_PPM` of it."""
     ppm = np.minimum(ppm, MOST_LOST_PPM)
-    whole, rest = np.divmod(amount, MILLION)
+    whole = amount // MILLION
+    rest = amount - whole * MILLION
     return whole * ppm - (-rest * ppm // MILLION)
 
 
 CAUSES = tuple(field.name for field in fields(Cost))
+_COMPUTE, _EGRESS, _UPLIFT, _IDLE, _SPOT_LOSS, _AVAILABILITY = map(
+    CAUSES.index, ("compute", "egress", "uplift", "idle", "spot_loss", "availability")
+)
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The cost of every candidate by cause. Shapes (sites,)."""
+    """The cost of every candidate."""
 
-    compute: Numbers
-    egress: Numbers
-    uplift: Numbers
-    idle: Numbers
-    spot_loss: Numbers
-    availability: Numbers
+    causes: Numbers
+    """Shape (causes, sites), in the order of `Cost`'s fields."""
     interruptions: Numbers
-    """Expected interruptions an hour, in millionths; no cause of cost by itself."""
+    """Shape (sites,): expected interruptions an hour, in millionths; no cause of cost by itself."""
 
     @cached_property
     def total(self) -> Numbers:
-        """All causes."""
-        return self.compute + self.egress + self.uplift + self.idle + self.spot_loss + self.availability
-
-    @property
-    def columns(self) -> tuple[Numbers, ...]:
-        """In the order of `Cost`'s fields."""
-        return tuple(getattr(self, name) for name in CAUSES)
+        """Shape (sites,): all causes."""
+        total: Numbers = np.add.reduce(self.causes, axis=0)
+        return total
 
     def of(self, site: int) -> Cost:
         """One site's, as a noun."""
-        return Cost(
-            compute=int(self.compute[site]),
-            egress=int(self.egress[site]),
-            uplift=int(self.uplift[site]),
-            idle=int(self.idle[site]),
-            spot_loss=int(self.spot_loss[site]),
-            availability=int(self.availability[site]),
-        )
+        return Cost(*self.causes[:, site].tolist())
 
 
 def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, source: str) -> Costs:
     """Add egress and uplift to what the packing found. `source` is the region where the data's origin stands."""
     classes, data = workload.data.classes, workload.data
-    ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
-    egress = np.zeros(len(columns), dtype=np.int64)
+    causes = np.zeros((len(CAUSES), len(columns)), dtype=np.int64)
+    causes[_COMPUTE], causes[_IDLE] = charge.compute, charge.idle
+    causes[_SPOT_LOSS], causes[_AVAILABILITY] = charge.spot_loss, charge.availability
+    raised, ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
+    if len(raised):
+        causes[_UPLIFT, raised] = share(charge.compute.take(raised) + charge.idle.take(raised), ppm)
     spread = spread_ms(workload)
     moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
     if data.origin and moved:
-        start = (source, source or data.origin)
+        start = (source, source or data.origin, data.origin)
         rates = _kept(columns, tariff, ("egress", start), lambda: _rates(columns, tariff, *start))
-        each = (-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values)
-        egress = rates.numbers(min(one, MOST_EGRESS) for one in each)
-        there = columns.location.where(where == data.origin for where in columns.location.values)
-        egress[there] = 0
-    return Costs(
-        charge.compute,
-        egress,
-        share(charge.compute + charge.idle, ppm) if ppm.any() else np.zeros(len(columns), dtype=np.int64),
-        charge.idle,
-        charge.spot_loss,
-        charge.availability,
-        charge.interruptions,
-    )
+        each = [-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values]
+        causes[_EGRESS] = rates.numbers([min(one, MOST_EGRESS) for one in each])
+    return Costs(causes, charge.interruptions)
 
 
 def _kept(columns: Columns, tariff: Tariff, key: Hashable, make: Callable[[], Made]) -> Made:
     """What is made of a fleet's declarations and a tariff, made once as long as both stand."""
-    kept: dict[Hashable, tuple[Tariff, object]] = columns.kept("rates", dict)
+    kept: Lately[tuple[Tariff, object]] = columns.kept("rates", lambda: Lately(MOST_RATES // (len(columns) + 1)))
     found = kept.get((id(tariff), key))
     if found is None:
-        if len(kept) * len(columns) > MOST_RATES:
-            kept.clear()
-        found = kept[id(tariff), key] = (tariff, make())
+        found = (tariff, make())
+        kept.put((id(tariff), key), found)
     return cast(Made, found[1])
 
 
-def _uplift(columns: Columns, tariff: Tariff, classes: tuple[str, ...]) -> Numbers:
-    return columns.jurisdiction.numbers(tariff.uplift_ppm(where, classes) for where in columns.jurisdiction.values)
+def _uplift(columns: Columns, tariff: Tariff, classes: tuple[str, ...]) -> tuple[Numbers, Numbers]:
+    """Shapes (raised,): the sites where compliance adds anything, and the millionths that it adds."""
+    ppm = columns.jurisdiction.numbers(tariff.uplift_ppm(where, classes) for where in columns.jurisdiction.values)
+    raised = ppm.nonzero()[0]
+    return raised, ppm.take(raised)
 
 
-def _rates(columns: Columns, tariff: Tariff, region: str, source: str) -> Words[tuple[int, int]]:
-    """What data that leaves a region, or an origin in no region, costs to each site; nothing within the region."""
+def _rates(columns: Columns, tariff: Tariff, region: str, source: str, origin: str) -> Words[tuple[int, int]]:
+    """What data that leaves an origin costs to each site: nothing where it lies already, or within its region."""
     every = [(0, 1) if region and region == there else tariff.egress(source, there) for there in columns.region.values]
-    return Words([every[code] for code in columns.region.codes.tolist()])
+    codes = zip(columns.region.codes.tolist(), columns.location.codes.tolist(), strict=True)
+    at = [location == origin for location in columns.location.values]
+    return Words([(0, 1) if at[location] else every[code] for code, location in codes])
