@@ -1,15 +1,18 @@
 """The part of the fold that counts: what teams owe, how long their jobs took, how often something was placed.
 
-`settle` follows every event about a workload, once the state has taken it in. A charge runs while the workload has room
+`settle` follows every event about a workload, once the state has taken it in. Work that moves counts for its team where
+it goes, once; what it still has where it leaves is room, and nobody's share. A charge runs while the workload has room
 by its decision in force: from the moment it was placed until it ends, makes room or is asked to stop; a new decision is
 a new price. Part of `State.apply`, and by itself no writer.
 
 Limits: the newest 64 durations of a team, the first 64 places that a waiting workload hopes for.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from placement.fleet.facts import Holding
 from placement.quota.accounts import Account, Charge, closed, opened
 from placement.quota.ledger import Right
 from tidegate.model import event as happened
@@ -65,6 +68,8 @@ def settle(state: "State", workload_id: str, at: int) -> None:
     record = state.workloads.get(workload_id)
     if record is None:
         return
+    for site in record.leaving:
+        state.fleet.set_aside(f"{workload_id}@{site}")
     team = record.workload.team
     account = state.accounts.get(team, Account())
     running = account.charges.get(workload_id)
@@ -80,6 +85,15 @@ def settle(state: "State", workload_id: str, at: int) -> None:
     if record.phase is Phase.SUCCEEDED and record.running_since and record.workload.training:
         known = state.durations.get(team, ())
         state.durations[team] = (*known, max(at - record.running_since, 0))[-DURATIONS_KEPT:]
+
+
+def hold(state: "State", holdings: Iterable[Holding]) -> None:
+    """Give a state that was read from a snapshot what its workloads hold, as the fold left it."""
+    for holding in holdings:
+        state.fleet.restore(holding)
+        workload_id, _, site = holding.workload_id.partition("@")
+        if site in state.workloads[workload_id].leaving:
+            state.fleet.set_aside(holding.workload_id)
 
 
 def _until(record: "WorkloadRecord", at: int) -> int:

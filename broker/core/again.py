@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 from broker.core.decide.making_room import make_room, with_victims
+from broker.core.decide.once import counted_out, going
 from broker.core.decide.placing import place
 from broker.core.decide.waiting import may_wait
 from broker.core.records import WorkloadRecord
@@ -86,6 +87,7 @@ class Again:
                 decision.decided_at,
                 revision=decision.revision,
                 without=record.id if isinstance(event, WorkloadDecided) and event.stop_first else "",
+                goes=going(state, record.workload.name, record),
                 among=event.among,
             )
         except TidegateError as error:
@@ -105,10 +107,11 @@ class Again:
 def _makes_room(state: State, record: WorkloadRecord, at: int) -> tuple[Victim, ...]:
     """Who would, were the workload to find none; nobody where the auditor does not pass them."""
     try:
-        refused = place(state, record.workload, record.model, at, audited=False, advise=False)
-        if refused.outcome is Outcome.PLACED:
-            return ()
-        found = make_room(state, record.workload, record.model, at, refused)
+        with counted_out(state, at, *going(state, record.workload.name, record)):
+            refused = place(state, record.workload, record.model, at, audited=False, advise=False)
+            if refused.outcome is Outcome.PLACED:
+                return ()
+            found = make_room(state, record.workload, record.model, at, refused)
     except TidegateError:
         return ()
     return found.victims if found else ()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from broker.core.accounting import OPENS, hopes_of, places_nothing, right_of, settle
+from broker.core.accounting import OPENS, hold, hopes_of, places_nothing, right_of, settle
 from broker.core.cold import Cold
 from broker.core.demanded import Demanded
 from broker.core.queues import Queues
@@ -140,8 +140,7 @@ class State:
                 self.fleet.put_service_time(
                     digest, device_class, measured.bound_us, measured.at, measured.samples, measured.p99_us
                 )
-        for holding in holdings:
-            self.fleet.restore(holding)
+        hold(self, holdings)
         self._enact()
 
     def _started(self, event: happened.BrokerStarted, offset: int) -> None:

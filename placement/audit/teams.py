@@ -25,9 +25,21 @@ class Teams:
         self.teams = {team.name: team for team in law.teams}
         self.accounts = fleet.ledger.accounts
         self.capacity, self.held, self.firm, self.sums_of = ground.capacity, ground.held, ground.firm, ground.sums_of
+        if fleet.aside:
+            self._leave_out(fleet)
         self._within: dict[tuple[str, str], bool] = {}
         self.way = self.way_of(workload.team or "(none)")
         self.budgets = any(self.teams[name].budget_micros_per_month for name in self.way if name in self.teams)
+
+    def _leave_out(self, fleet: Fleet) -> None:
+        """Room that work still has where it stands, and leaves, counts for nobody beside where it goes."""
+        self.held, self.firm = ({team: dict(sums) for team, sums in books.items()} for books in (self.held, self.firm))
+        for name in sorted(fleet.aside):
+            holding = fleet.holdings[name]
+            for what, amount in self.sums_of(holding).items():
+                more(self.held[holding.team], what, -amount)
+                if not holding.right.yields:
+                    more(self.firm[holding.team], what, -amount)
 
     def guarantee_of(self, name: str) -> Sums:
         """What a team is guaranteed."""

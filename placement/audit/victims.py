@@ -35,7 +35,7 @@ def audit(workload: Workload, victims: tuple[Victim, ...], fleet: Fleet, law: La
     """What is wrong with these victims, on the fleet where they still stand. Empty where nothing is."""
     teams = Teams(workload, fleet, ground_of(fleet), law, 0)
     work: dict[str, _Work] = {}
-    for holding in fleet.holdings.values():
+    for holding in (one for one in fleet.holdings.values() if one.workload_id not in fleet.aside):
         name, right = holding.workload_id.split("@")[0], holding.right
         one = work.setdefault(
             name, _Work(name, holding.team or "(none)", right.yields, ORDER.index(right.importance), right.since, {})

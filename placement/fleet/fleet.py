@@ -18,7 +18,7 @@ and counts as none. The engine never asks for that, and the auditor would say so
 Limits: a million units an offer; whole numbers below 2**63.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from itertools import chain, groupby
 from types import MappingProxyType
@@ -59,6 +59,7 @@ class Fleet:
         self._by_site: dict[str, dict[str, Holding]] = {}
         self.ledger = Ledger()
         """The holdings by team, for the rules on quotas. Follows them; not to be changed by others."""
+        self._aside: set[str] = set()
         self._columns: Columns | None = None
         self._whole: Fleet | None = None
         """The fleet that this is one site of (`only`)."""
@@ -88,6 +89,11 @@ class Fleet:
     def holdings(self) -> Mapping[str, Holding]:
         """What each workload holds, by its id."""
         return MappingProxyType(self._holdings)
+
+    @property
+    def aside(self) -> Set[str]:
+        """Whose holdings count for no team."""
+        return self._aside
 
     def used_by_team(self, team: str) -> Resources:
         """What the team's workloads hold together. GPU memory is per device and does not add up: it is 0."""
@@ -133,7 +139,7 @@ class Fleet:
         if before is not None and before.offers != facts.offers:
             for holding in self._holdings.values():
                 if any(copy.site == site.name for copy in holding.copies):
-                    self.ledger.put(self._stake(holding))
+                    self._count(holding)
         if self._columns is None:
             return
         if before is not None and before.site == site and before.offers == facts.offers:
@@ -226,6 +232,7 @@ class Fleet:
             return
         self._touch(Part.UNITS)
         self.ledger.drop(workload_id)
+        self._aside.discard(workload_id)
         for copy in holding.copies:
             self._vacate(copy)
         for one in holding.carried:
@@ -237,6 +244,23 @@ class Fleet:
             self._teams.pop(holding.team, None)
         else:
             self._teams[holding.team] = left
+
+    def set_aside(self, workload_id: str) -> None:
+        """It keeps its room and counts for no team: its work stands, or would stand, elsewhere, and leaves it then.
+
+        Until it is counted again, released, or taken anew. Nothing happens where nothing is held.
+        """
+        if workload_id in self._holdings and workload_id not in self._aside:
+            self._aside.add(workload_id)
+            self.ledger.drop(workload_id)
+            self._touch(Part.UNITS)
+
+    def count_again(self, workload_id: str) -> None:
+        """The inverse of `set_aside`."""
+        if workload_id in self._aside:
+            self._aside.discard(workload_id)
+            self._count(self._holdings[workload_id])
+            self._touch(Part.UNITS)
 
     def only(self, site: Site, *homes: Site) -> "Fleet":
         """A fleet of this one site, with the facts and holdings that this fleet has of the site of that name.
@@ -256,6 +280,7 @@ class Fleet:
             name: replace(held, copies=tuple(copy for copy in held.copies if copy.site == site.name))
             for name, held in self._by_site.get(site.name, {}).items()
         }
+        fleet._aside = self._aside
         fleet.ledger = self.ledger  # to be read, as all of this
         return fleet
 
@@ -330,11 +355,15 @@ class Fleet:
             self._carry(one.site, one.bytes_per_day)
         for site in dict.fromkeys(copy.site for copy in holding.copies):
             self._by_site.setdefault(site, {})[holding.workload_id] = holding
-        self.ledger.put(self._stake(holding))
+        self._count(holding)
         taken = replace(holding.resources, gpu_memory_bytes=0)
         if not _is_nothing(taken):
             self._teams[holding.team] = self.used_by_team(holding.team) + taken
         return holding
+
+    def _count(self, holding: Holding) -> None:
+        if holding.workload_id not in self._aside:
+            self.ledger.put(self._stake(holding))
 
     def _stake(self, holding: Holding) -> Stake:
         """What the holding counts in its team's quota, on the GPU models of its offers as they are known now."""

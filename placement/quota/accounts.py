@@ -48,14 +48,20 @@ def opened(account: Account, workload_id: str, charge: Charge) -> Account:
 
 def closed(account: Account, workload_id: str, at: int) -> Account:
     """With the charge ended, and owed."""
-    charge = account.charges.get(workload_id)
-    if charge is None:
+    return all_closed(account, (workload_id,), at)
+
+
+def all_closed(account: Account, workload_ids: Iterable[str], at: int) -> Account:
+    """With several ended at one moment."""
+    ended = {one: charge for one in workload_ids if (charge := account.charges.get(one))}
+    if not ended:
         return account
     owed = dict(account.owed)
-    for month, ms in _months(charge.since, at):
-        owed[month] = owed.get(month, 0) + charge.micros_per_hour * ms
+    for charge in ended.values():
+        for month, ms in _months(charge.since, at):
+            owed[month] = owed.get(month, 0) + charge.micros_per_hour * ms
+    charges = {name: one for name, one in account.charges.items() if name not in ended}
     newest = sorted(owed)[-MONTHS_KEPT:]
-    charges = {name: one for name, one in account.charges.items() if name != workload_id}
     return Account(charges, {month: owed[month] for month in newest})
 
 

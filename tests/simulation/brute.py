@@ -1,6 +1,7 @@
 """A decision of a history, put to the brute-force oracle of small questions (`tests.placement.oracle`)."""
 
-from broker.core.decide.placing import bound, vacated
+from broker.core.decide.once import counted_out, going, vacated
+from broker.core.decide.placing import bound
 from broker.core.state import State
 from tests.placement.oracle.compare import differences
 from tests.placement.oracle.judge import Judge
@@ -16,7 +17,8 @@ def can_judge(event: WorkloadDecided) -> bool:
 def disagreements(state: State, event: WorkloadDecided) -> list[str]:
     """What the oracle says otherwise, in words. The state stands right before the decision."""
     record = state.workloads[event.workload_id]
-    with vacated(state, event.at, record.id if event.stop_first else ""):
+    goes = going(state, record.workload.name, record)
+    with vacated(state, event.at, record.id if event.stop_first else ""), counted_out(state, event.at, *goes):
         fleet = state.fleet
         question = Question(
             work=bound(record.workload, record.model),
@@ -31,5 +33,6 @@ def disagreements(state: State, event: WorkloadDecided) -> list[str]:
             now=event.decision.decided_at,
             exclude=frozenset(state.sites) - set(event.among) if event.among else frozenset(),
             accounts=dict(fleet.ledger.accounts),
+            aside=frozenset(fleet.aside),
         )
         return differences(question, event.decision, Judge(question).answer())

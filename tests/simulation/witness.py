@@ -87,7 +87,7 @@ class Witness:
             self.found.append(f"{name} was decided at {offset} by {decision.price_book}, the book was {book}")
         if decision.outcome is Outcome.PLACED:
             self.placed[name] = True
-            self._within(self.work[name].team, offset)
+            self._within(self.work[name].team, name, offset)
         else:
             self.placed.pop(name, None)
 
@@ -96,14 +96,15 @@ class Witness:
         standing = [book for book in self.books.values() if book.effective_from <= at]
         return max(standing, key=lambda book: book.version).ref if standing else ""
 
-    def _within(self, name: str, offset: int) -> None:
+    def _within(self, name: str, decided: str, offset: int) -> None:
+        """What is decided stands in the place of the versions before it."""
         team = self.teams.get(name)
         if team is None or team.limit is None or not team.limit.cpus_milli:
             return
         holds = sum(
             self.work[each].demand.resources.cpus_milli * self.work[each].copies
             for each in self.placed
-            if self.work[each].team == name
+            if self.work[each].team == name and (each == decided or self.work[each].name != self.work[decided].name)
         )
         if holds > team.limit.cpus_milli:
             self.found.append(

@@ -11,7 +11,9 @@ Limits: `UNITS` are tried, and no more than `TOGETHER` services of one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 
+from broker.core.decide.once import moved
 from broker.core.state import State
 from tidegate.model.decision import Decision
 
@@ -70,34 +72,27 @@ def _land(
     """Everybody's landing on units in use, tried on the fleet and undone; None where one finds none."""
     landed: list[tuple[str, Decision, set[Unit]]] = []
     open_sites = {site for site, _, _ in used}
-    try:
+    with ExitStack() as made:
         for workload_id in leaving:
             sites = (site for site in affordable[workload_id] if site in open_sites)
-            found = next(filter(None, (_at(state, workload_id, site, used, landing) for site in sites)), None)
+            found = next(filter(None, (_at(state, workload_id, site, used, landing, made) for site in sites)), None)
             if found is None:
                 return None
             landed.append(found)
         return landed
-    finally:
-        for workload_id, _, _ in landed:
-            state.fleet.release(_trial(workload_id))
 
 
 def _at(
-    state: State, workload_id: str, site: str, used: set[Unit], landing: Landing
+    state: State, workload_id: str, site: str, used: set[Unit], landing: Landing, made: ExitStack
 ) -> tuple[str, Decision, set[Unit]] | None:
+    """The landing at one site, made until `made` is left; None where it is none, or on a unit that nothing uses."""
     decision = landing(workload_id, site)
     if decision is None:
         return None
-    workload = state.workloads[workload_id].workload
-    holding = state.fleet.take(_trial(workload_id), decision.slots, workload.demand, workload.team, decision.seats)
-    units = {(copy.site, copy.offer, copy.unit) for copy in holding.copies}
-    if units <= used:
-        return workload_id, decision, units
-    state.fleet.release(_trial(workload_id))
+    with ExitStack() as trial:
+        holding = trial.enter_context(moved(state, state.workloads[workload_id], decision))
+        units = {(copy.site, copy.offer, copy.unit) for copy in holding.copies}
+        if units <= used:
+            made.push(trial.pop_all())
+            return workload_id, decision, units
     return None
-
-
-def _trial(workload_id: str) -> str:
-    """A holder's name that no workload has."""
-    return f"{workload_id}@?"

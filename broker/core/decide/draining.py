@@ -8,9 +8,12 @@ Adopted, the site is cordoned, the plan recorded, and each move decided and audi
 as in any plan that is adopted; nothing lies between, so its parent holds.
 """
 
+from contextlib import ExitStack
+
 from broker.core.commands import DrainSite
 from broker.core.decide.keys import check_because, earlier, reused
 from broker.core.decide.moving import as_move
+from broker.core.decide.once import going, moved
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place, unwatched
 from broker.core.decide.rebalance import carried_out
 from broker.core.decide.sites import known
@@ -30,7 +33,7 @@ def planned(state: State, site: str, at: int, watch: Watch = unwatched, *, audit
     moves: list[PlannedMove] = []
     staying: list[Staying] = []
     before = gained = 0
-    try:
+    with ExitStack() as made:
         for record in leaving:
             pays = record.decision.cost.total if record.decision is not None else 0
             before += pays
@@ -39,13 +42,9 @@ def planned(state: State, site: str, at: int, watch: Watch = unwatched, *, audit
                 why = Stays.ENDS if _ends(record) else Stays.NOWHERE
                 staying.append(Staying(record.id, record.workload.name, Goal.DRAIN, why))
                 continue
-            workload = record.workload
-            state.fleet.take(_trial(record.id), decision.slots, workload.demand, workload.team, decision.seats)
+            made.enter_context(moved(state, record, decision))
             moves.append(as_move(state, record, pays, Goal.DRAIN, Manner.MAKE_BEFORE_BREAK, decision, at))
             gained += moves[-1].gain_micros_per_hour
-    finally:
-        for move in moves:
-            state.fleet.release(_trial(move.workload_id))
     return Plan(
         revision=state.offset,
         moves=tuple(moves),
@@ -94,12 +93,10 @@ def _decided(
     if not among:
         return None
     try:
-        decision = place(state, record.workload, record.model, at, watch, among=among, audited=audited, advise=False)
+        goes = going(state, record.workload.name, record)
+        decision = place(
+            state, record.workload, record.model, at, watch, goes=goes, among=among, audited=audited, advise=False
+        )
     except Disagreement:
         return None  # adopting it would be refused for the same reason, and raise the alarm
     return decision if decision.outcome is Outcome.PLACED else None
-
-
-def _trial(workload_id: str) -> str:
-    """A holder's name that no workload has."""
-    return f"{workload_id}@?"

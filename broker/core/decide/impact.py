@@ -14,7 +14,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from broker.core.decide.placing import bound, outlaws, vacated
+from broker.core.decide.once import vacated
+from broker.core.decide.placing import bound, outlaws
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import engine

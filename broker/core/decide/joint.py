@@ -17,6 +17,7 @@ from dataclasses import replace
 import numpy as np
 
 from broker.core.decide.models import resolve
+from broker.core.decide.once import going
 from broker.core.decide.placing import Disagreement, place
 from broker.core.decide.placing import bound as as_bound
 from broker.core.decide.proposing import Solve, never
@@ -110,7 +111,8 @@ def _decided(
 ) -> Decision | None:
     """Where it is placed; None where it is refused, or where the auditor does not pass what the engine decided."""
     try:
-        decision = place(state, workload, model, at, among=among, audited=audited, advise=False)
+        goes = going(state, workload.name)
+        decision = place(state, workload, model, at, goes=goes, among=among, audited=audited, advise=False)
     except Disagreement:
         return None
     return decision if decision.outcome is Outcome.PLACED else None

@@ -14,7 +14,8 @@ Limits: 8 places in a turn; of each, what `reclaim` says.
 from dataclasses import replace
 
 from broker.core.accounting import hopes_of
-from broker.core.decide.placing import Disagreement, Watch, bound, place, unwatched, vacated
+from broker.core.decide.once import vacated
+from broker.core.decide.placing import Disagreement, Watch, bound, place, unwatched
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import engine

@@ -4,15 +4,14 @@
 """
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
+from broker.core.decide.once import counted_out, going, vacated
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement import engine
 from placement.audit import auditor
-from placement.quota.accounts import closed
 from placement.rules.law import LawRule
 from tidegate.model.decision import Decision, Outcome, Relaxation
 from tidegate.model.errors import Broken
@@ -41,12 +40,14 @@ def place(
     watch: Watch = unwatched,
     *,
     without: str | tuple[str, ...] = (),
+    goes: tuple[str, ...] = (),
     among: tuple[str, ...] = (),
     revision: int = -1,
     audited: bool = True,
     advise: bool = True,
 ) -> Decision:
-    """Where the workload goes, audited. `without` names workloads that count as gone, their room and what they cost.
+    """Where the workload goes, audited. `without` names workloads that count as gone, their room and what they cost;
+    `goes` those whose room is still theirs, and which count for their teams no more (`decide.once`).
 
     Not `audited` is what is only tried, on a copy, and that nobody adopts. `among` leaves out every other site, where a
     plan has chosen; empty means that all are asked. `revision` is for replays: the offset that the decision was made
@@ -57,7 +58,8 @@ def place(
     revision = state.offset if revision < 0 else revision
     digest = model.artifact.digest if model else ""
     exclude = frozenset(state.sites) - set(among) if among else frozenset()
-    with vacated(state, at, *((without,) if isinstance(without, str) else without)):
+    gone = (without,) if isinstance(without, str) else without
+    with vacated(state, at, *gone), counted_out(state, at, *goes):
         decision = engine.decide(
             workload,
             state.fleet,
@@ -86,9 +88,10 @@ def cheaper_than(
     if decision.outcome is not Outcome.PLACED or decision.victims:
         return ()
     digest = model.artifact.digest if model else ""
-    return engine.would_be_cheaper(
-        bound(workload, model), state.fleet, state.law, decision.cost, now=at, model_digest=digest
-    )
+    with counted_out(state, at, *going(state, workload.name)):
+        return engine.would_be_cheaper(
+            bound(workload, model), state.fleet, state.law, decision.cost, now=at, model_digest=digest
+        )
 
 
 def cheaper(state: State, record: WorkloadRecord, at: int) -> tuple[Relaxation, ...]:
@@ -139,27 +142,3 @@ def outlaws(state: State, record: WorkloadRecord, site: str) -> tuple[str, ...]:
         return at_home and all(rule.allows_one(workload, facts, offer) for offer in here or [None])
 
     return tuple(rule.name for rule in state.law.rules if rule.enforced and not allows(rule))
-
-
-@contextmanager
-def vacated(state: State, at: int, *workload_ids: str) -> Generator[None]:
-    """The state as if workloads had left at a moment: their room is free, and their teams pay for them no longer.
-
-    They are put back unit by unit and charge by charge, so afterwards nothing has changed.
-    """
-    gone = [state.workloads[one] for one in workload_ids if one]
-    places = [f"{one.id}@{site}" for one in gone for site in dict.fromkeys((*one.sites, *one.leaving))]
-    held = [state.fleet.holdings[place] for place in places if place in state.fleet.holdings]
-    teams = {one.workload.team for one in gone}
-    paying = {team: account for team, account in state.accounts.items() if team in teams}
-    for holding in held:
-        state.fleet.release(holding.workload_id)
-    for one in gone:
-        if one.workload.team in paying:
-            state.accounts[one.workload.team] = closed(state.accounts[one.workload.team], one.id, at)
-    try:
-        yield
-    finally:
-        state.accounts.update(paying)
-        for holding in held:
-            state.fleet.restore(holding)

@@ -27,6 +27,7 @@ import numpy as np
 
 from broker.core.decide.consolidating import emptied_units
 from broker.core.decide.moving import as_move
+from broker.core.decide.once import going, vacated
 from broker.core.decide.placing import Disagreement, place
 from broker.core.decide.placing import bound as as_bound
 from broker.core.decide.rebalance import MOST_MOVES, decided, event_of
@@ -164,11 +165,6 @@ class Proposing:
 
     def _batch(self, movers: list[Mover]) -> Batch:
         """Everything that may move, on a fleet that it has left. The fleet is put back afterwards."""
-        ids = {mover.record.id for mover in movers}
-        fleet = self.state.fleet
-        held = [holding for holding in fleet.holdings.values() if holding.workload_id.partition("@")[0] in ids]
-        for holding in held:
-            fleet.release(holding.workload_id)
         asked = [
             Asked(
                 as_bound(m.record.workload, m.record.model),
@@ -178,10 +174,8 @@ class Proposing:
             )
             for m in movers
         ]
-        batch = formulate(asked, fleet, self.state.law.at(self.at), self.at)
-        for holding in held:
-            fleet.restore(holding)
-        return batch
+        with vacated(self.state, self.at, *(mover.record.id for mover in movers)):
+            return formulate(asked, self.state.fleet, self.state.law.at(self.at), self.at)
 
     # Moving.
 
@@ -240,8 +234,9 @@ class Proposing:
     def _ask(self, record: WorkloadRecord, manner: Manner, site: str) -> Decision | None:
         """The decision at a site, or (empty) wherever the engine says; None where it does not place it."""
         without, among = record.id if manner is Manner.STOP_FIRST else "", (site,) if site else ()
+        workload, goes = record.workload, going(self.state, record.workload.name, record)
         decision = place(
-            self.state, record.workload, record.model, self.at, without=without, among=among, audited=False
+            self.state, workload, record.model, self.at, without=without, goes=goes, among=among, audited=False
         )
         return decision if decision.outcome is Outcome.PLACED else None
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from broker.core.commands import AdoptPlan
 from broker.core.decide.keys import earlier, reused
+from broker.core.decide.once import going
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place, unwatched
 from broker.core.records import WorkloadRecord
 from broker.core.replies import Move, Moves
@@ -73,7 +74,8 @@ def decided(
 ) -> Decision | None:
     """The decision that makes the move, audited; None where it does not place it. Raises `Disagreement`."""
     leaves = record.id if move.disruption.manner is Manner.STOP_FIRST else ""
-    decision = place(state, record.workload, record.model, at, watch, without=leaves, among=sites_of(move))
+    goes = going(state, record.workload.name, record)
+    decision = place(state, record.workload, record.model, at, watch, without=leaves, goes=goes, among=sites_of(move))
     return decision if decision.outcome is Outcome.PLACED else None
 
 

@@ -27,6 +27,7 @@ from broker.core.commands import (
 from broker.core.decide.bounds import check_bounds
 from broker.core.decide.keys import check_because, check_offers, earlier, reused
 from broker.core.decide.models import made_by
+from broker.core.decide.once import going
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place
 from broker.core.decide.waiting import give_up
 from broker.core.records import JOINED, UNKNOWN, SiteRecord, WorkloadRecord
@@ -301,7 +302,8 @@ def _decide_again(
 ) -> Deciding[None]:
     """A new decision for a live workload, recorded only where it places it: otherwise it stays as it was."""
     try:
-        decision = place(state, record.workload, record.model, at, watch, advise=False)
+        goes = going(state, record.workload.name, record)
+        decision = place(state, record.workload, record.model, at, watch, goes=goes, advise=False)
     except Disagreement as error:
         alarms.append(str(error))
         return

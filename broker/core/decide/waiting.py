@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from broker.core.accounting import hopes_of
 from broker.core.decide.making_room import make_room
+from broker.core.decide.once import counted_out, going
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place, unwatched
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
@@ -57,14 +58,23 @@ def _keeper(state: State) -> WorkloadRecord | None:
 
 
 def ask(
-    state: State, workload: Workload, model: ModelVersion | None, at: int, watch: Watch = unwatched
+    state: State,
+    workload: Workload,
+    model: ModelVersion | None,
+    at: int,
+    watch: Watch = unwatched,
+    record: WorkloadRecord | None = None,
 ) -> tuple[Decision, Decision | None, tuple[str, ...], str]:
-    """A decision; another with victims where it needs them; the places that it was kept to, and why."""
+    """A decision; another with victims where it needs them; the places that it was kept to, and why.
+
+    `record` is the workload's own, where it has been submitted.
+    """
     open_to, because = among(state, workload)
-    decision = place(state, workload, model, at, watch, among=open_to)
     found = None
-    if decision.outcome is Outcome.REFUSED and not because:
-        found = make_room(state, workload, model, at, decision, watch)
+    with counted_out(state, at, *going(state, workload.name, record)):
+        decision = place(state, workload, model, at, watch, among=open_to)
+        if decision.outcome is Outcome.REFUSED and not because:
+            found = make_room(state, workload, model, at, decision, watch)
     return decision, found, open_to, because
 
 
@@ -106,7 +116,8 @@ def _elsewhere(state: State, victim: str, by: str, at: int) -> Deciding[None]:
     because = f"made room for {by}"
     open_to, _ = among(state, one.workload)
     try:
-        decision = place(state, one.workload, one.model, at, among=open_to)
+        goes = going(state, one.workload.name, one)
+        decision = place(state, one.workload, one.model, at, goes=goes, among=open_to)
     except Disagreement:
         return  # it waits, and is asked again
     if decision.outcome is Outcome.PLACED:
@@ -151,7 +162,7 @@ def go_on(state: State, at: int, watch: Watch = unwatched) -> Deciding[tuple[str
         asked_of = queues.of[one.id]
         since = state.freed
         try:
-            decision, found, open_to, why_kept = ask(state, one.workload, one.model, at, watch)
+            decision, found, open_to, why_kept = ask(state, one.workload, one.model, at, watch, one)
         except Disagreement as error:
             alarms.append(str(error))
             queues.tried[asked_of] = since
@@ -171,7 +182,8 @@ def give_up(state: State, at: int, watch: Watch = unwatched) -> Deciding[None]:
             continue
         try:
             open_to, _ = among(state, one.workload)
-            decision = place(state, one.workload, one.model, at, watch, among=open_to)
+            goes = going(state, one.workload.name, one)
+            decision = place(state, one.workload, one.model, at, watch, goes=goes, among=open_to)
         except Disagreement:
             continue
         yield WorkloadDecided(at, one.id, decision, f"waited {_span(at - one.queued_at)}", among=open_to)

@@ -70,7 +70,7 @@ class Judge:
         self.on_offers = [rule for name, rule in self.rules if name in self.bound and of_offers(rule)]
         self.optional = {name for name, _ in self.rules} - self.bound
         self.team = next((team for team in q.teams if team.name == self.work.team), None)
-        self.teams = Teams(q.teams, q.holdings, q.sites)
+        self.teams = Teams(q.teams, q.counting, q.sites)
         self.both = self.teams, Teams(q.teams, (), q.sites)
         """As things are, and if nobody held anything."""
         self.needs = room.needs_of(self.work.demand)

@@ -42,6 +42,8 @@ class Question:
     exclude: frozenset[str] = frozenset()
     accounts: dict[str, Account] = field(default_factory=dict)
     """By team."""
+    aside: frozenset[str] = frozenset()
+    """Holdings that hold room and count for no team: their work goes on elsewhere."""
     ran: dict[str, Ran] = field(default_factory=dict)
     """By workload that stands."""
 
@@ -53,6 +55,11 @@ class Question:
             for copy in holding.copies:
                 found.setdefault((copy.site, copy.offer, copy.unit), []).append(copy)
         return found
+
+    @property
+    def counting(self) -> tuple[Holding, ...]:
+        """What counts for teams."""
+        return tuple(one for one in self.holdings if one.workload_id not in self.aside)
 
     @cached_property
     def sent(self) -> dict[str, int]:
@@ -90,6 +97,8 @@ class Question:
             fleet.put_service_time(digest, device_class, seen.us, seen.measured_at, seen.samples)
         for holding in self.holdings:
             fleet.restore(holding)
+        for holder in sorted(self.aside):
+            fleet.set_aside(holder)
         fleet.ledger.accounts = self.accounts
         return fleet
 

@@ -53,6 +53,8 @@ def _less(q: Question) -> Iterator[Question]:
     for field in ("links", "service_times", "accounts", "ran"):
         value = getattr(q, field)
         yield from (replace(q, **{field: {k: v for k, v in value.items() if k != key}}) for key in value)
+    if q.aside:
+        yield replace(q, aside=frozenset())
     if q.exclude:
         yield replace(q, exclude=frozenset())
     yield from (replace(q, policies=less) for less in _within(q.policies, _less_policy))

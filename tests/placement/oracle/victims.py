@@ -86,7 +86,7 @@ class Claims:
 def standing(q: Question) -> list[Work]:
     """Who holds room, all sites together."""
     found: dict[str, Work] = {}
-    for holding in q.holdings:
+    for holding in q.counting:
         name, right = whose(holding), holding.right
         sites = tuple(dict.fromkeys(copy.site for copy in holding.copies))
         here = held_by(holding, q.sites)
@@ -122,7 +122,7 @@ def preference(chosen: Chosen) -> tuple[int, int, int, list[str]]:
 
 def expected(q: Question) -> Chosen:
     """The best set of all places, without those that are not needed anywhere; nothing where none helps."""
-    work, teams = standing(q), Teams(q.teams, q.holdings, q.sites)
+    work, teams = standing(q), Teams(q.teams, q.counting, q.sites)
     best: Chosen = ()
     for site in waiting.hopes(q):
         for model in models(q, site):
@@ -174,15 +174,20 @@ def made(q: Question, refused: Decision) -> Decision | None:
 
 def _records(q: Question) -> Iterator[WorkloadRecord]:
     for name in dict.fromkeys(whose(holding) for holding in q.holdings):
-        held = [holding for holding in q.holdings if whose(holding) == name]
+        every = [holding for holding in q.holdings if whose(holding) == name]
+        held = [holding for holding in every if holding.workload_id not in q.aside] or every
         copies, ran = [copy for one in held for copy in one.copies], q.ran.get(name)
         first = copies[0]
         demand = Demand(first.resources, gpu_share_milli=first.gpu_share_milli, mig_profile=first.mig_profile)
-        every = ran.every_ms if ran else 0
-        training = Training("train", workers=len(copies), checkpoint_every_ms=every)
+        saves = ran.every_ms if ran else 0
+        training = Training("train", workers=len(copies), checkpoint_every_ms=saves)
         work = Workload(name, WorkloadKind.TRAINING_JOB, demand, held[0].team, training=training)
         sites = tuple(dict.fromkeys(copy.site for copy in copies))
-        record = WorkloadRecord(name, work, 0, phase=Phase.RUNNING, sites=sites, running_since=ran.since if ran else 0)
+        leaves = tuple(dict.fromkeys(copy.site for one in every if one not in held for copy in one.copies))
+        since = ran.since if ran else 0
+        record = WorkloadRecord(
+            name, work, 0, "", phase=Phase.RUNNING, sites=sites, leaving=leaves, running_since=since
+        )
         if ran and ran.saved_at:
             said = Status(name, 1, Phase.RUNNING, metrics={"checkpoint_at": str(ran.saved_at)}, at=q.now)
             record.statuses[sites[0]] = said
