@@ -48,6 +48,7 @@ class Witness:
     def hears(self, recorded: Recorded) -> None:
         """One event, in the log's order."""
         event, offset = recorded.event, recorded.offset
+        moves = self._moves(event)
         match event:
             case happened.PolicyApplied():
                 self.policies[event.policy.name] = event.policy
@@ -74,9 +75,14 @@ class Witness:
                 if self.moved_at > event.plan.revision:
                     revision = event.plan.revision
                     self.found.append(f"a plan made at {revision} was adopted at {offset}: {self.moved_at} had changed")
-        going_on = isinstance(event, happened.WorkloadProgressed) and not event.status.phase.ended
-        if not going_on and not isinstance(event, MOVES_NOTHING):
+        if moves:
             self.moved_at = offset
+
+    def _moves(self, event: happened.Event) -> bool:
+        """Whether it may change where anything could go. What was told to stop gave its room back with that word."""
+        if isinstance(event, happened.WorkloadProgressed):
+            return event.status.phase.ended and event.status.workload_id in self.placed
+        return not isinstance(event, MOVES_NOTHING)
 
     def _decided(self, event: happened.WorkloadDecided, offset: int) -> None:
         decision, name = event.decision, event.workload_id
