@@ -143,10 +143,12 @@ def _cut(status: Status) -> Status:
 def _news(record: WorkloadRecord, site: str, status: Status) -> bool:
     if site not in (*record.sites, *record.leaving, *record.holding) or record.phase is None or record.phase.ended:
         return False
+    before = record.statuses.get(site)
     stale = record.restarted and status.generation <= record.restarted  # from before it made room
+    if stale and before is None and record.phase is Phase.STOPPING and status.phase.ended:
+        stale = False  # the site never began it anew: it went from that older word to the one to stop
     if status.phase not in lifecycle.REPORTED or stale:
         return False
-    before = record.statuses.get(site)
     return before is None or replace(before, at=status.at) != status
 
 

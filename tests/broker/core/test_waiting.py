@@ -205,6 +205,29 @@ def test_a_guarantee_takes_back_what_was_borrowed_and_the_victim_runs_again():
     assert phases(play)["borrowed"] == "placed" and own in play.state.sites["burst-us"].desired
 
 
+def test_who_made_room_came_back_and_was_cancelled_while_the_site_was_away_is_let_go():
+    """The site goes from its first word to the one to stop, and speaks of the first alone."""
+    play = fleet(guaranteed("a", 4), guaranteed("b", 4))
+    play.ask(SubmitWorkload(3, train("own", team="b")))
+    play.ask(SubmitWorkload(4, train("borrowed", team="b")))
+    play.ask(said(play, "borrowed", Phase.RUNNING, 1_000))
+    first = play.state.sites["burst-us"].desired[play.state.find("borrowed").id].generation
+    play.ask(SubmitWorkload(61_000, train("claim", team="a")))
+    play.ask(CancelWorkload(62_000, "claim"))
+    play.ask(said(play, "claim", Phase.CANCELLED, 62_500))
+    assert phases(play)["borrowed"] == "placed"
+    play.ask(CancelWorkload(63_000, "borrowed"))
+    borrowed = play.state.find("borrowed").id
+    assert (
+        play
+        >> ReportStatuses(64_000, "burst-us", (Status(borrowed, first, Phase.RUNNING),))
+        << NOTHING
+        >> ReportStatuses(65_000, "burst-us", (Status(borrowed, first, Phase.CANCELLED),))
+        << WorkloadProgressed
+    )
+    assert phases(play)["borrowed"] == "cancelled"
+
+
 def test_production_work_and_what_a_team_is_guaranteed_are_left_alone():
     play = fleet(guaranteed("a", 4), guaranteed("b", 4))
     play.ask(SubmitWorkload(3, train("firm", team="b", priority=Priority.PRODUCTION)))
