@@ -1,10 +1,14 @@
-"""A reconnect storm: every agent at once, after a SIGKILL of the broker: `storm [--agents=1000,10000]`.
+"""A reconnect storm: every agent at once, after a SIGKILL of the broker and after a cut: `storm [--agents=1000,10000]`.
 
 The broker is a process, the agents are another one, each over a connection of its own through the agents' own link
-(`tests/support/residents.py`). First all join for the first time; then the broker is killed and started again at the
-same address, `STORMS` times. Measured: until every agent is current, which means that in its new session it was told
-what lies between the generation it holds and the one that stands; the broker's CPU and memory; and that nothing moved,
-which means that the log has no decision and no lost site after the storm began.
+(`tests/support/residents.py`), at the far end of a wire (`tests/support/wires.py`: a network namespace where root has
+one, a relay otherwise). First all join for the first time. Then the broker is killed and started again at the same
+address, `STORMS` times. Then the broker lives and the wire is cut, until the broker has given up every site and every
+agent its session, and heals.
+
+Measured: until every agent is current, which means that in its new session it was told what lies between the
+generation it holds and the one that stands; the broker's CPU and memory; and that nothing moved, which means that the
+log has no decision after the storm began, and no lost site where none was cut off.
 """
 
 import asyncio
@@ -28,6 +32,7 @@ from tests.bench.measure import Row
 from tests.support.brokers import BrokerProcess
 from tests.support.builders import book, cloud, job, press
 from tests.support.until import until
+from tests.support.wires import Cut, Namespace, Pipe
 from tidegate.client.aio import AsyncClient
 from tidegate.model.site import Site
 
@@ -38,6 +43,8 @@ JOBS = 40
 STORMS = 2
 SPARE_FILES = 500
 PATIENCE_S = 240.0
+CUT_OFF_S = 120.0
+"""For both sides to notice: three heartbeats and a little, and what ten thousand agents' own process is late by."""
 
 
 @dataclass
@@ -66,23 +73,34 @@ def rows(options: Sequence[str] = ()) -> list[Row]:
 
 
 def _storms(folder: Path, agents: int) -> list[Row]:
+    wire: Namespace | Pipe = Pipe() if Namespace.missing() else Namespace()
     sites = _sites(agents)
-    broker = BrokerProcess(folder, "--heartbeat-ms", str(HEARTBEAT_MS)).start()
-    broker.options = (*broker.options, "--listen", broker.address)
-    asyncio.run(_declared(broker, sites))
-    residents = _Residents(folder, broker.address, [site.name for site in sites])
+    options = ("--heartbeat-ms", str(HEARTBEAT_MS), "--insecure-listen")
+    broker = BrokerProcess(folder, *options, "--listen", f"{wire.listen}:0")
+    residents = None
     try:
+        broker.start()
+        broker.options = (*options, "--listen", broker.address)
+        asyncio.run(_declared(broker, sites))
+        residents = _Residents(folder, wire, broker.address, [site.name for site in sites])
         storms = [residents.storm(broker)]
         before = _head(broker)
         for _ in range(STORMS):
             broker.kill()
             broker.start()
             storms.append(residents.storm(broker))
+        quiet, head = residents.told(), _head(broker)
+        cut_s, had = _cut_off(wire, broker, residents, head), _cpu_s(broker)
+        wire.heal()
+        healed = residents.storm(broker)
         told = residents.told()
     finally:
-        residents.end()
+        if residents is not None:
+            residents.end()
         broker.kill()
-    moved, behind = _judged(folder / "data", before, told)
+        wire.close()
+    moved, behind = _judged(folder / "data", before, head, quiet)
+    cut_moved, cut_behind = _judged(folder / "data", head, 0, told)
     first, *later = storms
     worst = max(later, key=lambda storm: storm.seconds)
     return [
@@ -99,20 +117,56 @@ def _storms(folder: Path, agents: int) -> list[Row]:
         Row(
             "moved by that",
             f"{sum(moved.values()) - moved['SiteJoined']} of {JOBS} jobs; {behind} agents behind",
-            ", ".join(f"{count} {kind}" for kind, count in sorted(moved.items())),
+            _listed(moved),
+        ),
+        Row(
+            f"{agents:,} agents after a cut of {cut_s:.0f} s heals ({type(wire).__name__.lower()})",
+            f"all current in {healed.seconds:.1f} s, half in {healed.half_s:.1f} s",
+            f"broker {healed.cpu_s - had:.1f} s of CPU, {healed.resident_mb:,.0f} MB; "
+            f"agents {healed.agents_cpu_s:.1f} s",
+        ),
+        Row(
+            "moved by that",
+            f"{sum(cut_moved.values()) - cut_moved['SiteJoined'] - cut_moved['SiteLost']} of {JOBS} jobs; "
+            f"{cut_behind} agents behind",
+            _listed(cut_moved),
         ),
     ]
+
+
+def _listed(kinds: Counter[str]) -> str:
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+
+
+def _cut_off(wire: Namespace | Pipe, broker: BrokerProcess, residents: "_Residents", head: int) -> float:
+    """Cut, until neither side believes in the other any more; how long that took, s."""
+    began, lost, seen = time.perf_counter(), 0, head
+    wire.cut(Cut.BOTH)
+
+    async def more() -> tuple[int, int]:
+        async with AsyncClient(broker.address) as client:
+            news = [(event.recorded.offset, event.kind) async for event in client.events(after=seen)]
+        return sum(kind == "site_lost" for _, kind in news), max((offset for offset, _ in news), default=seen)
+
+    def apart() -> bool:
+        nonlocal lost, seen
+        some, seen = asyncio.run(more())
+        lost += some
+        return lost == residents.agents and not residents.told()
+
+    until(apart, CUT_OFF_S, "both sides to notice")
+    return time.perf_counter() - began
 
 
 class _Residents:
     """The process of all agents."""
 
-    def __init__(self, folder: Path, broker: str, sites: list[str]) -> None:
-        self._told, self._agents = folder / "told", len(sites)
+    def __init__(self, folder: Path, wire: Namespace | Pipe, broker: str, sites: list[str]) -> None:
+        self._told, self.agents = folder / "told", len(sites)
         (folder / "sites").write_text("\n".join(sites))
-        command = [sys.executable, "-m", "tests.support.residents", "--broker", broker]
+        command = [sys.executable, "-m", "tests.support.residents", "--broker", wire.dial(broker)]
         command += ["--sites", str(folder / "sites"), "--told", str(self._told)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        self._process = subprocess.Popen(wire.command(command), stdin=subprocess.PIPE)
         self._sessions: dict[str, int] = {}
 
     def told(self) -> dict[str, list[int]]:
@@ -131,18 +185,17 @@ class _Residents:
             nonlocal half_s
             now = self.told()
             joined = sum(sessions > self._sessions.get(site, 0) for site, (_, sessions) in now.items())
-            if not half_s and joined * 2 >= self._agents:
+            if not half_s and joined * 2 >= self.agents:
                 half_s = time.perf_counter() - began
             assert self._process.poll() is None and broker.process and broker.process.poll() is None, broker.errors()
-            return joined == self._agents
+            return joined == self.agents
 
-        until(current, PATIENCE_S, f"{self._agents} agents to be current")
+        until(current, PATIENCE_S, f"{self.agents} agents to be current")
         seconds = time.perf_counter() - began
         self._sessions = {site: sessions for site, (_, sessions) in self.told().items()}
         assert broker.process is not None
-        taken = psutil.Process(broker.process.pid)
-        times = taken.cpu_times()
-        return _Storm(seconds, half_s, times.user + times.system, taken.memory_info().rss / 1e6, self._cpu_s() - cpu)
+        resident_mb = psutil.Process(broker.process.pid).memory_info().rss / 1e6
+        return _Storm(seconds, half_s, _cpu_s(broker), resident_mb, self._cpu_s() - cpu)
 
     def end(self) -> None:
         """All at once."""
@@ -153,6 +206,13 @@ class _Residents:
     def _cpu_s(self) -> float:
         times = psutil.Process(self._process.pid).cpu_times()
         return float(times.user + times.system)
+
+
+def _cpu_s(broker: BrokerProcess) -> float:
+    """Since its start."""
+    assert broker.process is not None
+    times = psutil.Process(broker.process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 async def _declared(broker: BrokerProcess, sites: list[Site]) -> None:
@@ -180,16 +240,20 @@ def _head(broker: BrokerProcess) -> int:
     return asyncio.run(ask())
 
 
-def _judged(data: Path, after: int, told: dict[str, list[int]]) -> tuple[Counter[str], int]:
-    """What happened since, by kind, and how many agents do not hold what the log says they should."""
+def _judged(data: Path, after: int, upto: int, told: dict[str, list[int]]) -> tuple[Counter[str], int]:
+    """What happened since (`upto` 0: to the end), by kind, and how many agents do not hold what they should have."""
     log, state, kinds = SqliteLog(data), State(), Counter[str](SiteJoined=0, SiteLost=0, WorkloadDecided=0)
     try:
         while rows := log.read(state.offset, 1_000):
             for row in rows:
+                if upto and row.offset > upto:
+                    break
                 recorded = to_recorded(row)
                 state.apply(recorded)
                 if row.offset > after and row.kind != "broker_started":
                     kinds[type(recorded.event).__name__] += 1
+            if upto and rows[-1].offset >= upto:
+                break
     finally:
         log.close()
     behind = sum(told.get(name, [-1])[0] != record.generation for name, record in state.sites.items())
