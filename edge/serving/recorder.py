@@ -1,7 +1,8 @@
 """Telemetry into the spool: durable before the answer where the audit asks for it, soon after it otherwise.
 
-Concurrent requests share a commit: while one batch is being synced, what arrives meanwhile gathers into the next, as
-one record of predictions and one of spans. A lone caller waits for one sync.
+Concurrent requests share a commit: while one batch is being synced, what arrives meanwhile gathers into the next, in
+records of `RECORD_CALLS` at most: a record crosses a thin link whole, and a word waits behind it. A lone caller waits
+for one sync.
 
 With `audit: every_prediction` a prediction's `keep` returns when its record is durable. If the spool cannot take it,
 that raises `Unavailable`, and the client is told so instead of getting an answer that nobody could account for.
@@ -13,7 +14,7 @@ written at most `WAITING_CALLS` wait: the next prediction then waits too, and wh
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from agents.spool import Fact, Kind, ShedClass
 from edge.serving.prediction import Call, Load, Origin, predictions_payload, spans_payload
@@ -23,6 +24,10 @@ from tidegate.model.workload import Audit
 FLUSH_SECONDS = 0.2
 FLUSH_CALLS = 256
 WAITING_CALLS = 4096
+RECORD_CALLS = 16
+"""Some 8 KiB of spans, which 20 kbit/s carry in three seconds."""
+
+Told = TypeVar("Told", bound=Call | Load)
 
 log = logging.getLogger(__name__)
 
@@ -155,16 +160,20 @@ class SpoolRecorder:
         recorded = [fact for fact in told if isinstance(fact, Call) and fact.recorded]
         failed = [fact for fact in told if fact.error]
         well = [fact for fact in told if not fact.error]
-        facts: list[Fact] = []
-        if recorded:
-            audited = self._audit is Audit.EVERY_PREDICTION
-            kept = ShedClass.AUDIT if audited else ShedClass.OK
-            payload = predictions_payload(self._origin, recorded)
-            facts.append(Fact(Kind.PREDICTIONS, kept, _at(recorded), len(recorded), payload))
+        kept = ShedClass.AUDIT if self._audit is Audit.EVERY_PREDICTION else ShedClass.OK
+        facts = [
+            Fact(Kind.PREDICTIONS, kept, _at(some), len(some), predictions_payload(self._origin, some))
+            for some in _records(recorded)
+        ]
         for spans, shed_class in ((failed, ShedClass.ERROR), (well, ShedClass.OK)):
-            if spans:
-                facts.append(Fact(Kind.SPANS, shed_class, _at(spans), len(spans), spans_payload(self._origin, spans)))
+            for some in _records(spans):
+                facts.append(Fact(Kind.SPANS, shed_class, _at(some), len(some), spans_payload(self._origin, some)))
         return facts
+
+
+def _records(told: Sequence[Told]) -> list[Sequence[Told]]:
+    """As many of them as go into one record, in order."""
+    return [told[start : start + RECORD_CALLS] for start in range(0, len(told), RECORD_CALLS)]
 
 
 def _at(told: Sequence[Call | Load]) -> int:

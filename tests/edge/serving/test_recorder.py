@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agents.spool import Fact, Kind, ShedClass, SpoolFull
 from edge.serving.prediction import Call, ModelIdentity, Origin
-from edge.serving.recorder import WAITING_CALLS, SpoolRecorder
+from edge.serving.recorder import RECORD_CALLS, WAITING_CALLS, SpoolRecorder
 from edge.serving.trace import SpanContext
 from tests.support.until import until_async
 from tidegate.model.errors import Broken, TidegateError, Unavailable
@@ -152,4 +152,18 @@ async def test_one_in_so_many_traces_is_sampled_and_always_the_same() -> None:
     chosen = [number for number in range(100) if recorder.records(number.to_bytes(16))]
     assert len(chosen) == 25
     assert chosen == [number for number in range(100) if recorder.records(number.to_bytes(16))]
+    await recorder.close()
+
+
+async def test_a_record_is_short_enough_for_a_thin_link_however_many_calls_came_at_once() -> None:
+    spool = SlowSpool()
+    spool.open.set()
+    recorder = recorder_of(spool, Audit.EVERY_PREDICTION)
+    failed = [call(number, error="too slow" if number % 3 else "") for number in range(300)]
+    await asyncio.gather(*(recorder.keep(each) for each in failed))
+    facts = [fact for batch in spool.appended for fact in batch]
+    assert predictions(facts) == [str(number) for number in range(300)]
+    assert sum(fact.count for fact in facts if fact.kind is Kind.SPANS) == 300
+    assert max(len(fact.payload) for fact in facts) < 12 * 1024
+    assert max(fact.count for fact in facts) == RECORD_CALLS
     await recorder.close()
