@@ -23,6 +23,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.solver.highs import Highs
 from placement.pool.nouns import WHOLE, Ask, Mix, Shape
 from placement.pool.value import GRAIN, MICROS
 
@@ -81,9 +82,7 @@ class _Programme:
         self._shares = self._pots + 3 * len(self._fleet)
         self.duals: NDArray[np.float64] = np.zeros(0)
         self.objective = 0.0
-        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        for name, value in (("output_flag", False), ("threads", 1), ("random_seed", 0)):
-            self._solver.setOptionValue(name, value)
+        self._solver = Highs()
         self._add_rows(len(mix))
         for row, wanted in enumerate(mix):
             self._add_class(row, wanted.ask)

@@ -14,6 +14,7 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
+from broker.solver.highs import Highs
 from placement.batch.ascent import bound
 from placement.batch.near import reduced
 from placement.batch.problem import Problem
@@ -73,9 +74,8 @@ class _Master:
         self._money = max(1.0, float(np.median(problem.leave)) / 1_000) if len(problem.leave) else 1.0
         self._room = np.maximum(problem.room, 1).astype(np.float64)
         self.has = np.zeros(len(problem.place), dtype=np.bool_)
-        self._solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0), ("time_limit", limit_s)):
-            self._solver.setOptionValue(option, value)
+        self._solver: Any = Highs()
+        self._solver.setOptionValue("time_limit", limit_s)
         self._solver.passModel(self._empty())
 
     def _empty(self) -> highspy.HighsLp:
