@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from random import Random
 
 from tests.disks.platter import MUCH, Folder, Node, Platter
 from tidegate.files import Appendable, make_durably
@@ -12,8 +13,9 @@ PIECE = 64
 class PlatterFiles:
     """Implements `tidegate.files.FileSystem`."""
 
-    def __init__(self, platter: Platter) -> None:
-        self.platter = platter
+    def __init__(self, platter: Platter | None = None) -> None:
+        """A disk of its own where none is given."""
+        self.platter = platter or Platter(Random(0))
 
     def make_directory(self, path: str) -> None:
         make_durably(self, path)

@@ -14,8 +14,9 @@ It models what a disk and a file system may do, not what one of them does:
 Not modelled: damage to what was synced (`rot` does that on request) and misdirected writes.
 
 `step` is asked before each call that changes something, and counts them. There the power goes (`gone_at`, a number of
-that count): the call is done or not by chance, everything after it raises `PowerGone`. There `faulty` may make a call
-fail. `doing` is a word of the caller's for what it is about; `cut_in` then says where the power went.
+that count): the call is done or not by chance, everything after it raises `PowerGone`. There `faulty`, which hears of
+each call, may make it fail. `doing` is a word of the caller's for what it is about; `cut_in` then says where the power
+went. `room` bounds all bytes; `largest` is the most that ever lay there at once, where there is a bound.
 """
 
 import errno
@@ -86,10 +87,14 @@ class Platter:
 
     # For the test.
 
-    def cut(self) -> None:
-        """The power goes, and comes back: the disk is what survived. What was under way is over."""
+    def cut(self, keep: float | None = None) -> None:
+        """The power goes, and comes back: the disk is what survived. What was under way is over.
+
+        `keep` is the share of what was not synced that survives (0.0: all that may be lost is), drawn where not given.
+        """
         chance = self.chance
-        keep = chance.choice((0.0, 0.1, 0.5, 0.5, 0.9, 1.0))
+        if keep is None:
+            keep = chance.choice((0.0, 0.1, 0.5, 0.5, 0.9, 1.0))
         harm = chance.choice((0.0, 0.1, 0.5))
         self._settle(self._root, keep, harm, chance.choice(SECTORS))
         self._known = {"": self._root, "/": self._root}
@@ -102,10 +107,22 @@ class Platter:
         self.dead = False
         self.gone_at = 0
 
-    def rot(self, path: str, offset: int) -> None:
-        """Flip the bits of one byte, also of what survives."""
+    def fail(self, call: str, number: int) -> None:
+        """The next such call fails with that errno; those after it do not."""
+
+        def faulty(each: str, path: str) -> int:
+            if each != call:
+                return 0
+            self.faulty = None
+            return number
+
+        self.faulty = faulty
+
+    def rot(self, path: str, offset: int, length: int = 1) -> None:
+        """Flip the bits of some bytes, also of what survives."""
         node = self.node(path)
-        node.data[offset] ^= 0xFF
+        for at in range(offset, min(offset + length, len(node.data))):
+            node.data[at] ^= 0xFF
         node.synced = bytearray(node.data)
         node.pending = []
 

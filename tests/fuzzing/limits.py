@@ -54,13 +54,13 @@ def archive() -> None:
     import tarfile
 
     from agents.cache.archive import unpack
-    from tests.support.power import SimulatedDisk
+    from tests.disks.files import PlatterFiles
 
     info = tarfile.TarInfo("name")
     info.type, info.size = tarfile.XHDTYPE, 8 * 2**30
     data = gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
     try:
-        unpack(SimulatedDisk(), iter([data]), "folder")
+        unpack(PlatterFiles(), iter([data]), "/folder")
     except tarfile.TarError as error:
         raise Refused(str(error)) from error
 

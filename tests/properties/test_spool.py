@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from agents.spool import Fact, Gap, Kind, Limits, Record, ShedClass, SpoolFull, SpoolReader, SpoolWriter
 from agents.spool.records import GAP_FRAME_BYTES, MOST_COUNTED, encode, frame_bytes, number
 from agents.spool.segments import Summary, records, shed, tile
+from tests.disks.files import PlatterFiles
+from tests.disks.platter import MUCH, Platter, PowerGone
 from tests.support.far_end import FarEnd
-from tests.support.power import PowerCut, SimulatedDisk
 
 STREAM = "agent"
 LONG_LIVES = 60
@@ -35,10 +36,10 @@ batches = st.lists(facts, min_size=1, max_size=8)
 class Device:
     """One writer, one reader and their disk, with the model beside them."""
 
-    def __init__(self, rng: random.Random, limits: Limits = LIMITS, room: int | None = None) -> None:
-        self.rng = rng
+    def __init__(self, rng: random.Random, limits: Limits = LIMITS) -> None:
         self.limits = limits
-        self.disk = SimulatedDisk(room)
+        self.platter = Platter(rng, room=MUCH)
+        self.disk = PlatterFiles(self.platter)
         self.disk.make_directory("/spool")
         self.far_end = FarEnd()
         self.promised: dict[int, Fact] = {}
@@ -74,25 +75,16 @@ class Device:
             self.reader.acknowledge(STREAM, taken[-1].seq)
 
     def cut(self) -> None:
-        self.disk.before = lambda operation: None
-        self.disk.cut(lambda most: self.rng.randint(0, most))
+        self.platter.cut()
         self.start()
 
     def kill(self) -> None:
-        self.disk.before = lambda operation: None
-        self.disk.killed()
+        self.platter.killed()
         self.start()
 
     def interrupt_after(self, steps: int) -> None:
-        left = steps
-
-        def before(operation: str) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise PowerCut
-
-        self.disk.before = before
+        """The power goes in the call after so many."""
+        self.platter.gone_at = self.platter.calls + 1 + steps
 
     def drain(self) -> None:
         while self.reader.read(STREAM, self.reader.acknowledged(STREAM), 1):
@@ -110,7 +102,7 @@ class Device:
                 assert fact.shed_class is not ShedClass.AUDIT, "audit was shed"
         for seq, record in self.far_end.received.items():
             assert any(same(record, fact) for fact in self.tried[seq])
-        assert self.disk.largest <= self.limits.max_bytes
+        assert 0 < self.platter.largest <= self.limits.max_bytes
 
 
 def same(record: Record, fact: Fact) -> bool:
@@ -147,12 +139,12 @@ def live(device: Device, life: list[tuple[str, object]]) -> None:
                 device.kill()
             case (("cut-during" | "kill-during"), (int(steps), list(batch))):
                 device.interrupt_after(steps)
-                with contextlib.suppress(PowerCut):
+                with contextlib.suppress(PowerGone):
                     device.append(batch)
                 device.cut() if event == "cut-during" else device.kill()
             case "cut-during-sync", int(steps):
                 device.interrupt_after(steps)
-                with contextlib.suppress(PowerCut):
+                with contextlib.suppress(PowerGone):
                     device.sync(1500)
                 device.cut()
 
@@ -256,17 +248,17 @@ def test_without_crashes_gaps_tell_exactly_what_is_missing(life: list[tuple[str,
 def test_a_full_disk_refuses_and_leaves_nothing_half_written(
     life: list[tuple[str, object]], seed: int, room: int
 ) -> None:
-    device = Device(random.Random(seed), room=None)
-    device.disk.room = room
+    device = Device(random.Random(seed))
+    device.platter.room = room
     tidy = [each for each in life if each[0] in ("append", "kill")]
     for event, value in tidy:
         try:
             live(device, [(event, value)])
         except SpoolFull:  # at a start, where the newest segment could not be written anew
-            device.disk.room = None
+            device.platter.room = MUCH
             device.kill()
-            device.disk.room = room
-    device.disk.room = None
+            device.platter.room = room
+    device.platter.room = MUCH
     device.kill()
     device.drain()
     device.check()
@@ -288,7 +280,7 @@ def test_damage_anywhere_is_told_and_costs_no_more_than_the_frames_it_hits(
     for hit in hits:
         path = f"/spool/{STREAM}/{logs[hit % len(logs)]}"
         if device.disk.size(path):
-            device.disk.damage(path, hit // len(logs) % device.disk.size(path))
+            device.platter.rot(path, hit // len(logs) % device.disk.size(path))
     if restart:
         device.kill()
     device.drain()
@@ -340,9 +332,9 @@ def test_any_bytes_at_all_tile_their_range(data: bytes, first: int, extra: int) 
 def test_a_planted_bug_is_found() -> None:
     """The properties bite: a disk whose sync does nothing loses what was promised, and the model says so."""
     device = Device(random.Random(0), Limits(max_bytes=2**20, segment_bytes=2048))
-    device.disk.lie = True
+    device.platter.lie = True
     device.append([Fact(Kind.SPANS, ShedClass.OK, 1, 1, b"promised")])
-    device.disk.cut(lambda most: 0)
+    device.platter.cut(keep=0.0)
     device.start()
     device.drain()
     with pytest.raises(AssertionError):

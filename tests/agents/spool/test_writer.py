@@ -6,7 +6,8 @@ import pytest
 
 from agents.spool import Fact, Kind, Limits, ShedClass, SpoolFull, SpoolReader, SpoolWriter
 from agents.spool.records import HEADER_BYTES, frame_bytes
-from tests.support.power import SimulatedDisk
+from tests.disks.files import PlatterFiles
+from tests.disks.platter import MUCH
 from tidegate.model.errors import Broken, Refused, Unavailable
 
 LIMITS = Limits(max_bytes=8192, segment_bytes=1024)
@@ -17,17 +18,17 @@ def fact(shed_class: ShedClass = ShedClass.OK, length: int = 160, at_ms: int = 1
 
 
 @pytest.fixture
-def disk() -> SimulatedDisk:
-    disk = SimulatedDisk()
+def disk() -> PlatterFiles:
+    disk = PlatterFiles()
     disk.make_directory("/spool")
     return disk
 
 
-def opened(disk: SimulatedDisk, limits: Limits = LIMITS) -> SpoolWriter:
+def opened(disk: PlatterFiles, limits: Limits = LIMITS) -> SpoolWriter:
     return SpoolWriter(disk, "/spool", "agent", limits)
 
 
-def classes(disk: SimulatedDisk) -> list[tuple[int, str]]:
+def classes(disk: PlatterFiles) -> list[tuple[int, str]]:
     """What waits: the last number and the class, or `gap`."""
     waiting = SpoolReader(disk, "/spool").read("agent", 0, 2**20)
     return [(r.seq, "gap" if r.kind is Kind.GAP else r.shed_class.name.lower()) for r in waiting]
@@ -41,7 +42,7 @@ def fill(writer: SpoolWriter, shed_class: ShedClass) -> int:
     return writer.last_seq
 
 
-def test_numbers_begin_at_one_and_go_on_after_a_restart(disk: SimulatedDisk) -> None:
+def test_numbers_begin_at_one_and_go_on_after_a_restart(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         assert writer.last_seq == 0
         assert writer.append([fact(), fact()]) == 2
@@ -50,7 +51,7 @@ def test_numbers_begin_at_one_and_go_on_after_a_restart(disk: SimulatedDisk) -> 
         assert writer.append([fact()]) == 3
 
 
-def test_numbers_go_on_after_everything_was_acknowledged_and_deleted(disk: SimulatedDisk) -> None:
+def test_numbers_go_on_after_everything_was_acknowledged_and_deleted(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         last = fill(writer, ShedClass.OK)
     SpoolReader(disk, "/spool").acknowledge("agent", last)
@@ -62,21 +63,20 @@ def test_numbers_go_on_after_everything_was_acknowledged_and_deleted(disk: Simul
         assert writer.append([fact()]) == last + 1
 
 
-def test_one_append_is_one_sync_however_many_facts_it_brings(disk: SimulatedDisk) -> None:
+def test_one_append_is_one_sync_however_many_facts_it_brings(disk: PlatterFiles) -> None:
     with opened(disk, Limits()) as writer:
-        done: list[str] = []
-        disk.before = done.append
+        before = disk.platter.syncs
         writer.append([fact() for _ in range(100)])
-        assert done.count("sync") == 1
+        assert disk.platter.syncs == before + 1
 
 
-def test_a_second_writer_is_turned_away(disk: SimulatedDisk) -> None:
+def test_a_second_writer_is_turned_away(disk: PlatterFiles) -> None:
     with opened(disk), pytest.raises(Unavailable, match="another writer"):
         opened(disk)
     opened(disk).close()
 
 
-def test_debug_goes_before_ok_and_the_oldest_before_the_newer(disk: SimulatedDisk) -> None:
+def test_debug_goes_before_ok_and_the_oldest_before_the_newer(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         for _ in range(16):
             writer.append([fact(ShedClass.OK), fact(ShedClass.DEBUG)])
@@ -87,7 +87,7 @@ def test_debug_goes_before_ok_and_the_oldest_before_the_newer(disk: SimulatedDis
     assert waiting[-4:] == [(33, "audit"), (34, "audit"), (35, "audit"), (36, "audit")]
 
 
-def test_an_incoming_fact_of_a_lower_class_does_not_push_out_a_higher_one(disk: SimulatedDisk) -> None:
+def test_an_incoming_fact_of_a_lower_class_does_not_push_out_a_higher_one(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         held = fill(writer, ShedClass.ERROR)
         last = writer.append([fact(ShedClass.DEBUG), fact(ShedClass.DEBUG)])
@@ -95,7 +95,7 @@ def test_an_incoming_fact_of_a_lower_class_does_not_push_out_a_higher_one(disk: 
     assert classes(disk) == [(seq, "error") for seq in range(1, held + 1)] + [(last, "gap")]
 
 
-def test_audit_is_never_shed_and_its_writer_is_refused(disk: SimulatedDisk) -> None:
+def test_audit_is_never_shed_and_its_writer_is_refused(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         held = fill(writer, ShedClass.AUDIT)
         with pytest.raises(SpoolFull):
@@ -105,31 +105,32 @@ def test_audit_is_never_shed_and_its_writer_is_refused(disk: SimulatedDisk) -> N
         assert writer.append([fact(ShedClass.AUDIT)]) == held + 1  # room was made, without a restart
 
 
-def test_a_year_of_shedding_leaves_one_gap_and_few_files(disk: SimulatedDisk) -> None:
+def test_a_year_of_shedding_leaves_one_gap_and_few_files(disk: PlatterFiles) -> None:
+    disk.platter.room = MUCH
     with opened(disk) as writer:
         for _ in range(600):
             writer.append([fact(ShedClass.DEBUG)])
     waiting = classes(disk)
     assert [what for _, what in waiting].count("gap") <= 2
     assert len(disk.names("/spool/agent")) <= 10
-    assert disk.largest <= LIMITS.max_bytes
+    assert 0 < disk.platter.largest <= LIMITS.max_bytes
 
 
-def test_a_full_disk_takes_nothing_and_recovers_by_itself(disk: SimulatedDisk) -> None:
+def test_a_full_disk_takes_nothing_and_recovers_by_itself(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         writer.append([fact()])
-        disk.room = disk.occupied() + 300
+        disk.platter.room = disk.platter.occupied() + 300
         with pytest.raises(SpoolFull, match="disk is full"):
             writer.append([fact(), fact(), fact()])
-        disk.room = None
+        disk.platter.room = None
         assert writer.append([fact()]) == 2
     assert classes(disk) == [(1, "ok"), (2, "ok")]
 
 
-def test_a_failed_sync_breaks_the_writer_for_good(disk: SimulatedDisk) -> None:
+def test_a_failed_sync_breaks_the_writer_for_good(disk: PlatterFiles) -> None:
     writer = opened(disk)
     writer.append([fact()])
-    disk.fail("sync", errno.EIO)
+    disk.platter.fail("sync", errno.EIO)
     with pytest.raises(Broken, match="syncing"):
         writer.append([fact()])
     with pytest.raises(Broken):
@@ -137,7 +138,7 @@ def test_a_failed_sync_breaks_the_writer_for_good(disk: SimulatedDisk) -> None:
     assert classes(disk) == [(1, "ok")]  # what was not promised is not read
 
 
-def test_what_can_never_be_taken_is_refused_by_field(disk: SimulatedDisk) -> None:
+def test_what_can_never_be_taken_is_refused_by_field(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         for bad, field in [
             (fact(length=1024), "fact.payload"),
@@ -155,7 +156,7 @@ def test_what_can_never_be_taken_is_refused_by_field(disk: SimulatedDisk) -> Non
         Limits(max_bytes=4095, segment_bytes=1024)
 
 
-def test_the_largest_payload_fits(disk: SimulatedDisk) -> None:
+def test_the_largest_payload_fits(disk: PlatterFiles) -> None:
     with opened(disk) as writer:
         largest = fact(length=LIMITS.fill - HEADER_BYTES)
         writer.append([largest])

@@ -19,10 +19,10 @@ from agents.spool import Fact, Kind, Limits, ShedClass, SpoolReader, SpoolWriter
 from agents.spool.records import Gap, encode, number
 from agents.spool.segments import CURSOR, DURABLE, mark, records, shed, tile
 from agents.store import HeldStore, _sum
+from tests.disks.files import PlatterFiles
 from tests.fuzzing.made import example
 from tests.fuzzing.mutation import by_field
 from tests.fuzzing.target import Target
-from tests.support.power import SimulatedDisk
 from tidegate.arrivals import digest_of
 from tidegate.files import RealFiles
 from tidegate.model.assignment import Assignment, Status
@@ -47,17 +47,16 @@ def spool(data: bytes) -> None:
     for record in records(segment):
         if record.kind is Kind.GAP:
             assert record.gap.unknown >= 0
-    disk = SimulatedDisk()
-    for directory in ("spool", "spool/s"):
-        disk.make_directory(directory)
+    disk = PlatterFiles()
+    disk.make_directory("/spool/s")
     for name, content in ((f"{1:020d}.log", segment), (CURSOR, cursor), (DURABLE, durable)):
-        file = disk.append(f"spool/s/{name}")
+        file = disk.append(f"/spool/s/{name}")
         file.write(content)
         file.sync()
         file.close()
-    with SpoolWriter(disk, "spool", "s", Limits(max_bytes=2**20, segment_bytes=2**16)) as writer:
+    with SpoolWriter(disk, "/spool", "s", Limits(max_bytes=2**20, segment_bytes=2**16)) as writer:
         writer.append([Fact(Kind.SPANS, ShedClass.OK, 1, 1, b"after")])
-    reader = SpoolReader(disk, "spool")
+    reader = SpoolReader(disk, "/spool")
     after = reader.acknowledged("s")
     while read := reader.read("s", after, 2**20):
         assert read[0].from_seq == after + 1, "a silent gap"
@@ -74,9 +73,9 @@ def held(data: bytes) -> None:
     except (ValueError, TypeError, KeyError, RecursionError):
         pass
     for content in contents:
-        disk = SimulatedDisk()
-        store = HeldStore(disk, "agent", "press-7")
-        file = disk.append("agent/held.json")
+        disk = PlatterFiles()
+        store = HeldStore(disk, "/agent", "press-7")
+        file = disk.append("/agent/held.json")
         file.write(content)
         file.close()
         try:
@@ -90,8 +89,8 @@ def held(data: bytes) -> None:
 def words(data: bytes) -> None:
     """What the broker says, word after word: taken whole, or refused and nothing changed."""
     state = Held("press-7")
-    disk = SimulatedDisk()
-    store = HeldStore(disk, "agent", "press-7")
+    disk = PlatterFiles()
+    store = HeldStore(disk, "/agent", "press-7")
     for frame in frames(data):
         try:
             word = union_from_message(BrokerSays, _parse(session_pb2.BrokerSays, frame))
@@ -174,12 +173,12 @@ def spool_seeds() -> list[bytes]:
 
 
 def held_seeds() -> list[bytes]:
-    disk = SimulatedDisk()
-    store = HeldStore(disk, "agent", "press-7")
+    disk = PlatterFiles()
+    store = HeldStore(disk, "/agent", "press-7")
     assignment = example(Assignment)
     state = Held("press-7", 3, 5, {assignment.workload_id: assignment}, {"w2": example(Status)}, {}, 7)
     store.write(state)
-    return [disk.read("agent/held.json")]
+    return [disk.read("/agent/held.json")]
 
 
 def word_seeds() -> list[bytes]:
