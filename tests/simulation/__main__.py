@@ -34,6 +34,9 @@ LEAST = {"events": 50, "decisions": 10, "acknowledged": 20, "work started": 5, "
     "event plan_adopted": 0.002,
     "snapshot damaged": 0.2,
     "forsaken": 0.05,
+    "calls of a disk failed": 1,
+    "agent fell with its disk": 0.2,
+    "bytes rotten": 0.3,
 }
 """What must have happened in each seed, on the average."""
 LEAST_OF_A_FAULT, LEAST_OF_A_VERB, LEAST_OF_A_CELL = 0.2, 0.05, 0.1

@@ -4,24 +4,25 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 
 from agents.cache import ContentCache
 from agents.core.machine import ran_out
 from agents.link.session import Identity, Link
 from agents.main import LinkHooks
 from agents.runtime.site import Site
-from agents.spool import Limits, SpoolReader, SpoolWriter
+from agents.spool import Limits, SpoolFull, SpoolReader, SpoolWriter
 from agents.store import HeldStore
 from agents.telemetry import SpanRecorder, Timed
 from edge.main import hooks as edge_hooks
+from tests.disks.files import PlatterFiles
 from tests.simulation.broker import ADDRESS
 from tests.simulation.clocks import AgentClock
+from tests.simulation.disk import SiteDisk
 from tests.simulation.engine import Engine, SimulatedDriver
-from tests.simulation.loop import Process, elapse
+from tests.simulation.loop import Pace, Process, elapse
 from tests.simulation.network import Network
 from tests.simulation.transport import SimulatedChannel
-from tests.support.power import SimulatedDisk
+from tidegate.model.errors import Broken, Unavailable
 from tidegate.model.workload import WorkloadKind
 
 LIMITS = Limits(max_bytes=64 * 1024, segment_bytes=4 * 1024)
@@ -36,7 +37,8 @@ class AgentMachine:
     edge: bool
     folder: Path
     engine: Engine
-    disk: SimulatedDisk = field(default_factory=SimulatedDisk)
+    disk: SiteDisk
+    pace: Pace = field(default_factory=Pace)
     skew_ms: int = 0
     asked: int = 0
     """Spans handed to the spool."""
@@ -44,6 +46,13 @@ class AgentMachine:
     """Those of which the spool said that they are durable."""
     highest: int = 0
     """The highest generation that was ever held durably here."""
+    ended: set[tuple[str, int]] = field(default_factory=set)
+    """What the broker was told to have ended, by id and generation."""
+
+    @property
+    def files(self) -> PlatterFiles:
+        """What an agent has of its disk."""
+        return PlatterFiles(self.disk)
 
 
 class AgentProcess:
@@ -57,33 +66,41 @@ class AgentProcess:
         wrong: Callable[[str], None],
         on_fall: Callable[[BaseException], None],
     ) -> None:
-        self.process = Process(machine.name, on_fall)
+        self.process = Process(machine.name, on_fall, machine.pace)
         self.site: Site | None = None
+        self._failures = machine.disk.failures
         self._machine, self._network, self._clock, self._wrong = machine, network, clock, wrong
 
     def start(self) -> None:
         self.process.start(self._main())
 
-    async def kill(self, *, power: Random | None = None) -> None:
+    def may_fall(self, error: BaseException) -> bool:
+        """Whether its disk is reason enough for its end. A full one is a reason not to start, and none to end."""
+        families = set(map(type, told_apart(error)))
+        if self._machine.disk.failures > self._failures:
+            return families <= {Broken, Unavailable}
+        return self.site is None and self._machine.disk.room is not None and families <= {Unavailable, SpoolFull}
+
+    async def kill(self, *, power: bool = False) -> None:
         """As SIGKILL, or with the power cut: then the disk forgets what it may, and nothing runs on."""
         await self.process.kill()
         self._network.died(self.process)
-        if power is None:
-            self._machine.disk.killed()
-        else:
-            self._machine.disk.cut(lambda most: power.randint(0, most))
+        if power:
+            self._machine.disk.cut()
             self._machine.engine.power_cut()
+        else:
+            self._machine.disk.killed()
 
     async def _main(self) -> None:
-        machine, clock = self._machine, self._clock
-        machine.disk.before = lambda operation: self.process.check()
+        machine, clock, files = self._machine, self._clock, self._machine.files
+        machine.disk.process = self.process
         loop = asyncio.get_running_loop()
-        with SpoolWriter(machine.disk, "spool", "agent", LIMITS) as spool:
+        with SpoolWriter(files, "/spool", "agent", LIMITS) as spool:
             spans = _Counted(spool, machine, clock)
-            driver = SimulatedDriver(machine.engine, self.process, loop.time, self._stopped)
+            driver = SimulatedDriver(machine.engine, self.process, loop.time, self._starts, self._stops)
             site = self.site = Site(
-                HeldStore(machine.disk, "held", machine.name),
-                ContentCache(machine.folder / "cache", reserve_bytes=0),
+                HeldStore(files, "/held", machine.name),
+                ContentCache(Path("/cache"), 0, files),
                 dict.fromkeys(WorkloadKind, driver),
                 spans,
                 machine.folder / "tasks",
@@ -91,7 +108,7 @@ class AgentProcess:
             )
             if site.held.generation < machine.highest:
                 self._wrong(f"{machine.name} went back from generation {machine.highest} to {site.held.generation}")
-            reader = SpoolReader(machine.disk, "spool")
+            reader = SpoolReader(files, "/spool")
             hooks = edge_hooks(None, clock, site, spans, reader) if machine.edge else LinkHooks()  # type: ignore[arg-type]
             identity = Identity(machine.name, clock.token(4).hex(), "", machine.location)
             link = Link(
@@ -111,22 +128,44 @@ class AgentProcess:
                 group.create_task(self._look(site))
 
     async def _look(self, site: Site) -> None:
-        """What is held never goes back, not even over restarts."""
+        """What is held never goes back, not even over restarts; nor does what was told."""
         while True:
             await elapse(0.2)
+            self._hear(site)
             if site.held.generation < self._machine.highest:
                 self._wrong(
                     f"{self._machine.name} went back from generation {self._machine.highest} to {site.held.generation}"
                 )
             self._machine.highest = max(self._machine.highest, site.held.generation)
 
-    def _stopped(self, workload_id: str) -> None:
+    def _hear(self, site: Site) -> None:
+        """What the broker is being told."""
+        ended = {(one.workload_id, one.generation) for _, one in site.pending.values() if one.phase.ended}
+        self._machine.ended |= ended
+
+    def _starts(self, workload_id: str) -> None:
+        """What was told to have ended never runs again: a newer word is needed for that."""
+        assert self.site is not None
+        self._hear(self.site)
+        assignment = self.site.held.assignments.get(workload_id)
+        if assignment is not None and (workload_id, assignment.generation) in self._machine.ended:
+            at = assignment.generation
+            self._wrong(f"{self._machine.name} starts {workload_id} again, which it told to have ended at {at}")
+
+    def _stops(self, workload_id: str) -> None:
         """Work is stopped by a newer word or by its own block, never by silence."""
         assert self.site is not None
         held = self.site.held
         assignment = held.assignments.get(workload_id)
         if assignment is not None and not ran_out(assignment, self.site.away_ms):
             self._wrong(f"{self._machine.name} stopped {workload_id}, which it still holds at {held.generation}")
+
+
+def told_apart(error: BaseException) -> list[BaseException]:
+    """What a task group gathered."""
+    if isinstance(error, BaseExceptionGroup):
+        return [one for each in error.exceptions for one in told_apart(each)]
+    return [error]
 
 
 class _Counted(SpanRecorder):

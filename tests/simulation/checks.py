@@ -140,7 +140,7 @@ def at_rest(
         extra = set(machine.engine.work) - set(wanted)
         if extra:
             findings.add(f"{machine.name} still runs {sorted(extra)}")
-        waits = sum(stream.records for stream in SpoolReader(machine.disk, "spool").backlog().values())
+        waits = sum(stream.records for stream in SpoolReader(machine.files, "/spool").backlog().values())
         if waits:
             findings.add(f"{machine.name} has {waits} records that the broker does not have")
     for record in state.workloads.values():

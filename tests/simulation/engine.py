@@ -2,8 +2,8 @@
 
 A service answers after a while, crashes now and then, and goes on until it is stopped. A job runs for a while and
 succeeds or fails. Every operation takes time, and some fail with `Unavailable`, before they did anything or after.
-`on_stop` hears of each piece of work that an agent stops, with what the agent then held: silence must never be the
-reason.
+`on_start` and `on_stop` hear of each piece of work that an agent starts and stops: silence must never be the reason of
+a stop, and what was told to have ended never starts again.
 """
 
 from collections.abc import Callable
@@ -47,9 +47,15 @@ class SimulatedDriver:
     """One agent process' hold on its site's engine."""
 
     def __init__(
-        self, engine: Engine, process: Process, now: Callable[[], float], on_stop: Callable[[str], None]
+        self,
+        engine: Engine,
+        process: Process,
+        now: Callable[[], float],
+        on_start: Callable[[str], None],
+        on_stop: Callable[[str], None],
     ) -> None:
-        self._engine, self._process, self._now, self._on_stop = engine, process, now, on_stop
+        self._engine, self._process, self._now = engine, process, now
+        self._on_start, self._on_stop = on_start, on_stop
 
     async def prepare(self, task: Task) -> None:
         await self._turn("prepare", task)
@@ -61,6 +67,7 @@ class SimulatedDriver:
         held = self._engine.work.get(task.id)
         service = isinstance(task.spec, InferenceSpec)
         if held is None or (held.phase is TaskPhase.STOPPED and service):
+            self._on_start(task.id)
             now = self._now()
             lasts = random.random() * (3 if service else 30)
             phase = TaskPhase.STARTING if service else TaskPhase.RUNNING

@@ -7,6 +7,9 @@ seeds whoever asked for it hears of it later, as from a thread that had to wait 
 A `Process` is what would be one on a real machine: every task that is started by one of its tasks is its own. `kill`
 ends them all; its ports ask `alive` before each effect, so nothing that a dying task does in a `finally` leaves a mark.
 `suspend` holds back everything it would do next, while the world goes on, as a stopped process or a moved machine.
+
+The loop's time is that of whoever asks: a process has its machine's `Pace`, whose clocks and timers may go too fast or
+too slowly; the world itself, and the network, have the true one.
 """
 
 import asyncio
@@ -32,18 +35,54 @@ class Killed(BaseException):
     """Raised by a port of a process that is no more, so that the code above it stops right there."""
 
 
+class Pace:
+    """How fast a machine's own time goes. Its clocks and its timers count the same oscillator, over restarts too."""
+
+    def __init__(self) -> None:
+        self.rate = 1.0
+        self._since = self._then = 0.0
+
+    def own(self, true: float) -> float:
+        """The machine's seconds at a true moment."""
+        return self._then + (true - self._since) * self.rate
+
+    def true(self, own: float) -> float:
+        """The true moment at which the machine's clock will say that; a hair later, so that it has said it by then."""
+        return self._since + (own - self._then) / self.rate + 1e-9
+
+    def go(self, rate: float, now: float) -> None:
+        """From this true moment on, so much faster than the world."""
+        self._since, self._then = now, self.own(now)
+        self.rate = rate
+
+
 class SimulatedLoop(asyncio.BaseEventLoop):
     """One seed's loop. Time is in seconds since its start."""
 
     def __init__(self) -> None:
         super().__init__()
         self._seconds = 0.0
+        """True ones."""
         self.threads: Random | None = None
         """Draws how long work for a thread takes; None where it takes no time."""
         self.set_task_factory(_make_task)
 
-    def time(self) -> float:
+    @property
+    def true_s(self) -> float:
+        """Whoever asks."""
         return self._seconds
+
+    def time(self) -> float:
+        owner = _CURRENT.get()
+        return self._seconds if owner is None or owner.pace is None else owner.pace.own(self._seconds)
+
+    def call_at(
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        owner = _CURRENT.get()
+        if owner is not None and owner.pace is not None:
+            when = owner.pace.true(when)
+        return super().call_at(when, callback, *args, context=context)
 
     def _run_once(self) -> None:
         """One turn, as `BaseEventLoop` has it, but for the selector: there are no sockets, so nothing but time passes.
@@ -95,9 +134,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 class Process:
     """One daemon's life, from its start to its end. A restart is another process."""
 
-    def __init__(self, name: str, on_fall: Callable[[BaseException], None] = lambda error: None) -> None:
+    def __init__(
+        self, name: str, on_fall: Callable[[BaseException], None] = lambda error: None, pace: Pace | None = None
+    ) -> None:
         """`on_fall` hears of an error that ended the process, when nothing of it has any effect any more."""
         self.name = name
+        self.pace = pace
         self.alive = True
         self.suspended = False
         self.held_back: list[asyncio.Handle] = []

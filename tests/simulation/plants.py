@@ -439,6 +439,32 @@ PLANTED = (
         "        if not state.sites[session.site].state:",
         by="tests/broker/runtime/test_sessions.py",
     ),
+    # Disks that fail while the agent lives, and clocks that drift.
+    Planted(
+        "tell an end before the disk has it",
+        "agents/runtime/site.py",
+        "        tended.phase = status.phase\n        if status.workload_id in self.held.assignments:\n",
+        "        tended.phase = status.phase\n        self._tell(status)\n"
+        "        if status.workload_id in self.held.assignments:\n",
+    ),
+    Planted(
+        "hold what the disk did not take",
+        "agents/runtime/site.py",
+        "        self._store.write(held)\n        self.held = held\n",
+        "        with suppress(Unavailable):\n            self._store.write(held)\n        self.held = held\n",
+    ),
+    Planted(
+        "a lost link and a full disk end the agent",
+        "agents/runtime/site.py",
+        '            log.warning("how long the link has been away is not written down: %s", error)\n',
+        "            raise\n",
+    ),
+    Planted(
+        "a spool that cannot be read ends the agent",
+        "agents/spool/reader.py",
+        '            raise Unavailable(f"reading {directory} failed: {error}") from error\n',
+        "            raise\n",
+    ),
     # Disks, and the oracle's own.
     *(Planted(*wrong) for wrong in WRONG),
     *(Planted(*change, by="oracle") for change in CHANGES),

@@ -25,10 +25,12 @@ from typing import Any
 from broker.core.commands import ApplyDeclarations, RegisterModel
 from broker.core.state import State
 from tests.simulation import checks, guards
-from tests.simulation.agent import AgentMachine, AgentProcess
+from tests.simulation.agent import AgentMachine, AgentProcess, told_apart
+from tests.simulation.breaking import strike
 from tests.simulation.broker import OFTEN, BrokerMachine, BrokerProcess
 from tests.simulation.clocks import AgentClock, BrokerClock
 from tests.simulation.coverage import Covered
+from tests.simulation.disk import SiteDisk
 from tests.simulation.engine import Engine
 from tests.simulation.faults import LONGEST_S, Fault
 from tests.simulation.ground import declarations, location
@@ -118,6 +120,7 @@ class World:
                 edge=number % 2 == 0,
                 folder=folder / name,
                 engine=Engine(Random(random.random()), self._told),
+                disk=SiteDisk(Random(random.random())),
             )
             for number, name in enumerate(settings.sites)
         ]
@@ -151,7 +154,7 @@ class World:
     # Processes
 
     def _start_broker(self) -> None:
-        clock = self.clocks["broker"] = BrokerClock(self.loop, self.broker_machine.skew_ms)
+        clock = self.clocks["broker"] = BrokerClock(self.loop, self.broker_machine.pace, self.broker_machine.skew_ms)
         self.broker = BrokerProcess(
             self.broker_machine, self.network, clock, Random(self.random.random()), self._turned, self._broker_fell
         )
@@ -159,7 +162,7 @@ class World:
         self.did["broker lives"] += 1
 
     def _start_agent(self, machine: AgentMachine) -> None:
-        clock = AgentClock(self.loop, Random(self.random.random()), machine.skew_ms)
+        clock = AgentClock(self.loop, machine.pace, Random(self.random.random()), machine.skew_ms)
         self.clocks[machine.name] = clock
         agent = self.agents[machine.name] = AgentProcess(
             machine, self.network, clock, self.findings.add, lambda error: self._agent_fell(machine.name, error)
@@ -174,11 +177,16 @@ class World:
             self.did["broker fell with its disk"] += 1
         else:
             self.findings.add(f"the broker fell: {_told_of(error)}")
-        self.network.run(self._without_broker(RESTART_S))
+        self.network.run(self.without_broker(RESTART_S))
 
     def _agent_fell(self, name: str, error: BaseException) -> None:
-        self.findings.add(f"{name} fell: {_told_of(error)}")
-        self.network.run(self._without_agent(name, RESTART_S, power=False))
+        """By itself: a finding, unless its disk made it and it says so in a family's words."""
+        agent = self.agents.get(name)
+        if agent is not None and agent.may_fall(error):
+            self.did["agent fell with its disk"] += 1
+        else:
+            self.findings.add(f"{name} fell: {_told_of(error)}")
+        self.network.run(self.without_agent(name, RESTART_S, power=False))
 
     async def _declare(self, model: ModelVersion) -> None:
         assert self.broker is not None
@@ -197,59 +205,12 @@ class World:
         self.covered.happens(fault.kind, self.loop.time() + fault.seconds)
         self._under_way += 1
         try:
-            await self._break(fault)
+            await strike(self, fault)
         finally:
             self._under_way -= 1
 
-    async def _break(self, fault: Fault) -> None:
-        disk, machine = self.broker_machine, self._machine(fault.whom)
-        match fault.kind:
-            case "kill broker":
-                await self._without_broker(fault.seconds)
-            case "failing log":
-                disk.log.failing = True
-                await elapse(fault.seconds)
-                disk.log.failing = False
-            case "full log":
-                disk.log.full = True
-                await elapse(fault.seconds)
-                disk.log.full = False
-            case "slow log":
-                disk.log.slow_s = fault.amount
-                await elapse(fault.seconds)
-                disk.log.slow_s = 0.0
-            case "damage snapshot":
-                self.did["snapshot damaged"] += disk.snapshots.damage(Random(fault.amount))
-            case "kill agent" | "cut power":
-                await self._without_agent(fault.whom, fault.seconds, power=fault.kind == "cut power")
-            case "cut link" | "cut engineers" | "cut up" | "cut down":
-                self.network.cut(fault.whom, up=fault.kind != "cut down", down=fault.kind != "cut up")
-                await elapse(fault.seconds)
-                self.network.mend(fault.whom)
-            case "slow link":
-                self.network.slow(fault.whom, fault.amount)
-                await elapse(fault.seconds)
-                self.network.slow(fault.whom, 0.0)
-            case "reset":
-                self.network.reset(fault.whom)
-            case "reset all":
-                for name in (*self.settings.sites, *self.settings.people):
-                    self.network.reset(name)
-            case "engine trouble":
-                assert machine is not None
-                machine.engine.trouble = fault.amount * 0.8
-                await elapse(fault.seconds)
-                machine.engine.trouble = 0.0
-            case "suspend":
-                one = self.broker if fault.whom == "broker" else self.agents.get(fault.whom)
-                if one is not None:
-                    one.process.suspend()
-                    await elapse(fault.seconds)
-                    one.process.resume()
-            case "set clock":
-                self._set_clock(fault)
-
-    async def _without_broker(self, seconds: float) -> None:
+    async def without_broker(self, seconds: float) -> None:
+        """Kill it, and start it again after so long."""
         fallen = self.broker
         if fallen is None:
             return  # it lies already, and whoever felled it starts it again
@@ -258,23 +219,16 @@ class World:
         await elapse(seconds)
         self._start_broker()
 
-    async def _without_agent(self, name: str, seconds: float, *, power: bool) -> None:
-        fallen, machine = self.agents.pop(name, None), self._machine(name)
+    async def without_agent(self, name: str, seconds: float, *, power: bool) -> None:
+        """Kill it, or cut its machine's power, and start it again after so long."""
+        fallen, machine = self.agents.pop(name, None), self.machine(name)
         if fallen is None or machine is None:
             return
-        await fallen.kill(power=self.random if power else None)
+        await fallen.kill(power=power)
         await elapse(seconds)
         self._start_agent(machine)
 
-    def _set_clock(self, fault: Fault) -> None:
-        skew_ms = int((fault.amount - 0.5) * 7_200_000)
-        if machine := self._machine(fault.whom):
-            machine.skew_ms = skew_ms
-        else:
-            self.broker_machine.skew_ms = skew_ms
-        self.clocks[fault.whom].skew_ms = skew_ms
-
-    def _machine(self, name: str) -> AgentMachine | None:
+    def machine(self, name: str) -> AgentMachine | None:
         return next((machine for machine in self.machines if machine.name == name), None)
 
     # The end
@@ -293,13 +247,21 @@ class World:
             self.network.mend(name)
         for machine in self.machines:
             machine.engine.trouble = 0.0
+            machine.disk.mend()
             if machine not in self.core:
                 await self._forsake(machine)
-        began, still = self.loop.time(), 0.0
+        began, still, lost = self.loop.time(), 0.0, self._times_lost()
         while still < STILL_S and self.loop.time() - began < PEACE_S:
             await elapse(LOOK_S)
-            still = still + LOOK_S if not self._restless() else 0.0
+            before, lost = lost, self._times_lost()
+            still = still + LOOK_S if before == lost and not self._restless() else 0.0
         self.did["rest s"] += int(self.loop.time() - began)
+        if still < STILL_S and not self._restless():
+            self.findings.add(f"sites come and go: {lost} times lost, and no fault is left")
+
+    def _times_lost(self) -> int:
+        """How often a site was taken for silent, so far."""
+        return sum(row.kind == "site_lost" for row in self.broker_machine.log.rows)
 
     async def _forsake(self, machine: AgentMachine) -> None:
         """It stays away for ever: behind a link that is not mended, or dead."""
@@ -307,7 +269,7 @@ class World:
         if self.random.random() < 0.5:
             self.network.cut(machine.name, up=True, down=True)
         elif agent := self.agents.pop(machine.name, None):
-            await agent.kill(power=self.random)
+            await agent.kill(power=True)
 
     def _restless(self) -> list[str]:
         """What is not at rest."""
@@ -347,6 +309,7 @@ class World:
         self.did["decisions"] += rows["workload_decided"] + rows["workload_queued"]
         self.did["work started"] += sum(machine.engine.started for machine in self.machines)
         self.did["spans"] += sum(machine.kept for machine in self.machines)
+        self.did["calls of a disk failed"] += sum(machine.disk.failures for machine in self.machines)
         self.did["connections"] += self.network.opened
         self.did["simulated s"] += int(self.loop.time())
 
@@ -371,9 +334,7 @@ def _never_ends(*_: Any) -> None:
 
 
 def _told_of(error: BaseException) -> str:
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(_told_of(each) for each in error.exceptions)
-    return repr(error)
+    return "; ".join(map(repr, told_apart(error)))
 
 
 def _fast() -> str | None:
