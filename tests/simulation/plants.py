@@ -334,8 +334,8 @@ PLANTED = (
     Planted(
         "a cost rounded down",
         "placement/scoring/cost.py",
-        "(-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread))",
-        "(moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)",
+        "[-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for",
+        "[moved * micros * MS_PER_HOUR // (per * DAY_MS * spread) for",
         by="tests/placement tests/properties/test_placement.py",
     ),
     # Snapshots.
