@@ -20,6 +20,7 @@ from placement.explain import record
 from placement.fleet.columns import Columns, Part
 from placement.fleet.fleet import Fleet
 from placement.lately import Lately
+from placement.leaning import leaning, leans
 from placement.money.range import monthly
 from placement.packing.packing import Packing
 from placement.packing.repacking import to_pack_again
@@ -68,6 +69,8 @@ class Considered:
     """All that a decision is made of, but for the name's ties. Shared, so never to be written to."""
 
     verdicts: Verdicts
+    placing: Verdicts
+    """The same with the offers that copies are to stand on, where a rule prefers others than the cheapest."""
     columns: tuple[RuleColumn, ...]
     order: Order
     seeds: Seeds
@@ -163,7 +166,7 @@ def _caught_up(
         packing = verdicts.packing.again(again, workload, question.law.prices(columns))
         if packing is None and any(told >> site & 1 for site in again):
             packing = verdicts.packing  # as it was, but for the number of copies that have room
-    if same and packing is None:
+    if same and packing is None and not (changes and leans(verdicts)):
         for rows in [rows for rows in considered.stands if not touched.isdisjoint(rows)]:
             del considered.stands[rows]
         return considered
@@ -175,7 +178,7 @@ def _in_month(considered: Considered, workload: Workload, fleet: Fleet, question
     verdicts = considered.verdicts
     budget = TeamBudget(question.law.tree, verdicts.packing, verdicts.costs.total, question.now)
     column, before = budget.column(workload, fleet), verdicts.own[-1]
-    if column.refuses or before.refuses:
+    if column.refuses or before.refuses or leans(verdicts):
         return _consider(workload, fleet, question, silent, verdicts.packing)
     return considered
 
@@ -199,16 +202,18 @@ def _consider(
 ) -> Considered:
     """`packing`: where copies stand, if that is known."""
     verdicts = judge(workload, fleet, question, watch, packing=packing)
-    standing = order(verdicts, workload, fleet)
+    placing = leaning(verdicts, workload, fleet, question)
+    standing = order(placing, workload, fleet)
     dearest = int(standing.money[standing.first[0]]) if len(standing.rows) else 0
     columns = verdicts.legal.records([record(column, workload, fleet) for column in verdicts.own])
     verdicts.packing.close()
     return Considered(
         verdicts=verdicts,
+        placing=placing,
         columns=columns,
         order=standing,
         seeds=_seeds(fleet.columns, standing),
-        ranking=recorded(standing, verdicts, fleet),
+        ranking=recorded(standing, placing, fleet),
         without=(
             *cheapest_without(verdicts, fleet, dearest),
             *cheapest_with_offers(verdicts, workload, fleet, question, dearest),
@@ -228,7 +233,7 @@ def stand(
     """The copies at the sites in these rows: slots, seats, what they cost and how soon they answer."""
     found = considered.stands.get(chosen)
     if found is None:
-        verdicts = considered.verdicts
+        verdicts = considered.placing
         slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
         cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
         interruptions = sum(int(verdicts.costs.interruptions[row]) for row in chosen)

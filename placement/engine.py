@@ -5,7 +5,7 @@
 3. reach    available, engine, latency, volume
 4. fit      one copy, all copies, the team's limit, spread
 5. price    money per hour for every site with room
-6. choose   rank what every rule allows; the least score wins
+6. choose   rank what every rule allows; the least score wins, on the offers that rules prefer where these cost less
 7. explain  the matrix, a miss for every "no", what would help, and what the rules cost
 
 The decision is audited (`placement.audit.auditor`) and recorded by the broker. `plan` is the same call: a decision that
@@ -86,7 +86,7 @@ def decide(
         revision=revision,
         runner_up="" if other is None else fleet.columns.names[other],
         monthly=there.monthly,
-        margin_micros_per_hour=0 if other is None else _margin(verdicts.costs.total, chosen[-1], other),
+        margin_micros_per_hour=0 if other is None else _margin(considered.placing.costs.total, chosen[-1], other),
         seats=there.seats,
         among=_asked(fleet, exclude) if exclude else b"",
         readings=there.readings,

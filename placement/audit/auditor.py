@@ -25,6 +25,7 @@ from hashlib import blake2b
 
 from placement.audit import meaning, month, prices, proposals
 from placement.audit.ground import ground_of
+from placement.audit.leaning import Leaning
 from placement.audit.places import Judge
 from placement.audit.room import gives, wrong_seats
 from placement.fleet.facts import SiteFacts
@@ -64,6 +65,8 @@ class _Audit:
         self.excluded = sum(1 << row for name, row in self.rows.items() if name in exclude) if exclude else 0
         self.by_site, self.copies = self.judge.by_site, self.judge.copies
         self.prefers = {name: rule for name, rule in self.judge.rules.items() if rule.effect is Effect.PREFER}
+        on_offers = {name: rule for name, rule in self.prefers.items() if name in self.judge.on_offers}
+        self.leaning = Leaning(self.judge, on_offers) if on_offers else None
         self.ranked: tuple[Ranked, ...] = ()
 
     def findings(self) -> list[str]:
@@ -185,15 +188,22 @@ class _Audit:
         if one.penalty_micros_per_hour != penalty:
             found.append(f"{one.site}: a penalty of {penalty}, said {one.penalty_micros_per_hour}")
         left = judge.stranded(one.slots, offers, wanted)
+        if self.leaning is not None:
+            least = self.leaning.least(facts, there, wanted)
+            others = penalty - self.penalty(facts.site, [offers[name].offer for name in names], of_offers=True)
+            if (cost.total + penalty - others, left) != least:
+                found.append(f"{one.site}: another standing scores {least}")
         score = self.score(facts.site, cost.total + penalty, left)
         if one.score != score:
             found.append(f"{one.site}: scores {score}, said {one.score}")
         return found
 
-    def penalty(self, site: Site, chosen: list[Offer]) -> int:
-        """What rules that prefer other places add to a candidate."""
+    def penalty(self, site: Site, chosen: list[Offer], *, of_offers: bool = False) -> int:
+        """What rules that prefer other places add to a candidate; `of_offers`: those alone that speak of offers."""
         total, judge = 0, self.judge
         for name, rule in self.prefers.items():
+            if of_offers and name not in judge.on_offers:
+                continue
             if name in judge.on_offers:
                 liked = all(meaning.lawful_at(rule, self.workload, site, offer, judge.team) for offer in chosen)
             else:

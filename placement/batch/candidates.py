@@ -26,6 +26,7 @@ from placement.batch.problem import Problem
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
+from placement.leaning import leaning
 from placement.scoring.prefer import dispreferred
 from placement.verdicts import Question, judge
 from tidegate.model.site import Offer
@@ -110,7 +111,8 @@ def _judged(asked: Sequence[Asked], members: list[int], fleet: Fleet, law: Law, 
     """The kinds among workloads that are judged alike: those that may stay where new work could not go, or pay less
     there than new work would, are a kind for each such place; all others are one."""
     one = asked[members[0]]
-    verdicts = judge(one.workload, fleet, Question(law, one.model_digest, now=now))
+    question = Question(law, one.model_digest, now=now)
+    verdicts = leaning(judge(one.workload, fleet, question), one.workload, fleet, question)
     allowed = verdicts.allowed
     liked = allowed & (dispreferred(one.workload, fleet.columns) == 0)
     rows = np.flatnonzero(liked if liked.any() else allowed)

@@ -88,7 +88,7 @@ class Legal:
         """Of the enforced rules, those that refuse some site."""
         return tuple([column for group in self.groups for column in group.refusing])
 
-    @property
+    @cached_property
     def preferring(self) -> tuple[Column, ...]:
         """Of the rules that prefer, those that apply."""
         return tuple([column for group in self.groups for column in group.preferring])

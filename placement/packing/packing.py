@@ -7,6 +7,7 @@ CPUs, a site without room for all copies with GPUs is asked again without.
 The offers of a site are chosen for the least money: one offer for all copies where one has room for all, and of those
 the cheapest, then the one that strands the fewest GPUs, then the first; otherwise the cheapest per copy first, until
 all copies stand. Filling by price is not always the cheapest sum; it is the same on every machine and easy to check.
+Where a rule prefers other offers, `placement.leaning` asks again for those.
 
 A rule that refuses a site must not hide what the site would cost without it. So where no offer answers soon enough, or
 none has a model that is asked for, all of them are packed; where copies have no room, they are packed as if nothing
@@ -31,6 +32,8 @@ from placement.scoring.cost import PARTS, Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
 from tidegate.model.workload import Spread, Workload
+
+BY_SITE = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced", "falls_back")
 
 
 class Priced(NamedTuple):
@@ -85,7 +88,10 @@ class Packing:
         self.each = [room.of_shape for room in self.rooms]
         """For each variant of the demand, shape (shapes,): copies on an empty unit."""
         priced = [self._priced(room) for room in self.rooms]
-        for one in priced:
+        self._settle(priced[0], now=True)
+        self.falls_back: Mask = ~self._priceable
+        """Where the copies do without GPUs that they asked for, if they fit."""
+        for one in priced[1:]:
             self._settle(one, now=True)
         self.fits: Mask = self._priceable.copy()
         """Where all copies have room now, as far apart as asked."""
@@ -139,22 +145,29 @@ class Packing:
         """
         part = Packing(workload, self.columns, prices, self.usable, self.other_models, sites)
         rows = np.array(sites, dtype=np.int64)
-        names = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced")
         several = {site: slots for local, site in enumerate(sites) if (slots := part._several.get(local))}
         same = several == {site: slots for site in sites if (slots := self._several.get(site))}
         same = same and np.array_equal(self._parts[:, rows], part._parts)
-        if same and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in names):
+        if same and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in BY_SITE):
             return None
+        return self.put(rows, part, np.arange(len(rows)))
+
+    def put(self, rows: Numbers, part: "Packing", local: Numbers) -> "Packing":
+        """With the sites in these rows as another packing has them, which has them in rows of its own."""
         new = copy(self)
         new.close()
-        for name in names:
+        for name in BY_SITE:
             column = getattr(self, name).copy()
-            column[rows] = getattr(part, name)
+            column[rows] = getattr(part, name)[local]
             setattr(new, name, column)
         new._parts = self._parts.copy()
-        new._parts[:, rows] = part._parts
+        new._parts[:, rows] = part._parts[:, local]
         new.charge = Charge(*new._parts)
-        new._several = {site: slots for site, slots in self._several.items() if site not in sites} | several
+        new._several = dict(self._several)
+        for row, place in zip(rows.tolist(), local.tolist(), strict=True):
+            new._several.pop(row, None)
+            if slots := part._several.get(place):
+                new._several[row] = slots
         new.fits_bits, new.stands_bits = to_bits(new.fits), to_bits(new.stands)
         return new
 

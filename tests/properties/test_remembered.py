@@ -19,6 +19,7 @@ from placement.law.law import Law
 from tests.properties.worlds import ORIGINS, World, laws, workloads, worlds
 from tests.properties.wrong import mutants
 from tidegate.model.decision import Decision
+from tidegate.model.policy import Effect, Expression, Operator, Policy, Rule
 from tidegate.model.workload import Workload
 from tidegate.wire.codec import encode
 
@@ -42,17 +43,24 @@ def again(fleet: Fleet) -> Fleet:
         fresh.put_service_time(digest, device_class, seen.us, seen.measured_at, seen.samples, seen.p99_us)
     for holding in fleet.holdings.values():
         fresh.restore(holding)
+    for holder in fleet.aside:
+        fresh.set_aside(holder)
     return fresh
 
 
 def happen(data: st.DataObject, fleet: Fleet, workload: Workload, decision: Decision, number: int, now: int) -> None:
     """Something changes, or nothing does."""
     sites = sorted(fleet.sites)
-    what = data.draw(st.sampled_from(("take", "take", "release", "state", "link", "time", "declare", "nothing")))
+    what = data.draw(
+        st.sampled_from(("take", "take", "release", "aside", "state", "link", "time", "declare", "nothing"))
+    )
     if what == "take" and decision.slots:
         fleet.take(f"w{number}", decision.slots, workload.demand, workload.team)
     elif what == "release" and fleet.holdings:
         fleet.release(data.draw(st.sampled_from(sorted(fleet.holdings))))
+    elif what == "aside" and fleet.holdings:
+        holder = data.draw(st.sampled_from(sorted(fleet.holdings)))
+        (fleet.count_again if holder in fleet.aside else fleet.set_aside)(holder)
     elif what == "time":
         fleet.put_service_time(MODEL, data.draw(st.sampled_from(("cpu", "gpu"))), data.draw(st.integers(0, 9_000)), now)
     elif sites:
@@ -97,6 +105,46 @@ def test_what_the_auditor_keeps_never_changes_its_judgement(
         for one in (decision, wrong):
             fresh = audit(workload, one, again(fleet), law, model_digest=MODEL)
             assert audit(workload, one, fleet, law, model_digest=MODEL) == fresh
+        assert audit(workload, decision, fleet, law, model_digest=MODEL) == ()
+        happen(data, fleet, workload, decision, number, now)
+
+
+OF_OFFERS = (
+    Expression("offer.pricing", Operator.NOT_IN, ("spot",)),
+    Expression("offer.pricing", Operator.IN, ("spot", "owned")),
+    Expression("offer.zone", Operator.EXISTS),
+    Expression("offer.gpus", Operator.GE, ("1",)),
+    Expression("offer.elastic", Operator.IN, ("true",)),
+)
+
+
+@st.composite
+def leaning_laws(draw: st.DrawFn) -> Law:
+    """Beside what may be in force, one to three rules that prefer some offers."""
+    law = draw(laws())
+    leaning = tuple(
+        Rule(
+            f"r{number}",
+            require=(draw(st.sampled_from(OF_OFFERS)),),
+            effect=Effect.PREFER,
+            penalty_micros_per_hour=draw(st.sampled_from((1, 250_000, 10**9))),
+        )
+        for number in range(draw(st.integers(1, 3)))
+    )
+    return Law((*law.policies, Policy("leaning", 1, rules=leaning)), law.price_book, law.teams, law.books)
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.lists(workloads(), min_size=1, max_size=3), worlds(), leaning_laws(), st.data())
+def test_what_is_preferred_of_offers_is_remembered_as_it_is_found(
+    mixed: list[Workload], world: World, law: Law, data: st.DataObject
+) -> None:
+    fleet, now = world.fleet(), 5
+    for number in range(data.draw(st.integers(3, 8))):
+        workload = data.draw(st.sampled_from(mixed))
+        now += data.draw(st.sampled_from((0, 1, HOUR_MS, 25 * HOUR_MS)))
+        decision = asked(workload, fleet, law, now)
+        assert encode(decision) == encode(asked(workload, again(fleet), law, now))
         assert audit(workload, decision, fleet, law, model_digest=MODEL) == ()
         happen(data, fleet, workload, decision, number, now)
 

@@ -80,8 +80,18 @@ RULE = Record(
             "require_any",
         ),
         Field("unless", EXPRESSIONS, "Where it does not apply after all: all must hold.", "unless"),
-        Field("effect", v.choice(Effect), "Whether a no forbids, only warns, or makes a place dearer.", "effect"),
-        Field("penalty", v.MONEY, "With prefer: US dollars per hour that a no counts as.", "penalty_micros_per_hour"),
+        Field(
+            "effect",
+            v.choice(Effect),
+            "Whether a no forbids, only warns, or makes a place or an offer dearer.",
+            "effect",
+        ),
+        Field(
+            "penalty",
+            v.MONEY,
+            "With prefer: US dollars per hour that a no counts as, at a place or, on offers, where copies stand.",
+            "penalty_micros_per_hour",
+        ),
     ),
     _check_rule,
 )

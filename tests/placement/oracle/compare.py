@@ -84,7 +84,7 @@ def differences(q: Question, decision: Decision, answer: Answer) -> list[str]:
     if tuple(ranked) != answer.order:
         found.append(f"allowed, best first: engine {tuple(ranked)}, oracle {answer.order}")
     for name in set(ranked) & set(answer.scores):
-        one, stand = ranked[name], answer.stands[name]
+        one, stand = ranked[name], answer.chosen[name]
         if one.cost != stand.cost:
             found.append(f"cost at {name}: engine {one.cost}, oracle {stand.cost}")
         if one.slots != stand.slots:
@@ -119,7 +119,7 @@ def _runner_up(decision: Decision, answer: Answer) -> list[str]:
     chosen, others = answer.winners, answer.order[len(answer.winners) :]
     expected = ("", 0)
     if chosen and others:
-        margin = answer.stands[others[0]].cost.total - answer.stands[chosen[-1]].cost.total
+        margin = answer.chosen[others[0]].cost.total - answer.chosen[chosen[-1]].cost.total
         expected = (others[0], margin)
     said = (decision.runner_up, decision.margin_micros_per_hour)
     return [] if said == expected else [f"runner-up and margin: engine {said}, oracle {expected}"]

@@ -34,6 +34,8 @@ class Answer:
     """By site, then by rule."""
     stands: dict[str, Stand] = field(default_factory=dict)
     """By site that has a price."""
+    chosen: dict[str, Stand] = field(default_factory=dict)
+    """By site that is allowed: the same, or another that rules which prefer like better."""
     scores: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Of the sites that are allowed."""
     penalties: dict[str, int] = field(default_factory=dict)
@@ -45,12 +47,12 @@ class Answer:
     @property
     def cost(self) -> Cost:
         """Of the winners."""
-        return sum((self.stands[name].cost for name in self.winners), Cost())
+        return sum((self.chosen[name].cost for name in self.winners), Cost())
 
     @property
     def slots(self) -> tuple[Slot, ...]:
         """Of the winners."""
-        return tuple(slot for name in self.winners for slot in self.stands[name].slots)
+        return tuple(slot for name in self.winners for slot in self.chosen[name].slots)
 
 
 class Judge:
@@ -113,7 +115,7 @@ class Judge:
         if self.by_site and len(now_free) < self.work.copies:
             for name in now_free:
                 found.verdicts[name]["copies-free"] = False
-        self.choose(found)
+        self.choose(found, packed)
         return found
 
     def some_offer(self, facts: SiteFacts) -> bool:
@@ -269,16 +271,33 @@ class Judge:
         good = stand is None or (known and stand.cost.total * shares <= most)
         found.verdicts[name]["max-cost"] = not most or good
 
-    def choose(self, found: Answer) -> None:
+    def choose(self, found: Answer, packed: dict[str, Packed]) -> None:
         allowed = [name for name in sorted(self.q.sites) if good(found.verdicts[name], (), self.optional)]
         for name in allowed:
             stand, site = found.stands[name], self.q.sites[name].site
             assert stand.now, f"{name} is allowed without room"
+            stand = found.chosen[name] = self.liked(packed[name], stand)
             penalty = found.penalties[name] = self.penalty(name, stand.slots)
             leaning, money = self.leans(site), stand.cost.total + penalty
             found.scores[name] = (leaning, money, stand.stranded, self.tie(name))
         found.order = tuple(sorted(allowed, key=lambda name: (*found.scores[name], name)))
         found.winners = found.order[: self.sites] if len(found.order) >= self.sites else ()
+
+    def liked(self, here: Packed, cheapest: Stand) -> Stand:
+        """Of the standings on the offers with no more against them than some offer has, the one of the least score."""
+        name, offers = here.site.name, [place.offer for place in here.places]
+        against = [self.penalty(name, (Slot(name, offer.name, 1),)) for offer in offers]
+        found = {(cheapest.cost.total + self.penalty(name, cheapest.slots), cheapest.stranded, max(against)): cheapest}
+        for level in sorted(set(against)):
+            stand = here.only([one <= level for one in against]).stand()
+            if stand is None or not stand.now or stand.need != cheapest.need:
+                continue
+            most, total = self.work.max_cost_micros_per_hour, stand.cost.total * self.sites
+            priced = stand.known and bool(self.money.books)
+            dear = most and not (priced and total <= most)
+            if not dear and self.teams.within_budgets(self.work, total, self.q.accounts, self.q.now):
+                found[stand.cost.total + self.penalty(name, stand.slots), stand.stranded, level] = stand
+        return found[min(found)]
 
     def penalty(self, name: str, slots: tuple[Slot, ...]) -> int:
         facts, total = self.q.sites[name], 0

@@ -1,6 +1,6 @@
 """Where copies would stand at one site, and what they would cost there: in plain loops over offers and units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from placement.fleet.facts import Copy
 from tests.placement.oracle import room
@@ -45,6 +45,8 @@ class Stand:
     slots: tuple[Slot, ...]
     stranded: int
     """Thousandths of a GPU left over beside them."""
+    need: int
+    """Which of the workload's needs it meets: the second is that without GPUs."""
     now: bool
     """They have room now, as far apart as asked; else they would if nothing stood there, or stood they closer."""
 
@@ -86,12 +88,20 @@ class Packed:
         asked = self.work.spread
         for spread in (asked, Spread.NONE) if asked in (Spread.NODE, Spread.ZONE) else (asked,):
             for empty in (False, True):
-                for need in self.needs:
+                for number, need in enumerate(self.needs):
                     if self.apart(need, spread, empty=empty) >= self.wanted:
                         cost, known, parts, stranded = self._cheapest(need, spread, empty=empty)
                         slots = tuple(Slot(self.site.name, part.offer.name, part.copies) for part in parts)
-                        return Stand(cost, known, slots, stranded, spread is asked and not empty)
+                        return Stand(cost, known, slots, stranded, number, spread is asked and not empty)
         return None
+
+    def only(self, open_to: list[bool]) -> "Packed":
+        """The same on some of the offers."""
+        places = [
+            replace(place, usable=place.usable and here, lasting=place.lasting and here)
+            for place, here in zip(self.places, open_to, strict=True)
+        ]
+        return Packed(self.work, self.site, places, self.money, self.origin_region)
 
     def _cheapest(self, need: Need, spread: Spread, *, empty: bool) -> tuple[Cost, bool, list[Part], int]:
         """One offer for all copies where one has room, the cheapest; else filled, the cheapest per copy first."""
