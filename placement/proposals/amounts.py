@@ -6,7 +6,7 @@ on another, dearer offer; what is found is then an amount that fits and beside w
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from placement.proposals.trial import PATHS, Trial, put, value
@@ -33,23 +33,34 @@ class Amount:
         return trial.with_change(change, workload=put(trial.workload, PATHS[self.field], number))
 
 
-def boundary(fits: Callable[[int], bool], near: int, far: int, guesses: Iterable[int] = ()) -> int:
+def boundary(fits: Callable[[int], bool], near: int, far: int, guesses: Sequence[int] = ()) -> int:
     """The number nearest to `near` that fits, where `far` does and `near` does not.
 
-    `guesses`: at which of the numbers between it is likely to be. Asks of as many as it takes to halve these, and of
-    one more; where that one fits too, of as many as it takes to halve what is left.
+    `guesses`: at which of the numbers between it is likely to be, the likeliest first. Where that is it, two numbers
+    are asked of; else as many as it takes to halve the guesses and, where it is none of them, what is left.
     """
     toward = 1 if near > far else -1
-    between = sorted({abs(one - near) for one in guesses if min(near, far) < one < max(near, far)})
-    last = abs(far - near)
-    least = bisect_left(between, True, key=lambda distance: fits(near - toward * distance))
-    low = between[least - 1] if least else 0
-    high = between[least] if least < len(between) else last
-    if high - low > 1 and fits(near - toward * (high - 1)):
+    low, high = 0, abs(far - near)
+
+    def at(distance: int) -> bool:
+        return fits(near - toward * distance)
+
+    between = [distance for one in guesses if low < (distance := toward * (near - one)) < high]
+    for distance in between[:1]:
+        if not at(distance):
+            low = distance
+        elif distance == 1 or not at(distance - 1):
+            return near - toward * distance
+        else:
+            high = distance - 1
+    more = sorted({distance for distance in between if low < distance < high})
+    least = bisect_left(more, True, key=at)
+    low, high = more[least - 1] if least else low, more[least] if least < len(more) else high
+    if high - low > 1 and at(high - 1):
         high -= 1
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if fits(near - toward * middle) else (middle, high)
+            low, high = (low, middle) if at(middle) else (middle, high)
     return near - toward * high
 
 

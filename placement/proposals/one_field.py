@@ -8,19 +8,16 @@ refuses the site could be cured by is tried all the way, and then as near as it 
 
 from collections.abc import Iterator
 
-from placement.gpu.unit import MILLI
 from placement.proposals.amounts import CPUS, GPU_MEMORY, GPUS, LATENCY, MEMORY, SHARE, VOLUME, Amount
 from placement.proposals.giving_way import QUOTAS, copies_of, stand_closer
+from placement.proposals.guesses import answers, guesses
 from placement.proposals.lawful import OF_DATA, agreed, deidentified, named
 from placement.proposals.nearer import fewest_agreements, to_the_boundary
 from placement.proposals.trial import AGREEMENTS, Place, Trial, refusing
-from placement.rules.latency import UNREACHED, Arrivals, Measured
 from placement.rules.law import LawRule
 from placement.verdicts import Verdicts
 from tidegate.model.workload import Spread
 
-MOST_COPIES = 16
-"""Amounts are guessed for as many copies on a unit."""
 MOST_GPUS = 16
 """So many amounts of GPUs are tried one by one: fewer of them may stand on a dearer offer."""
 
@@ -98,7 +95,7 @@ def _amounts(place: Place, own: frozenset[str]) -> Iterator[Trial]:
             fewer = (GPUS.at(first, gpus) for gpus in range(asked - 1, max(asked - MOST_GPUS, 1) - 1, -1))
             yield from [one for one in (next(filter(place.fits, fewer), None),) if one]
         elif place.fits(trial := amount.at(first, far)):
-            yield to_the_boundary(trial, amount.field, place, _guesses(place, amount))
+            yield to_the_boundary(trial, amount.field, place, guesses(place, amount, place.ask(trial)))
     if own <= CURED_BY_STANDING_CLOSER and first.workload.spread in (Spread.NODE, Spread.ZONE):
         yield stand_closer(first)
 
@@ -108,32 +105,5 @@ def _all_the_way(place: Place) -> list[tuple[Amount, int]]:
     first = place.first
     amounts = (VOLUME, GPUS, SHARE, GPU_MEMORY, CPUS, MEMORY, copies_of(first))
     found = [(amount, 1) for amount in amounts if amount.of(first) > 1]
-    answers = _answers(place) if first.workload.latency else ()
-    return [(LATENCY, max(answers)), *found] if answers else found
-
-
-def _answers(place: Place) -> tuple[int, ...]:
-    """When offers answer that are too late, in whole milliseconds; in microseconds."""
-    workload, question = place.first.workload, place.question
-    measured = Measured.at(workload, place.alone, question.model_digest, question.now)
-    us = {us for us in Arrivals.of(measured, place.alone.columns).us.tolist() if us != UNREACHED}
-    return tuple(-(-one // LATENCY.step) * LATENCY.step for one in us if one > LATENCY.of(place.first))
-
-
-def _guesses(place: Place, amount: Amount) -> tuple[int, ...]:
-    """Amounts with which some number of copies would fill a unit as it is now, or at which an offer answers in time."""
-    if amount is LATENCY:
-        return _answers(place)
-    columns = place.alone.columns
-    units = columns.units
-    rows, _ = units.in_use()
-    left: dict[str, tuple[list[int], list[int]]] = {
-        CPUS.field: (columns.cpus.tolist(), units.cpus[rows].tolist()),
-        MEMORY.field: (columns.memory.tolist(), units.memory[rows].tolist()),
-        GPU_MEMORY.field: (columns.gpu_memory.tolist(), units.gpu_bytes.tolist()),
-        SHARE.field: ([MILLI], units.gpu_milli.tolist()),
-    }
-    often = range(1, min(place.first.workload.copies, MOST_COPIES) + 1)
-    return tuple(
-        most // copies for part in left.get(amount.field, ()) for most in dict.fromkeys(part) for copies in often
-    )
+    late = answers(place) if first.workload.latency else ()
+    return [(LATENCY, max(late)), *found] if late else found

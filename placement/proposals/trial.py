@@ -110,11 +110,18 @@ class Place:
         """Nothing changed."""
         self.alone = fleet.only(self.first.site)
         """The site by itself, as it is declared."""
+        self._asked: dict[frozenset[Change], Verdicts] = {}
+        """What was said to trials, by their changes, which say all of them."""
         self._declared: tuple[tuple[Site, ...], Fleet] = ((), self.alone)
 
     def ask(self, trial: Trial) -> Verdicts:
-        """What every rule says to a trial."""
-        return judge(trial.workload, self._as_declared(trial), self.question, legal=self._legal(trial))
+        """What every rule says to a trial; asked once."""
+        changes = frozenset(trial.changes)
+        said = self._asked.get(changes)
+        if said is None:
+            fleet = self._as_declared(trial)
+            said = self._asked[changes] = judge(trial.workload, fleet, self.question, legal=self._legal(trial))
+        return said
 
     def fits(self, trial: Trial) -> bool:
         """Whether no enforced rule refuses it."""
