@@ -22,7 +22,9 @@ are kept, one for each site, fewest changes first, then cheapest. A site costs a
     giving_way.py  what a workload can ask less of, rule by rule; amounts.py: where that stands
     lawful.py      what would satisfy the law
     one_field.py   one field alone, all the way
+    guesses.py     at which amounts something changes
     nearer.py      the least of several changes
+    over_sites.py  work that is spread over sites
     rule_costs.py  what each rule costs a placed workload
 """
 
@@ -31,16 +33,17 @@ from dataclasses import replace
 import numpy as np
 
 from placement.explain import record
-from placement.fleet.columns import Mask, Numbers
+from placement.fleet.columns import Mask
 from placement.fleet.fleet import Fleet
 from placement.proposals.giving_way import FOR_OTHERS, GIVE_WAY, satisfy
 from placement.proposals.lawful import satisfy_home, satisfy_law
 from placement.proposals.nearer import least
 from placement.proposals.one_field import by_one_field, is_one_field
+from placement.proposals.over_sites import over_sites
 from placement.proposals.trial import Place, Trial, refusing
 from placement.rules.law import LawRule
-from placement.verdicts import Question, Verdicts, judge
-from tidegate.model.decision import Change, Cost, Relaxation
+from placement.verdicts import Question, Verdicts
+from tidegate.model.decision import Cost, Relaxation
 from tidegate.model.workload import Spread, Workload
 
 MOST_TRIED = 12
@@ -51,7 +54,7 @@ MOST_PROPOSED = 5
 def relaxations(verdicts: Verdicts, workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
     """The smallest changes for a refused workload: fewest first, then cheapest, then by name of site."""
     if workload.spread is Spread.SITE:
-        return _fewer_sites(workload, fleet, question)
+        return _best(over_sites(workload, fleet, question))
     order = np.argsort(verdicts.refusals, kind="stable")
     return _best(
         _try(order[~_hopeless(verdicts, workload, fleet, question)[order]].tolist(), workload, fleet, question)
@@ -153,43 +156,3 @@ def _changed(trial: Trial, verdicts: Verdicts, place: Place) -> Trial | None:
         unmet |= after is None
         changed = after or changed
     return None if unmet and changed is trial else changed
-
-
-def _fewer_sites(workload: Workload, fleet: Fleet, question: Question) -> tuple[Relaxation, ...]:
-    """Of work that is spread over more sites than will do: as many copies as there are sites, or all at one site."""
-    inference = workload.inference
-    if inference is None:
-        return ()
-    found: list[Relaxation] = []
-    minimum = workload.copies - 1
-    for _ in range(MOST_ROUNDS if minimum else 0):
-        fewer = replace(workload, inference=replace(inference, replicas=replace(inference.replicas, minimum=minimum)))
-        verdicts = judge(fewer, fleet, question)
-        rows = np.flatnonzero(verdicts.allowed)
-        if len(rows) >= minimum:
-            totals = verdicts.costs.total[rows]
-            order = np.lexsort((rows, totals))[:minimum]
-            names = ", ".join(sorted(fleet.columns.names[site] for site in rows[order].tolist()))
-            change = Change("replicas.min", str(workload.copies), str(minimum))
-            found.append(Relaxation((change,), names, int(totals[order].sum())))
-            break
-        minimum = len(_but_for_number(verdicts))
-        if minimum == 0:
-            break
-    together = replace(workload, inference=replace(inference, replicas=replace(inference.replicas, spread=Spread.NONE)))
-    verdicts = judge(together, fleet, question)
-    rows = np.flatnonzero(verdicts.allowed)
-    if len(rows):
-        cheapest = int(rows[np.lexsort((rows, verdicts.costs.total[rows]))[0]])
-        change = Change("replicas.spread", Spread.SITE.value, Spread.NONE.value)
-        found.append(Relaxation((change,), fleet.columns.names[cheapest], int(verdicts.costs.total[cheapest])))
-    return _best(found)
-
-
-def _but_for_number(verdicts: Verdicts) -> Numbers:
-    """The sites that are refused for no other reason than that they are too few."""
-    refused = ~verdicts.legal.allowed
-    for column in verdicts.own:
-        if column.rule.name not in ("spread", "copies-free"):
-            refused = refused | ~column.allowed
-    return np.flatnonzero(~refused)

@@ -4,7 +4,8 @@
   other sites left out: it must fit, for the price that was told.
 - Each change is needed: without it, or with one unit less of it, the work does not fit.
 - Where giving way in one field alone, however far, would make a site fit, a proposal of one change is there for it.
-  De-identified data and its attestation are one field; what is agreed upon for each home is one.
+  De-identified data and its attestation are one field; what is agreed upon for each home is one. Work that is spread
+  over sites gives way in its copies or stands at one site, and in nothing else.
 """
 
 from collections.abc import Iterator
@@ -147,8 +148,9 @@ def _one_less(change: Change) -> Change | None:
 
 
 def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
-    """Sites at which one field alone would do, and no proposal says so; of work that stands at one site."""
+    """Sites at which one field alone would do, and no proposal says so."""
     if q.work.spread is Spread.SITE:
+        yield from _missing_over_sites(q, proposed)
         return
     said = {one.site for one in proposed if len(one.changes) == 1 or {c.field for c in one.changes} <= {*OF_DATA}}
     for name, facts in sorted(q.sites.items()):
@@ -157,6 +159,16 @@ def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
         for changes in (*_all_the_way(q.work, facts.site), *_homes(q, name)):
             if _tried(q, name, changes).winners:
                 yield f"nothing is proposed for {name}, where {changes[0].field} alone would do"
+
+
+def _missing_over_sites(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
+    """The same of work that is spread over sites, which gives way in their number, or stands at one after all."""
+    said = {change.field for one in proposed for change in one.changes}
+    fewer = (Change("replicas.min", "", str(copies)) for copies in range(1, q.work.copies))
+    for change in (*fewer, Change("replicas.spread", "", Spread.NONE.value)):
+        work = changed(q.work, change)
+        if change.field not in said and Judge(replace(q, work=work)).answer().winners:
+            yield f"nothing is proposed, where {change.field} {change.after} would do"
 
 
 def _all_the_way(work: Workload, site: Site) -> Iterator[tuple[Change, ...]]:

@@ -77,6 +77,19 @@ CHANGES = (
         "cheapest = int(rows[np.argmin(total[rows])])\n        found.append(Cheapest(column.rule.name",
         "cheapest = int(rows[np.argmax(total[rows])])\n        found.append(Cheapest(column.rule.name",
     ),
+    # What would help.
+    (
+        "one field alone is not tried where the misses lead nowhere",
+        "placement/proposals/relax.py",
+        "found = by_one_field(place, verdicts, below) or found",
+        "found = found",
+    ),
+    (
+        "an agreement too many is asked for",
+        "placement/proposals/lawful.py",
+        "for count in range(len(some) + 1)",
+        "for count in range(len(some), -1, -1)",
+    ),
     # Money and order.
     (
         "money before leanings",
