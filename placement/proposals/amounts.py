@@ -2,7 +2,8 @@
 
 `boundary` finds how far an amount must give way: what fits is tried, and nothing is inferred from it but that what is
 nearer to what was asked fits less easily. That is not so where prices are in the way, since a smaller copy may stand
-on another, dearer offer; what is found is then an amount that fits and beside which the next one nearer does not.
+on another, dearer offer, nor where teams lend; what is found is then an amount that fits and beside which the next one
+nearer does not. So where the least of a few does not fit, the others are tried one by one (`FEW`).
 """
 
 from bisect import bisect_left
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 from placement.proposals.trial import PATHS, Trial, put, value
 from tidegate.model.decision import Change
+
+FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ def boundary(fits: Callable[[int], bool], near: int, far: int, guesses: Sequence
             middle = (low + high) // 2
             low, high = (low, middle) if at(middle) else (middle, high)
     return near - toward * high
+
+
+def one_by_one(fits: Callable[[int], bool], near: int) -> int:
+    """The first number below `near` that fits, of `FEW`; 0 where none does."""
+    return next((number for number in range(near - 1, max(near - FEW, 1) - 1, -1) if fits(number)), 0)
 
 
 def duration(us: int) -> str:

@@ -34,7 +34,9 @@ def _needed(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Change) -> 
     """Without each change, or with what its absence leads on to where that is less."""
     for _ in range(MOST_ROUNDS):
         before = trial
-        for change in trial.changes if len(trial.changes) > 1 else ():
+        for change in trial.changes:
+            if len(trial.changes) == 1 or not trial.changed(change.field):
+                continue
             fewer = trial.without(change, place.first)
             found = place.ask(fewer)
             nearer = satisfy(fewer, found) if refusing(found) else fewer

@@ -6,9 +6,10 @@ agreement opens an offer. So where the misses led to several changes or to none,
 refuses the site could be cured by is tried all the way, and then as near as it fits. The cheapest is kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from placement.proposals.amounts import CPUS, GPU_MEMORY, GPUS, LATENCY, MEMORY, SHARE, VOLUME, Amount
+from placement.law.law import Law
+from placement.proposals.amounts import CPUS, GPU_MEMORY, GPUS, LATENCY, MEMORY, SHARE, VOLUME, Amount, one_by_one
 from placement.proposals.giving_way import QUOTAS, copies_of, stand_closer
 from placement.proposals.guesses import answers, guesses
 from placement.proposals.lawful import OF_DATA, agreed, deidentified, named
@@ -16,10 +17,7 @@ from placement.proposals.nearer import fewest_agreements, to_the_boundary
 from placement.proposals.trial import AGREEMENTS, Place, Trial, refusing
 from placement.rules.law import LawRule
 from placement.verdicts import Verdicts
-from tidegate.model.workload import Spread
-
-MOST_GPUS = 16
-"""So many amounts of GPUs are tried one by one: fewer of them may stand on a dearer offer."""
+from tidegate.model.workload import Spread, Workload
 
 MONEY = frozenset({"max-cost", "team-budget"})
 TOGETHER = MONEY | {"copies", "copies-free", "spread"}
@@ -52,6 +50,11 @@ def by_one_field(place: Place, verdicts: Verdicts, below: int | None = None) -> 
         if not refusing(said) and (below is None or said.costs.of(0).total < below):
             found.append((trial, said))
     return min(found, key=lambda one: one[1].costs.of(0).total, default=None)
+
+
+def is_fickle(workload: Workload, law: Law) -> bool:
+    """Whether less of something may not fit where more of it does: under a ceiling, and where teams lend or pay."""
+    return bool(workload.max_cost_micros_per_hour or law.teams)
 
 
 def is_one_field(trial: Trial) -> bool:
@@ -87,17 +90,22 @@ def _data(place: Place, first: Trial, about: tuple[LawRule, ...]) -> Iterator[Tr
 def _amounts(place: Place, own: frozenset[str]) -> Iterator[Trial]:
     """For each field that may cure these rules, the nearest trial that fits."""
     first = place.first
+    may_be_otherwise = is_fickle(first.workload, place.question.law)
     for amount, far in _all_the_way(place):
         if not own <= CURES.get(amount.field, CURED_BY_FEWER):
             continue
-        if amount is GPUS:
-            asked = GPUS.of(first)
-            fewer = (GPUS.at(first, gpus) for gpus in range(asked - 1, max(asked - MOST_GPUS, 1) - 1, -1))
-            yield from [one for one in (next(filter(place.fits, fewer), None),) if one]
-        elif place.fits(trial := amount.at(first, far)):
+        trial = amount.at(first, far)
+        if place.fits(trial):
             yield to_the_boundary(trial, amount.field, place, guesses(place, amount, place.ask(trial)))
+        elif may_be_otherwise and amount in (GPUS, copies_of(first)):
+            number = one_by_one(_fits(place, amount), amount.of(first))
+            yield from [amount.at(first, number)] if number else []
     if own <= CURED_BY_STANDING_CLOSER and first.workload.spread in (Spread.NODE, Spread.ZONE):
         yield stand_closer(first)
+
+
+def _fits(place: Place, amount: Amount) -> Callable[[int], bool]:
+    return lambda number: place.fits(amount.at(place.first, number))
 
 
 def _all_the_way(place: Place) -> list[tuple[Amount, int]]:

@@ -10,7 +10,8 @@ import numpy as np
 
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
-from placement.proposals.amounts import boundary
+from placement.proposals.amounts import boundary, one_by_one
+from placement.proposals.one_field import is_fickle
 from placement.verdicts import Question, Verdicts, judge
 from tidegate.model.decision import Change, Relaxation
 from tidegate.model.workload import Inference, Replicas, Spread, Workload
@@ -36,9 +37,13 @@ def _fewer(workload: Workload, inference: Inference, fleet: Fleet, question: Que
     def fits(copies: int) -> bool:
         return len(_allowed(said(copies))) >= copies
 
-    if asked == 1 or not fits(1):
+    most = 0
+    if asked > 1 and fits(1):
+        most = boundary(fits, asked, 1, (len(_but_for_number(said(asked - 1))),))
+    elif asked > 1 and is_fickle(workload, question.law):
+        most = one_by_one(fits, asked)
+    if not most:
         return []
-    most = boundary(fits, asked, 1, (len(_but_for_number(said(asked - 1))),))
     totals = said(most).costs.total
     rows = _allowed(said(most))
     chosen = rows[np.lexsort((rows, totals[rows]))[:most]]

@@ -75,7 +75,7 @@ class Trial:
 
     def without(self, change: Change, first: "Trial") -> "Trial":
         """One change taken back, to what was first."""
-        kept = tuple(one for one in self.changes if one is not change)
+        kept = tuple(one for one in self.changes if one.field != change.field)
         if change.field == AGREEMENTS:
             return replace(self, site=first.site, changes=kept)
         if change.field not in PATHS:
@@ -111,7 +111,7 @@ class Place:
         self.alone = fleet.only(self.first.site)
         """The site by itself, as it is declared."""
         self._asked: dict[frozenset[Change], Verdicts] = {}
-        """What was said to trials, by their changes, which say all of them."""
+        """What was said to trials, by their changes, from which the rest of a trial follows."""
         self._declared: tuple[tuple[Site, ...], Fleet] = ((), self.alone)
 
     def ask(self, trial: Trial) -> Verdicts:

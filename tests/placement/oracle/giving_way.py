@@ -193,7 +193,8 @@ def _all_the_way(work: Workload, site: Site) -> Iterator[tuple[Change, ...]]:
     if work.max_cost_micros_per_hour:
         yield (Change("maxCost", "", "1000000"),)
     if work.copies > 1:
-        yield (Change("training.workers" if work.training else "replicas.min", "", "1"),)
+        field = "training.workers" if work.training else "replicas.min"
+        yield from ((Change(field, "", str(fewer)),) for fewer in range(1, work.copies))
     if work.spread is not Spread.NONE:
         field, none = ("training.gang", Gang.PACKED) if work.training else ("replicas.spread", Spread.NONE)
         yield (Change(field, "", none.value),)

@@ -7,7 +7,7 @@ from placement.law.law import Law
 from placement.quota.ledger import Right
 from tests.placement.places import BOOK, GIB, HALL, LAW, decided, fleet, job, service
 from tidegate.model.decision import Decision, Outcome, Slot
-from tidegate.model.money import Team
+from tidegate.model.money import Price, PriceBook, Team
 from tidegate.model.policy import Alternative, Expression, Operator, Policy, Rule
 from tidegate.model.quantity import Resources
 from tidegate.model.site import Engine, Offer, Pricing, Site
@@ -91,3 +91,16 @@ def test_what_was_cheaper_all_along_is_no_price_of_a_rule() -> None:
     assert decision.sites == ("hall",)
     assert decision.cost.total > next(one.cost.total for one in decision.ranked if one.site == "other")
     assert "p/bought" not in {one.rule for one in decision.rule_prices if one.micros_per_hour}
+
+
+def test_a_change_that_was_replaced_is_not_taken_back_twice() -> None:
+    """One copy took the place of two that stand closer; when two was taken back, one stayed in the list of changes."""
+    node = replace(NODE, resources=Resources(4, 24 * GIB, 4_000, 4 * GIB), instance_type="large")
+    law = Law((), PriceBook("b", 1, prices=(Price("large", 6_849_316),), idle_owned_ppm=50_000))
+    places = fleet(hall(node))
+    places.take("h@hall", (Slot("hall", "node", 1),), service(cpus_milli=2_000).demand)
+    work = replace(service(copies=3, spread=Spread.ZONE, gpus=1), max_cost_micros_per_hour=60_000)
+    work = replace(work, demand=replace(work.demand, resources=Resources(1, 0, 1_000, 0)))
+    decision = decided(work, places, law)
+    assert audit(work, decision, places, law) == ()
+    assert set(told(decision)["hall"]) == {"replicas.min 3 -> 1", "maxCost 0.06 -> 0.085617"}
