@@ -279,6 +279,22 @@ PLANTED = (
         "        raise\n",
         by="tests/agents/link/test_artifacts.py",
     ),
+    Planted(
+        "ask for a file at once",
+        "agents/link/artifacts.py",
+        "offset=held, most_bytes=wanted.bytes)",
+        "offset=held)",
+        by="tests/agents/link/test_artifacts.py",
+    ),
+    Planted(
+        "take only words for life",
+        "agents/link/session.py",
+        "    def _alive(self) -> None:\n"
+        '        """Something came from the broker."""\n'
+        "        self._heard_us = self._clock.monotonic_us()\n",
+        "    def _alive(self) -> None:\n        self._heard_us = self._heard_us or self._clock.monotonic_us()\n",
+        by="tests/agents/link/test_session.py",
+    ),
     # Telemetry.
     Planted(
         "forget before the receipt",

@@ -14,7 +14,7 @@ import pytest
 from agents.cache import ContentCache
 from agents.clock import SystemClock
 from agents.link.artifacts import Carrier
-from agents.link.pace import Paces
+from agents.link.pace import FIRST_BYTES, Paces
 from tests.support.broker_stub import BrokerStub
 from tests.support.until import until_async
 from tidegate.model.errors import Refused, Unavailable
@@ -46,7 +46,7 @@ async def test_a_fetch_goes_on_where_the_link_broke(broker: BrokerStub, tmp_path
         assert await carrier(channel).fetch(again, digest)
     assert again.path(digest).read_bytes() == data
     assert broker.fetched_bytes == len(data)
-    assert broker.fetched_from[0] == 0
+    assert broker.fetched_from[:2] == [0, FIRST_BYTES], "piece by piece"
 
 
 async def test_two_workloads_of_one_model_fetch_it_once(broker: BrokerStub, tmp_path: Path) -> None:
@@ -132,6 +132,7 @@ async def test_a_push_goes_on_where_the_link_broke_and_is_not_repeated(tmp_path:
             assert await carrier(channel).push(path) == artifact
         assert broker.files[artifact.digest] == path.read_bytes()
         assert broker.pushed_bytes == path.stat().st_size
+        assert broker.pushed_from[:2] == [0, FIRST_BYTES], "piece by piece"
     finally:
         await broker.stop()
 
