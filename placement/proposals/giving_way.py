@@ -20,7 +20,7 @@ from placement.proposals.amounts import (
     WORKERS,
     Amount,
 )
-from placement.proposals.trial import COPIES, Trial
+from placement.proposals.trial import COPIES, QUOTAS, Trial
 from placement.rules.rule import Rule
 from tidegate.model.decision import Change, Miss
 from tidegate.model.workload import Gang, Spread, Workload
@@ -134,6 +134,5 @@ GIVE_WAY: dict[str, Callable[[Trial, Miss], Trial | None]] = {
     "max-cost": _max_cost,
 }
 """By rule. What is in neither these nor those below cannot be cured by asking for less."""
-QUOTAS = ("team-limit", "team-quota")
 FOR_OTHERS = frozenset({*QUOTAS, "team-budget", "copies", "copies-free", "max-cost"})
 """Rules that may be met by what is changed for others, where they name no amount that would do."""

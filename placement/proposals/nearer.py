@@ -1,8 +1,7 @@
 """The least of a set of changes: none that the others make needless, and none that goes further than it must.
 
 What the misses say is true of the workload that they were found for. Once other things have changed as well, some of it
-is needless or goes too far: copies that are smaller have room more often; of a quota that speaks of models of GPU there
-is another that would do.
+is needless or goes too far: copies that are smaller have room more often, and of fewer copies another quota speaks.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,8 @@ def least(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Change) -> tu
     several = len(trial.changes) > 1
     if several:
         trial, verdicts = _needed(trial, verdicts, place, satisfy)
-    if several or place.question.law.tree.models or any(one.field not in PATHS for one in trial.changes):
+    quotas = place.by_quota or place.question.law.tree.models
+    if several or quotas or any(one.field not in PATHS for one in trial.changes):
         nearer = _no_further(trial, place)
         if nearer is not trial:
             trial, verdicts = nearer, place.ask(nearer)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 from placement.law.law import Law
 from placement.proposals.amounts import CPUS, GPU_MEMORY, GPUS, LATENCY, MEMORY, SHARE, VOLUME, Amount, one_by_one
-from placement.proposals.giving_way import QUOTAS, copies_of, stand_closer
+from placement.proposals.giving_way import copies_of, stand_closer
 from placement.proposals.guesses import answers, guesses
 from placement.proposals.lawful import OF_DATA, agreed, deidentified, named
 from placement.proposals.nearer import fewest_agreements, to_the_boundary
-from placement.proposals.trial import AGREEMENTS, Place, Trial, refusing
+from placement.proposals.trial import AGREEMENTS, QUOTAS, Place, Trial, refusing
 from placement.rules.law import LawRule
 from placement.verdicts import Verdicts
 from tidegate.model.workload import Spread, Workload

@@ -37,6 +37,7 @@ PATHS: dict[str, tuple[str, ...]] = {
 }
 """Where each field of a workload stands."""
 AGREEMENTS = "site.agreements"
+QUOTAS = ("team-limit", "team-quota")
 COPIES = ("training.workers", "replicas.min")
 
 
@@ -110,6 +111,8 @@ class Place:
         """Nothing changed."""
         self.alone = fleet.only(self.first.site)
         """The site by itself, as it is declared."""
+        self.by_quota = False
+        """Whether a quota has refused any trial: of fewer copies another may speak, and say something else."""
         self._asked: dict[frozenset[Change], Verdicts] = {}
         """What was said to trials, by their changes, from which the rest of a trial follows."""
         self._declared: tuple[tuple[Site, ...], Fleet] = ((), self.alone)
@@ -121,6 +124,7 @@ class Place:
         if said is None:
             fleet = self._as_declared(trial)
             said = self._asked[changes] = judge(trial.workload, fleet, self.question, legal=self._legal(trial))
+            self.by_quota |= any(column.refuses for column in said.own if column.rule.name in QUOTAS)
         return said
 
     def fits(self, trial: Trial) -> bool:

@@ -72,10 +72,10 @@ CHANGES = (
         "total += np.where(refused, 0, 0)",
     ),
     (
-        "a rule costs what its dearest place would save",
+        "a place whose price nobody knows would have cost nothing",
         "placement/proposals/rule_costs.py",
-        "cheapest = int(rows[np.argmin(total[rows])])\n        found.append(Cheapest(column.rule.name",
-        "cheapest = int(rows[np.argmax(total[rows])])\n        found.append(Cheapest(column.rule.name",
+        "packing.priceable & packing.priced & (total < below)",
+        "packing.priceable & (total < below)",
     ),
     # What would help.
     (

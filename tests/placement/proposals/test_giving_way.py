@@ -104,3 +104,19 @@ def test_a_change_that_was_replaced_is_not_taken_back_twice() -> None:
     decision = decided(work, places, law)
     assert audit(work, decision, places, law) == ()
     assert set(told(decision)["hall"]) == {"replicas.min 3 -> 1", "maxCost 0.06 -> 0.085617"}
+
+
+def test_fewer_copies_may_be_within_what_is_guaranteed() -> None:
+    """Three are beyond the team's guarantee, and what is lent has one; two are within it."""
+    teams = (
+        Team(TEAM, guaranteed=Resources(gpus=2, cpus_milli=2_000)),
+        Team("press", guaranteed=Resources(gpus=1, cpus_milli=1_000), borrowing=False, parent=TEAM, lends_nothing=True),
+    )
+    law = Law((), BOOK, teams)
+    small = replace(NODE, resources=Resources(3, 24 * GIB, 16_000, 64 * GIB))
+    gang = replace(job(workers=3, gpus=1), team=TEAM)
+    places = fleet(hall(small))
+    places.take("h@hall", (Slot("hall", "node", 1),), job(gpus=1).demand, "other", right=Right(yields=False))
+    decision = decided(gang, places, law)
+    assert audit(gang, decision, places, law) == ()
+    assert told(decision) == {"hall": ["training.workers 3 -> 2"]}
