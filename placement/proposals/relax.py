@@ -5,6 +5,8 @@ that a rule accepts or by data that is de-identified, at the site and at the bro
 to be broken, a site to move or a link to come back. Every proposal is *tried*: the changed workload is judged at the
 site (declared as changed), and changed again where that uncovers another lack; only what then fits is proposed.
 
+What it would cost is told of the cheapest offers, as if no rule preferred others (`placement.leaning`).
+
 Where one change alone would do it is found, whatever the misses say (`one_field`). Of several, none is needless beside
 the others, and none goes further than it must (`nearer`).
 

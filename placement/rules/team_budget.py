@@ -4,8 +4,8 @@ The month is the calendar's (UTC). Work is counted to the end of the month, or f
 `timeout`. The budget of a team above holds for all below it together. Where a place has no room or no known price,
 there is nothing to count, and other rules have said so.
 
-What a month with nothing in it could not pay, at any place that no lasting rule refuses, is no matter of waiting; the
-rest may wait for the next month.
+What a month with nothing in it could not pay, at any place that no lasting rule refuses and at the price it has now, is
+no matter of waiting; the rest may wait for the next month.
 """
 
 import numpy as np

@@ -11,7 +11,7 @@ from tests.placement.places import BOOK, CLOUD, GIB, HALL, LAW, decided, fleet, 
 from tidegate.model.decision import Kind, Outcome, Slot
 from tidegate.model.money import Team
 from tidegate.model.quantity import Resources
-from tidegate.model.site import Engine, Offer, Site
+from tidegate.model.site import Engine, Offer, Pricing, Site
 from tidegate.model.workload import Spread
 
 TEAM = "lab"
@@ -65,6 +65,19 @@ def test_a_budget_that_no_open_place_is_within_is_no_matter_of_waiting() -> None
     law = Law((), BOOK, (Team(TEAM, budget_micros_per_month=1_000_000),))
     places = fleet(CLOUD, replace(hall(), name="bare"))
     work = replace(job(), team=TEAM)
+    decision = decided(work, places, law)
+    assert kind(decision, "team-budget") is Kind.PRICE
+    assert hopes_of(decision, work) == ()
+
+
+def test_what_the_month_could_not_pay_where_there_is_room_does_not_wait_for_something_cheaper_there() -> None:
+    """As with a ceiling: the price that the place has now counts."""
+    law = Law((), BOOK, (Team(TEAM, budget_micros_per_month=1_000_000),))
+    owned = Offer("device", Resources(0, 0, 1_000, GIB), pricing=Pricing.OWNED)
+    places = fleet(hall(owned, Offer("g5", Resources(0, 0, 8_000, 32 * GIB), pricing=Pricing.SPOT)))
+    work = replace(job(), team=TEAM)
+    assert decided(work, places, law).outcome is Outcome.PLACED
+    places.take("h@hall", (Slot("hall", "device", 1),), work.demand)
     decision = decided(work, places, law)
     assert kind(decision, "team-budget") is Kind.PRICE
     assert hopes_of(decision, work) == ()

@@ -2,6 +2,7 @@
 
 - A proposal is carried out as it is written (a field, from one value to another), and the question asked again with the
   other sites left out: it must fit, for the price that was told.
+  The price is that of the cheapest offers, whichever are preferred.
 - Each change is needed: without it, or with one unit less of it, the work does not fit.
 - Where giving way in one field alone, however far, would make a site fit, a proposal of one change is there for it.
   De-identified data and its attestation are one field; what is agreed upon for each home is one. Work that is spread
@@ -37,9 +38,10 @@ def _of_one(q: Question, one: Relaxation, below: int) -> Iterator[str]:
     if not fits.winners:
         yield "would not help"
         return
-    if fits.cost.total != one.cost_micros_per_hour:
-        yield f"would cost {fits.cost.total}, not {one.cost_micros_per_hour}"
-    if below and fits.cost.total >= below:
+    total = sum(fits.stands[name].cost.total for name in fits.winners)
+    if total != one.cost_micros_per_hour:
+        yield f"would cost {total}, not {one.cost_micros_per_hour}"
+    if below and total >= below:
         yield f"is no cheaper than {below}"
     for change in one.changes:
         others = tuple(other for other in one.changes if other is not change)

@@ -70,6 +70,7 @@ class Teams:
         self.held = [(one.team or NAMELESS, held_by(one, sites), one.right.yields) for one in holdings]
         quotas = [q for t in teams for q in (t.guarantee, t.ceiling, t.borrowing_limit or Quota())]
         self.speaks_of_models = any(milli for quota in quotas for milli in quota.gpu_models.values())
+        self.has_budgets = any(team.budget_micros_per_month for team in teams)
         self.guarantees = any(of_quota(team.guarantee) for team in teams)
         self._used: dict[tuple[str, bool], Amounts] = {}
 
