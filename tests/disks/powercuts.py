@@ -22,7 +22,7 @@ from tests.disks.lives import LIVES
 from tests.disks.lives.life import CUTS
 from tests.disks.vfs import PlatterVfs
 
-SHARES = {"log": 8, "spool": 8, "agent": 6, "telemetry": 2}
+SHARES = {"log": 8, "spool": 8, "agent": 6, "telemetry": 2, "readers": 4}
 """Lives of each kind in a round: the kinds whose lives are long come seldom."""
 ROUND = tuple(name for name, share in SHARES.items() for _ in range(share))
 FEW = 5_000

@@ -84,6 +84,14 @@ WRONG = (
         FAILING,
     ),
     (
+        "a batch and its ledger in two commits",
+        "broker/telemetry/store.py",
+        '            self._connection.execute(\n                """insert into streams (site, stream, high_water,',
+        '            self._connection.execute("commit; begin immediate")\n'
+        '            self._connection.execute(\n                """insert into streams (site, stream, high_water,',
+        CUTS,
+    ),
+    (
         "name a file whose sync failed the next time",
         "tidegate/arrivals.py",
         "            self._lost.add(digest)\n            self.forget_lost()\n            raise\n",

@@ -6,9 +6,10 @@ Each life is a class with `run`; it draws everything from one `Random`, so a see
 from tests.disks.lives.agent import AgentLife
 from tests.disks.lives.life import Life
 from tests.disks.lives.log import LogLife
+from tests.disks.lives.readers import ReadersLife
 from tests.disks.lives.spool import SpoolLife
 from tests.disks.lives.telemetry import TelemetryLife
 
-LIVES: dict[str, type[Life]] = {"log": LogLife, "spool": SpoolLife, "agent": AgentLife, "telemetry": TelemetryLife}
+LIVES: dict[str, type[Life]] = {life.name: life for life in (LogLife, SpoolLife, AgentLife, TelemetryLife, ReadersLife)}
 
 __all__ = ["LIVES", "Life"]
