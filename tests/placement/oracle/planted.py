@@ -68,8 +68,8 @@ CHANGES = (
     (
         "a preference for other places costs nothing",
         "placement/scoring/penalty.py",
-        "total += np.where(refused, rule.penalty_micros_per_hour, 0)",
-        "total += np.where(refused, 0, 0)",
+        "total += np.where(~column.allowed[rows], rule.penalty_micros_per_hour, 0)",
+        "total += np.where(~column.allowed[rows], 0, 0)",
     ),
     (
         "a place whose price nobody knows would have cost nothing",
