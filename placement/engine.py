@@ -23,7 +23,7 @@ changes. `make bench` tells.
 import numpy as np
 
 from placement.classes import consider, stand, with_ties
-from placement.explain import pack_bits, pack_numbers
+from placement.explain import pack_bits, pack_within
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
@@ -75,7 +75,7 @@ def decide(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
         columns=considered.columns,
-        ranking=ranking and with_ties(ranking, pack_numbers(tie)),
+        ranking=ranking and with_ties(ranking, pack_within(tie, 0, int(np.maximum.reduce(tie)))),
         slots=there.slots,
         cost=there.cost,
         relaxations=relaxations(verdicts, workload, fleet, question) if advise and not chosen else (),

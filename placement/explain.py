@@ -72,13 +72,14 @@ def name_offers(rows: Numbers, columns: Columns) -> tuple[tuple[str, ...], bytes
     if len(named.codes) == 0:
         return ("",), b""
     nothing = len(named.values)
-    codes = np.where(rows == UNKNOWN, nothing, named.codes[rows])
-    used = np.bincount(codes, minlength=nothing + 1).nonzero()[0]
-    number = np.zeros(nothing + 1, dtype=np.int64)
-    number[used] = np.arange(len(used))
-    return tuple(["" if value == nothing else named.values[value] for value in used.tolist()]), pack_numbers(
-        number[codes]
-    )
+    codes = named.codes.take(rows, mode="wrap")  # UNKNOWN: any, put right below
+    if UNKNOWN in rows:
+        codes[rows == UNKNOWN] = nothing
+    used = np.zeros(nothing + 1, dtype=np.int64)
+    used[codes] = 1
+    number = np.add.accumulate(used)
+    names = ["" if value == nothing else named.values[value] for value in used.nonzero()[0].tolist()]
+    return tuple(names), pack_within(number.take(codes) - 1, 0, len(names) - 1) if len(rows) else b""
 
 
 def pack_bits(mask: Mask) -> bytes:

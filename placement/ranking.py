@@ -31,6 +31,8 @@ class Order:
     """The fields of `Score`, in their order, but for the tie, which is the workload's own."""
     penalties: Numbers
     """What rules that prefer other places add to each."""
+    leans: bool
+    """Whether the workload prefers some to others, money apart."""
 
     @property
     def money(self) -> Numbers:
@@ -44,16 +46,21 @@ class Order:
 
     @cached_property
     def _telling(self) -> tuple[Numbers, ...]:
-        """The fields in which any two sites differ: money at least, whether it tells or not."""
-        displaced, leaning, money, fragmentation = self.fields
-        return (*[field for field in (displaced, leaning) if field.any()], money, fragmentation)
+        """The fields in which sites may differ."""
+        _, leaning, money, fragmentation = self.fields
+        return (leaning, money, fragmentation) if self.leans else (money, fragmentation)
 
     @cached_property
     def second(self) -> Numbers:
         """The places of those that are best but for ties when the first are left out."""
-        others = np.ones(len(self.rows), dtype=np.bool_)
-        others[self.first] = False
-        return _least(self._telling, others.nonzero()[0])
+        if len(self.first) == 1:
+            place = int(self.first[0])
+            others = np.arange(len(self.rows) - 1)
+            others[place:] += 1
+            return _least(self._telling, others)
+        among = np.ones(len(self.rows), dtype=np.bool_)
+        among[self.first] = False
+        return _least(self._telling, among.nonzero()[0])
 
     def best(self, count: int, ties: Numbers) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
@@ -85,18 +92,20 @@ def _least(fields: tuple[Numbers, ...], among: Numbers | None) -> Numbers:
 def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     """Every site that all enforced rules allow, with its score. The engine displaces nothing."""
     rows = verdicts.allowed.nonzero()[0]
-    leaning = dispreferred(workload, fleet.columns)[rows]
     none = np.zeros(len(rows), dtype=np.int64)
-    penalty = penalties(verdicts, workload, fleet, rows)
-    money = verdicts.costs.total[rows] + penalty
-    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation[rows]), penalty)
+    leans = bool(workload.prefer.tiers or workload.prefer.sites)
+    leaning = dispreferred(workload, fleet.columns).take(rows) if leans else none
+    penalty = penalties(verdicts, workload, fleet, rows) if verdicts.legal.preferring else none
+    money = verdicts.costs.total.take(rows) + penalty
+    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation.take(rows)), penalty, leans)
 
 
 def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     """The columns as a decision keeps them, ties left out; None where no site is allowed."""
     if len(order.rows) == 0:
         return None
-    offers, copies, more = verdicts.packing.slot_columns(order.rows)
+    packing = verdicts.packing
+    offers, copies, more = packing.slot_columns(order.rows)
     named, codes = name_offers(offers, fleet.columns)
     displaced, leaning, _, fragmentation = order.fields
     causes = verdicts.costs.causes
@@ -111,7 +120,7 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
         scores=packed[len(causes) : -1],
         offers=named,
         offer_codes=codes,
-        copies=pack_numbers(copies),
+        copies=pack_numbers(copies) if more.any() else pack_within(copies, packing.wanted, packing.wanted),
         more_slots=pack_numbers(more),
         penalties=packed[-1],
     )

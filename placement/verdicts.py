@@ -38,6 +38,12 @@ from placement.rules.volume import Volume, VolumeFree
 from placement.scoring.cost import Costs, costs
 from tidegate.model.workload import Workload
 
+ENGINE, VOLUME = EngineRule(), Volume()
+SHAPE: tuple[Plain, ...] = (Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory())
+LINK: tuple[Plain, ...] = (VolumeFree(),)
+FREE: tuple[Plain, ...] = (GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree())
+"""Rules that know nothing but what they are asked, made once."""
+
 MOST_ANSWERS = 20_000_000
 """Sites times the answers kept of the engine's own rules: about four times as many bytes."""
 
@@ -146,20 +152,21 @@ def judge(
     products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
     measured = Measured.at(workload, fleet, digest, question.now)
     latency = LatencyRule(Arrivals.of(measured, columns) if measured.latency else None)
-    reach = _ask((Available(question.exclude), EngineRule(), latency, Volume()), workload, fleet)
+    reach = _ask((Available(question.exclude), ENGINE, latency, VOLUME), workload, fleet)
 
     if watch is not silent:
         watch("reach", _counts(reach))
 
     limit, share = TeamLimit(law.tree), TeamQuota(law.tree)
-    shape = _ask((Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory()), workload, fleet)
+    shape = _ask(SHAPE, workload, fleet)
     usable = _usable(latency, reach[2], (limit, share), workload, fleet)
     if packing is None:
         lawful = usable.within(legal.offers, legal.offers)
         other_models = ~shape[1].allowed if shape[1].refuses else None
         packing = Packing(workload, columns, law.prices(columns), lawful, other_models)
-    one_copy = legal.for_offers & ~_refused((reach[2], *shape))
-    shape += _ask((Copies(packing, one_copy),), workload, fleet)
+    too_late, too_small = reach[2].refuses, _refused(shape)
+    one_copy = legal.for_offers & ~(too_late | too_small)
+    copies = _ask((Copies(packing, one_copy),), workload, fleet)[0]
 
     source = question.source_region
     if source is None:
@@ -167,19 +174,21 @@ def judge(
     cost = costs(workload, columns, law.tariff, packing.charge, source)
     price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
 
-    lasting = everywhere & ~(legal.once | _refused((*products, *reach, *shape, *price)))
-    shape += _ask((SpreadRule(packing, lasting),), workload, fleet)
+    lasting = everywhere & ~(legal.once | too_small | copies.refuses | _refused((*products, *reach, *price)))
+    spread = _ask((SpreadRule(packing, lasting),), workload, fleet)[0]
+    shape = (*shape, copies, spread)
+    too_small |= copies.refuses | spread.refuses
 
-    link = _ask((VolumeFree(),), workload, fleet)
-    free = _ask((GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree()), workload, fleet)
-    has_room = legal.for_offers & ~_refused((reach[2], *shape, *free))
-    allowed = lasting & ~_refused((*shape, *link, *free))
+    link, free = _ask(LINK, workload, fleet), _ask(FREE, workload, fleet)
+    too_full = _refused(free)
+    has_room = legal.for_offers & ~(too_late | too_small | too_full)
+    allowed = lasting & ~(too_small | too_full | _refused(link))
     free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
     budget = TeamBudget(law.tree, packing, cost.total, question.now)
     asked_of: tuple[TeamLimit | TeamQuota | TeamBudget, ...] = (limit, share, budget)
     quotas = _ask(asked_of, workload, fleet)
     if _refused(quotas):
-        open_to = to_mask(lasting & ~_refused(shape), len(columns))
+        open_to = to_mask(lasting & ~too_small, len(columns))
         for quota, column in zip(asked_of, quotas, strict=True):
             if column.refuses:
                 open_to = quota.settle(workload, fleet, open_to)
@@ -241,7 +250,8 @@ def _refused(columns: tuple[Column, ...]) -> int:
     """The sites that any of these enforced rules refuses, as bits."""
     refused = 0
     for column in columns:
-        refused |= column.refuses
+        if column.refuses:
+            refused |= column.refuses
     return refused
 
 

@@ -15,6 +15,8 @@ from tidegate.model.decision import RuleColumn
 class Group:
     """The answers of some rules that stand together, for some of them that apply."""
 
+    __slots__ = ("columns", "no_offer", "offers", "once", "preferring", "records", "refusing", "twice")
+
     def __init__(self) -> None:
         self.columns: list[Column] = []
         self.records: list[RuleColumn] = []

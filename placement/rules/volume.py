@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placement.explain import record
-from placement.fleet.columns import Columns, Mask, Numbers, Part
+from placement.fleet.columns import Columns, Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, RuleColumn, Unit
@@ -37,10 +37,6 @@ class Volume(Plain):
 
     name = "volume"
     kind = Kind.REACH
-
-    def asks(self, workload: Workload) -> Hashable:
-        """How much has to travel, and from where."""
-        return _asked(workload)
 
     def column(self, workload: Workload, fleet: Fleet) -> Column:
         """Two amounts at most have to travel, so the answers go by where they stand among the links there are."""
@@ -82,11 +78,6 @@ class VolumeFree(Plain):
 
     name = "volume-free"
     kind = Kind.CAPACITY
-    reads = frozenset({Part.UPLINKS})
-
-    def asks(self, workload: Workload) -> Hashable:
-        """How much has to travel, and from where."""
-        return _asked(workload)
 
     def column(self, workload: Workload, fleet: Fleet) -> Column:
         """Silent where nothing is sent over any link."""
@@ -128,10 +119,6 @@ def _carried(workload: Workload) -> tuple[int, int]:
 
 def _lack(needed: int) -> Lack:
     return Lack("site.uplinkBytesPerDay", "Ge", wanted_number=needed, unit=Unit.BYTES_PER_DAY)
-
-
-def _asked(workload: Workload) -> Hashable:
-    return (workload.data.origin, workload.data.bytes_per_day, workload.telemetry_bytes_per_day)
 
 
 def _needed(workload: Workload, columns: Columns) -> Numbers:
