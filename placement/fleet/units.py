@@ -50,6 +50,7 @@ class Units:
         self._spare_gpus: dict[int, list[int]] = {}
         self._changes = 0
         self._in_use: tuple[int, Numbers, Numbers] | None = None
+        self._in_shape: tuple[int, Numbers] | None = None
         self._empties: dict[int, Left] = {}
         self.journal = Journal()
         """What changed, unit by unit."""
@@ -111,6 +112,12 @@ class Units:
             rows = (self.offer != SPARE).nonzero()[0]
             self._in_use = (self._changes, rows, self.offer[rows])
         return self._in_use[1], self._in_use[2]
+
+    def in_shape(self, shape: Numbers) -> Numbers:
+        """Shape (units in use,): the shape of each one's offer, of `shape` by offer, which is always the same."""
+        if self._in_shape is None or self._in_shape[0] != self._changes:
+            self._in_shape = (self._changes, shape.take(self.in_use()[1]))
+        return self._in_shape[1]
 
     def rows_of(self, offer: int) -> dict[int, int]:
         """The rows of an offer's units in use, by number."""

@@ -37,15 +37,14 @@ BY_SITE = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced", 
 
 
 class Priced(NamedTuple):
-    """One variant of the demand: its room, the price of all copies on each offer, and which offers have room for all.
-
-    Shapes (offers,): now, and if nothing stood there. None where one offer alone will not do.
-    """
+    """One variant of the demand: its room, and what all copies would cost on each offer."""
 
     room: Room
     table: PriceList
+    units: Numbers
+    """Shape (shapes,): empty units that all copies take."""
     now: Mask | None
-    empty: Mask | None
+    """Shape (offers,): where all have room now; None where one offer alone will not do."""
 
 
 class Packing:
@@ -252,28 +251,25 @@ class Packing:
         units = self._units(np.maximum(room.of_shape, 1), self.wanted)
         table = PriceList.of(self._ground, room, self._charges, units, self.wanted)
         if self.spread is Spread.ZONE and self.wanted > 1:
-            return Priced(room, table, None, None)
-        now, empty = room.alone(self.wanted, units, apart=self.spread is Spread.NODE)
-        return Priced(room, table, now, empty)
+            return Priced(room, table, units, None)
+        return Priced(room, table, units, room.alone(self.wanted, units, apart=self.spread is Spread.NODE))
 
     def _settle(self, priced: Priced, *, now: bool) -> None:
         """Settle where the copies stand at the sites that have room and are not settled yet, at what price.
 
         Few are left to settle after the first time, so that only their offers are looked at then.
         """
-        ground, table, alone = self._ground, priced.table, priced.now if now else priced.empty
-        settled = self._priceable
-        if not settled.any():
-            if alone is not None:
-                best = table.best(ground, alone)
-                one = (best != NEVER).nonzero()[0]
-                self._stand(table, one, best.take(one))
-        elif settled.all():
+        ground, table, settled = self._ground, priced.table, self._priceable
+        if settled.all():
             return
-        elif alone is not None:
-            offers = (alone & ~settled.take(ground.offer_site)).nonzero()[0]
-            if len(offers):
-                self._stand(table, *table.best_of(ground, offers))
+        if priced.now is not None and now and not settled.any():
+            best = table.best(ground, priced.now)
+            one = (best != NEVER).nonzero()[0]
+            self._stand(table, one, best.take(one))
+        elif priced.now is not None:
+            offers = (~settled).take(ground.offer_site).nonzero()[0]
+            alone = priced.now.take(offers) if now else priced.room.alone_empty(offers, priced.units)
+            self._stand(table, *table.best_of(ground, offers[alone]))
         if self.wanted == 1 or settled.all():
             return  # one copy stands on one offer
         offers = (~settled).take(ground.offer_site).nonzero()[0]

@@ -51,10 +51,11 @@ class PriceList:
 
     def best_of(self, ground: Ground, offers: Numbers) -> tuple[Numbers, Numbers]:
         """The same for the sites of these offers, ascending: their rows, and the least rank and place of each."""
+        if len(offers) == 0:
+            return offers, offers
         keys = self.ranks.take(ground.shape.take(offers)) | ground.local.take(offers)
         at = ground.offer_site.take(offers)
-        starts = (at[1:] != at[:-1]).nonzero()[0] + 1
-        starts = np.concatenate((np.zeros(1, dtype=np.int64), starts))
+        starts = np.concatenate((np.zeros(1, dtype=np.int64), (at[1:] != at[:-1]).nonzero()[0] + 1))
         return at.take(starts), np.minimum.reduceat(keys, starts)
 
 

@@ -37,21 +37,19 @@ class Room:
         """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
         self._ground, self._usable = ground, usable
 
-    def alone(self, copies: int, units: Numbers, *, apart: bool) -> tuple[Mask, Mask]:
-        """Which offers have room for so many copies by themselves: now, and if nothing stood there.
+    def alone(self, copies: int, units: Numbers, *, apart: bool) -> Mask:
+        """Which offers have room for so many copies by themselves now.
 
         `units`, shape (shapes,): how many empty ones they take; `apart`: no two copies on one unit.
         """
-        ground, usable = self._ground, self._usable
-        needed = np.where(self.of_shape > 0, units, NEVER).take(ground.shape)
-        now, empty = ground.fresh >= needed, ground.count >= needed
-        begun = now ^ empty  # only with room on units in use, if at all
-        if usable.now is not None:
-            now &= usable.now
-            begun &= usable.now
-        if usable.lasting is not None:
-            empty &= usable.lasting
-        places = begun.take(ground.unit_offer).nonzero()[0]
+        ground, usable, some = self._ground, self._usable.now, self.of_shape > 0
+        now: Mask = ground.fresh >= np.where(some, units, NEVER).take(ground.shape)
+        # Of the others, those with room on units in use, if at all.
+        begun = some.take(ground.unit_shape) & ~now.take(ground.unit_offer)
+        if usable is not None:
+            now &= usable
+            begun &= usable.take(ground.unit_offer)
+        places = begun.nonzero()[0]
         if len(places):
             offers, left = ground.unit_offer.take(places), self._left_on(places)
             if copies > 1:
@@ -62,7 +60,14 @@ class Room:
                 now[offers[have + ground.fresh.take(offers) * each >= copies]] = True
             else:
                 now[offers[left > 0]] = True
-        return now, empty
+        return now
+
+    def alone_empty(self, offers: Numbers, units: Numbers) -> Mask:
+        """Which of these offers would have, if nothing stood there. `units` as before."""
+        ground, usable = self._ground, self._usable.lasting
+        shapes = ground.shape.take(offers)
+        there: Mask = ground.count.take(offers) >= np.where(self.of_shape > 0, units, NEVER).take(shapes)
+        return there if usable is None else there & usable.take(offers)
 
     def counted(self, places: Numbers, *, now: bool, apart: bool) -> Numbers:
         """Shape (places,): copies that these offers have room for; `apart`: units that have room for one."""

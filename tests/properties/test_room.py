@@ -56,14 +56,14 @@ def taken(fleet: Fleet, asked: Steps) -> None:
 
 def holds_what_is_counted(room: Room) -> None:
     """Which offers have room for so many copies by themselves is told without counting, and the same."""
+    every = np.arange(len(room.copies))
     for copies in (1, 2, 3, 7):
         units = -(-copies // np.maximum(room.of_shape, 1))
-        now, empty = room.alone(copies, units, apart=False)
-        assert now.tolist() == (room.copies >= copies).tolist()
-        assert empty.tolist() == (room.copies_empty >= copies).tolist()
-        now, empty = room.alone(copies, np.full(len(units), copies), apart=True)
-        assert now.tolist() == (room.units >= copies).tolist()
-        assert empty.tolist() == (room.units_empty >= copies).tolist()
+        assert room.alone(copies, units, apart=False).tolist() == (room.copies >= copies).tolist()
+        assert room.alone_empty(every, units).tolist() == (room.copies_empty >= copies).tolist()
+        units = np.full(len(units), copies)
+        assert room.alone(copies, units, apart=True).tolist() == (room.units >= copies).tolist()
+        assert room.alone_empty(every, units).tolist() == (room.units_empty >= copies).tolist()
 
 
 def of_models(columns: Columns, models: tuple[str, ...]) -> Mask:
