@@ -31,6 +31,8 @@ class Order:
     """The fields of `Score`, in their order, but for the tie, which is the workload's own."""
     penalties: Numbers
     """What rules that prefer other places add to each."""
+    none: Numbers
+    """Zeros: a field or a penalty that is nothing everywhere is this very column."""
     leans: bool
     """Whether the workload prefers some to others, money apart."""
 
@@ -97,7 +99,7 @@ def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     leaning = dispreferred(workload, fleet.columns).take(rows) if leans else none
     penalty = penalties(verdicts, workload, fleet, rows) if verdicts.legal.preferring else none
     money = verdicts.costs.total.take(rows) + penalty
-    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation.take(rows)), penalty, leans)
+    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation.take(rows)), penalty, none, leans)
 
 
 def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
@@ -108,16 +110,14 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
     offers, copies, more = packing.slot_columns(order.rows)
     named, codes = name_offers(offers, fleet.columns)
     displaced, leaning, _, fragmentation = order.fields
-    causes = verdicts.costs.causes
-    numbers = np.empty((len(causes) + 4, len(order.rows)), dtype=np.int64)
-    causes.take(order.rows, axis=1, out=numbers[: len(causes)], mode="clip")
-    numbers[len(causes) :] = (displaced, leaning, fragmentation, order.penalties)
-    low, high = np.minimum.reduce(numbers, axis=1).tolist(), np.maximum.reduce(numbers, axis=1).tolist()
-    packed = tuple([pack_within(*one) for one in zip(numbers, low, high, strict=True)])
+    rows, causes, nothing = order.rows, verdicts.costs.columns, fleet.columns.nothing
+    costs = tuple([b"" if column is nothing else pack_numbers(column.take(rows)) for column in causes])
+    others = (displaced, leaning, fragmentation, order.penalties)
+    packed = tuple([b"" if column is order.none else pack_numbers(column) for column in others])
     return Ranking(
         bits=to_bytes(verdicts.bits, verdicts.legal.sites),
-        costs=packed[: len(causes)],
-        scores=packed[len(causes) : -1],
+        costs=costs,
+        scores=packed[:-1],
         offers=named,
         offer_codes=codes,
         copies=pack_numbers(copies) if more.any() else pack_within(copies, packing.wanted, packing.wanted),

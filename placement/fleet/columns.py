@@ -270,6 +270,13 @@ class Columns(Described):
         return np.arange(len(self.offers), dtype=np.int64)
 
     @cached_property
+    def nothing(self) -> Numbers:
+        """Shape (sites,): zeros, not to be written to. A column that is nothing everywhere is this very one."""
+        zeros = np.zeros(len(self), dtype=np.int64)
+        zeros.flags.writeable = False
+        return zeros
+
+    @cached_property
     def among_its_own(self) -> Numbers:
         """Shape (offers,): the place of each offer among those of its site."""
         return self.every_offer - self.starts.take(self.offer_site)

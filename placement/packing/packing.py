@@ -161,7 +161,7 @@ class Packing:
             setattr(new, name, column)
         new._parts = self._parts.copy()
         new._parts[:, rows] = part._parts[:, local]
-        new.charge = Charge(*new._parts)
+        new.charge = new._charge()
         new._several = dict(self._several)
         for row, place in zip(rows.tolist(), local.tolist(), strict=True):
             new._several.pop(row, None)
@@ -299,31 +299,36 @@ class Packing:
     def _price(self) -> None:
         """What was settled, as columns."""
         ground, size = self._ground, len(self.columns.shapes.gpus)
-        tables = self._tables
+        tables, live = self._tables, self._charges.live
         at = np.full(ground.size, size, dtype=np.int64)
         single = (self._chosen != UNKNOWN).nonzero()[0]
         at[single] = self.columns.shape.take(self._chosen.take(single))
         if not tables:
-            self._parts = np.zeros((len(PARTS), ground.size), dtype=np.int64)
+            self._parts = np.zeros((len(live), ground.size), dtype=np.int64)
             self.fragmentation = np.zeros(ground.size, dtype=np.int64)
             self.priced = np.ones(ground.size, dtype=np.bool_)
         else:
             self._parts = tables[0].parts.take(at, axis=1)
             self.fragmentation = tables[0].fragmentation.take(at)
             self.priced = tables[0].known.take(at)
-        for number, table in enumerate(tables):
-            if number == 0:
-                continue
+        for number, table in enumerate(tables[1:], 1):
             rows = (self._table_of == number).nonzero()[0]
             self._parts[:, rows] = table.parts.take(at[rows], axis=1)
             self.fragmentation[rows] = table.fragmentation.take(at[rows])
             self.priced[rows] = table.known.take(at[rows])
         for sites, charge, gpus, known in self._sums:
-            for row, name in enumerate(PARTS):
-                self._parts[row, sites] = getattr(charge, name)
+            for place, row in enumerate(live):
+                self._parts[place, sites] = getattr(charge, PARTS[row])
             self.fragmentation[sites], self.priced[sites] = gpus, known
-        self.charge = Charge(*self._parts)
+        self.charge = self._charge()
         """What the copies cost, before what follows from the site."""
+
+    def _charge(self) -> Charge:
+        nothing = self.columns.nothing
+        if self._sites is not None:
+            nothing = nothing[: self._parts.shape[1]]
+        rows = dict(zip(self._charges.live, self._parts, strict=True))
+        return Charge(*[rows.get(row, nothing) for row in range(len(PARTS))])
 
     def _choose_several(self, room: Room, sites: Numbers, offers: Numbers, alone: Numbers) -> None:
         """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone.

@@ -19,7 +19,7 @@ class PriceList:
     """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
 
     parts: Numbers
-    """Shape (parts, shapes + 1), in the order of `Charge`."""
+    """Shape (live, shapes + 1), in the order of `Charges.live`."""
     fragmentation: Numbers
     known: Mask
     ranks: Numbers
@@ -32,15 +32,17 @@ class PriceList:
         """`units`, shape (shapes,): how many all copies stand on."""
         shapes = ground.columns.shapes
         size = len(shapes.gpus)
-        parts = np.zeros((len(PARTS), size + 1), dtype=np.int64)
-        charges.fill(parts[:, :size], wanted, units, np.maximum(room.of_shape, 1))
+        parts = charges.parts(wanted, units, np.maximum(room.of_shape, 1))
         fragmentation = np.zeros(size + 1, dtype=np.int64)
         fragmentation[:size] = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
-        known = np.ones(size + 1, dtype=np.bool_)
-        known[:size] = charges.known_all
-        total = np.add.reduce(parts[:4, :size], axis=0)
+        total = parts[0, :size] + parts[1, :size]
+        for place, row in enumerate(charges.live[2:], 2):
+            if PARTS[row] in ("spot_loss", "availability"):
+                total += parts[place, :size]
         bits = ground.place_bits
-        return cls(parts, fragmentation, known, _joined(total, fragmentation[:size], bits), (1 << bits) - 1)
+        return cls(
+            parts, fragmentation, charges.known_or_unpriced, _joined(total, fragmentation[:size], bits), (1 << bits) - 1
+        )
 
     def best(self, ground: Ground, open_to: Mask) -> Numbers:
         """Shape (sites,): the least rank and place of a site's offers that are marked; `NEVER` where none is."""

@@ -55,6 +55,8 @@ class Prices:
         self.owned: Mask = columns.owned
         self.idle_ppm = tariff.idle_owned_ppm
         self.known: Mask = (listed != UNKNOWN) | self.owned
+        self.known_or_unpriced: Mask = np.append(self.known, True)
+        """The same, and True behind the last, of what is not priced at all."""
         dearest = key.numbers(tariff.dearest(unit) for unit in units)
         self.unit: Numbers = np.where(listed != UNKNOWN, listed, np.where(self.owned, 0, dearest))
         found = [tariff.availability(unit) for unit in units]
@@ -128,31 +130,46 @@ class Charges:
         return known
 
     @property
-    def known_all(self) -> Mask:
-        """Whether each shape has a price."""
-        return self._prices.known
+    def known_or_unpriced(self) -> Mask:
+        """Whether each shape has a price, and True behind the last."""
+        return self._prices.known_or_unpriced
 
-    def fill(self, parts: Numbers, copies: int, units: Numbers, each: Numbers) -> None:
-        """As `charge`, for so many copies on one offer of every shape, into columns of zeros in the order of `PARTS`.
-
-        What is nothing anywhere is not worked out.
-        """
+    @property
+    def live(self) -> tuple[int, ...]:
+        """Which of `PARTS` are not nothing everywhere."""
         prices = self._prices
-        compute, idle, spot_loss, availability, interruptions, stalls = parts
+        may_be = (True, True, self._any_loss, prices.any_absent, prices.any_interruptions, self._any_loss)
+        return tuple([row for row, is_live in enumerate(may_be) if is_live])
+
+    def parts(self, copies: int, units: Numbers, each: Numbers) -> Numbers:
+        """As `charge`, for so many copies on one offer of every shape, and a column of zeros behind the last.
+
+        Shape (live, shapes + 1), in the order of `live`: what is nothing anywhere is not worked out.
+        """
+        prices, live = self._prices, self.live
+        found = np.zeros((len(live), len(prices.unit) + 1), dtype=np.int64)
+        every = found[:, :-1]
+        compute, idle = every[0], every[1]
         np.multiply(prices.bought, units, out=compute)
         rows = prices.owned_rows
         if prices.idle_ppm and len(rows):
             per = each.take(rows) * MILLION
-            whole, rest = np.divmod(prices.standing.take(rows) * copies, per)
-            idle[rows] = whole * prices.idle_ppm - (-rest * prices.idle_ppm // per)
-        if self._any_loss:
-            lost = self._loss_ppm * units if self._gang else self._loss_ppm
-            spot_loss[:] = share(compute + idle, lost)
-            np.minimum(lost, MOST_LOST_PPM, out=stalls)
-        if prices.any_absent:
-            availability[:] = share(compute + idle, prices.absent_ppm)
-        if prices.any_interruptions:
-            np.multiply(prices.interruptions, units, out=interruptions)
+            paid = prices.standing.take(rows) * copies
+            whole = paid // per
+            idle[rows] = whole * prices.idle_ppm - (-(paid - whole * per) * prices.idle_ppm // per)
+        if len(live) > 2:
+            more = {
+                "spot_loss": share(compute + idle, self._lost(units)),
+                "availability": share(compute + idle, prices.absent_ppm),
+                "interruptions": prices.interruptions * units,
+                "stalls_ppm": np.minimum(self._lost(units), MOST_LOST_PPM),
+            }
+            for place, row in enumerate(live[2:], 2):
+                every[place] = more[PARTS[row]]
+        return found
+
+    def _lost(self, units: Numbers) -> Numbers:
+        return self._loss_ppm * units if self._gang else self._loss_ppm
 
     def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> Charge:
         """For so many copies on so many units of each offer, `each` of which go on an empty one."""
@@ -199,48 +216,66 @@ def share(amount: Numbers, ppm: Numbers) -> Numbers:
 
 
 CAUSES = tuple(field.name for field in fields(Cost))
-_COMPUTE, _EGRESS, _UPLIFT, _IDLE, _SPOT_LOSS, _AVAILABILITY = map(
-    CAUSES.index, ("compute", "egress", "uplift", "idle", "spot_loss", "availability")
-)
 
 
 @dataclass(frozen=True)
 class Costs:
-    """The cost of every candidate."""
+    """The cost of every candidate by cause. Shapes (sites,). What is nothing everywhere is `Columns.nothing`."""
 
-    causes: Numbers
-    """Shape (causes, sites), in the order of `Cost`'s fields."""
+    compute: Numbers
+    egress: Numbers
+    uplift: Numbers
+    idle: Numbers
+    spot_loss: Numbers
+    availability: Numbers
     interruptions: Numbers
-    """Shape (sites,): expected interruptions an hour, in millionths; no cause of cost by itself."""
+    """Expected interruptions an hour, in millionths; no cause of cost by itself."""
+    nothing: Numbers
 
     @cached_property
     def total(self) -> Numbers:
-        """Shape (sites,): all causes."""
-        total: Numbers = np.add.reduce(self.causes, axis=0)
+        """All causes."""
+        total = self.compute + self.idle
+        for cause in (self.egress, self.uplift, self.spot_loss, self.availability):
+            if cause is not self.nothing:
+                total += cause
         return total
+
+    @property
+    def columns(self) -> tuple[Numbers, ...]:
+        """In the order of `Cost`'s fields."""
+        return tuple([getattr(self, name) for name in CAUSES])
 
     def of(self, site: int) -> Cost:
         """One site's, as a noun."""
-        return Cost(*self.causes[:, site].tolist())
+        return Cost(*[int(column[site]) for column in self.columns])
 
 
 def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, source: str) -> Costs:
     """Add egress and uplift to what the packing found. `source` is the region where the data's origin stands."""
     classes, data = workload.data.classes, workload.data
-    causes = np.zeros((len(CAUSES), len(columns)), dtype=np.int64)
-    causes[_COMPUTE], causes[_IDLE] = charge.compute, charge.idle
-    causes[_SPOT_LOSS], causes[_AVAILABILITY] = charge.spot_loss, charge.availability
+    uplift = egress = columns.nothing
     raised, ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
     if len(raised):
-        causes[_UPLIFT, raised] = share(charge.compute.take(raised) + charge.idle.take(raised), ppm)
+        uplift = np.zeros(len(columns), dtype=np.int64)
+        uplift[raised] = share(charge.compute.take(raised) + charge.idle.take(raised), ppm)
     spread = spread_ms(workload)
     moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
     if data.origin and moved:
         start = (source, source or data.origin, data.origin)
         rates = _kept(columns, tariff, ("egress", start), lambda: _rates(columns, tariff, *start))
         each = [-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values]
-        causes[_EGRESS] = rates.numbers([min(one, MOST_EGRESS) for one in each])
-    return Costs(causes, charge.interruptions)
+        egress = rates.numbers([min(one, MOST_EGRESS) for one in each])
+    return Costs(
+        charge.compute,
+        egress,
+        uplift,
+        charge.idle,
+        charge.spot_loss,
+        charge.availability,
+        charge.interruptions,
+        columns.nothing,
+    )
 
 
 def _kept(columns: Columns, tariff: Tariff, key: Hashable, make: Callable[[], Made]) -> Made:
