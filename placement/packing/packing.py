@@ -17,7 +17,6 @@ is what those rules cost.
 
 from copy import copy
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,9 @@ from placement.bits import to_bits
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
 from placement.packing.ground import Ground
-from placement.packing.price_list import NEVER, PriceList
+from placement.packing.price_list import NEVER, Priced, PriceList
 from placement.packing.room import Room, room_for
+from placement.packing.several import Several
 from placement.packing.usable import Usable
 from placement.scoring.cost import PARTS, Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
@@ -34,17 +34,6 @@ from tidegate.model.decision import Slot
 from tidegate.model.workload import Spread, Workload
 
 BY_SITE = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced", "falls_back")
-
-
-class Priced(NamedTuple):
-    """One variant of the demand: its room, and what all copies would cost on each offer."""
-
-    room: Room
-    table: PriceList
-    units: Numbers
-    """Shape (shapes,): empty units that all copies take."""
-    now: Mask | None
-    """Shape (offers,): where all have room now; None where one offer alone will not do."""
 
 
 class Packing:
@@ -80,9 +69,9 @@ class Packing:
         size = len(columns) if sites is None else len(sites)
         self._priceable = np.zeros(size, dtype=np.bool_)
         self._chosen: Numbers = np.full(size, UNKNOWN, dtype=np.int64)
-        self._table_of: Numbers = np.zeros(size, dtype=np.int64)
+        self._table_of: Numbers | None = None
         self._tables: list[PriceList] = []
-        self._several: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._several_parts: list[Several] = []
         self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
         self.each = [room.of_shape for room in self.rooms]
         """For each variant of the demand, shape (shapes,): copies on an empty unit."""
@@ -135,7 +124,7 @@ class Packing:
         """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
         for name in ("_ground", "rooms", "could", "could_apart", "apart"):
             self.__dict__.pop(name, None)
-        self._tables, self._sums = [], []
+        self._tables, self._sums, self._several_parts, self._table_of = [], [], [], None
 
     def again(self, sites: tuple[int, ...], workload: Workload, prices: Prices) -> "Packing | None":
         """With these sites packed anew, as things are now; None where nothing comes of it.
@@ -144,8 +133,7 @@ class Packing:
         """
         part = Packing(workload, self.columns, prices, self.usable, self.other_models, sites)
         rows = np.array(sites, dtype=np.int64)
-        several = {site: slots for local, site in enumerate(sites) if (slots := part._several.get(local))}
-        same = several == {site: slots for site in sites if (slots := self._several.get(site))}
+        same = part._several.named(rows).same(self._several.of(rows))
         same = same and np.array_equal(self._parts[:, rows], part._parts)
         if same and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in BY_SITE):
             return None
@@ -162,11 +150,9 @@ class Packing:
         new._parts = self._parts.copy()
         new._parts[:, rows] = part._parts[:, local]
         new.charge = new._charge()
-        new._several = dict(self._several)
-        for row, place in zip(rows.tolist(), local.tolist(), strict=True):
-            new._several.pop(row, None)
-            if slots := part._several.get(place):
-                new._several[row] = slots
+        names = np.zeros(part._parts.shape[1], dtype=np.int64)
+        names[local] = rows
+        new._several = Several.joined([self._several.without(rows), part._several.of(local).named(names)])
         new.fits_bits, new.stands_bits = to_bits(new.fits), to_bits(new.stands)
         return new
 
@@ -223,7 +209,7 @@ class Packing:
     def slots(self, site: int) -> tuple[Slot, ...]:
         """Where the copies stand at a site that `fits`."""
         name = self.columns.names[site]
-        chosen = self._several.get(site) or ((int(self._chosen[site]), self.wanted),)
+        chosen = self._several.at(site) or ((int(self._chosen[site]), self.wanted),)
         return tuple(Slot(name, self.columns.offers[offer].name, count) for offer, count in chosen)
 
     def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers, Numbers]:
@@ -233,17 +219,14 @@ class Packing:
         """
         offers = self._chosen[sites]
         copies, more = np.full(len(sites), self.wanted, dtype=np.int64), np.zeros(len(sites), dtype=np.int64)
-        places = (offers == UNKNOWN).nonzero()[0].tolist() if self._several else []
-        if not places:
+        if not len(self._several):
             return offers, copies, more
-        for place in places:
-            more[place] = len(self._several[int(sites[place])]) - 1
-        starts = np.cumsum(1 + more) - (1 + more)
-        offers, copies = np.repeat(offers, 1 + more), np.repeat(copies, 1 + more)
-        for place in places:
-            slots = np.array(self._several[int(sites[place])], dtype=np.int64)
-            at = slice(int(starts[place]), int(starts[place]) + len(slots))
-            offers[at], copies[at] = slots[:, 0], slots[:, 1]
+        several = self._several.of(sites)
+        if len(several):
+            more[offers == UNKNOWN] = several.lengths - 1
+            offers, copies = np.repeat(offers, 1 + more), np.repeat(copies, 1 + more)
+            here = offers == UNKNOWN
+            offers[here], copies[here] = several.offers, several.copies
         return offers, copies, more
 
     def _priced(self, room: Room) -> Priced:
@@ -293,6 +276,8 @@ class Packing:
         if table not in self._tables:
             self._tables.append(table)
         if len(self._tables) > 1:
+            if self._table_of is None:
+                self._table_of = np.zeros(len(self._chosen), dtype=np.int64)
             self._table_of[sites] = self._tables.index(table)
         self._priceable[sites] = True
 
@@ -312,6 +297,7 @@ class Packing:
             self.fragmentation = tables[0].fragmentation.take(at)
             self.priced = tables[0].known.take(at)
         for number, table in enumerate(tables[1:], 1):
+            assert self._table_of is not None
             rows = (self._table_of == number).nonzero()[0]
             self._parts[:, rows] = table.parts.take(at[rows], axis=1)
             self.fragmentation[rows] = table.fragmentation.take(at[rows])
@@ -320,6 +306,7 @@ class Packing:
             for place, row in enumerate(live):
                 self._parts[place, sites] = getattr(charge, PARTS[row])
             self.fragmentation[sites], self.priced[sites] = gpus, known
+        self._several = Several.joined(self._several_parts)
         self.charge = self._charge()
         """What the copies cost, before what follows from the site."""
 
@@ -359,10 +346,8 @@ class Packing:
         gpus = stranded(self.columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
         known = np.logical_and.reduceat(charges.known(shapes), starts)
         self._sums.append((sites, charge, np.add.reduceat(gpus, starts), known))
-        pairs = list(zip(ground.rows[offers].tolist(), counts.tolist(), strict=True))
-        stops = [*starts.tolist()[1:], len(pairs)]
-        for site, start, stop in zip(sites.tolist(), starts.tolist(), stops, strict=True):
-            self._several[site] = tuple(pairs[start:stop])
+        lengths = np.diff(starts, append=len(offers))
+        self._several_parts.append(Several(sites, lengths, ground.rows[offers], counts))
 
     def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
         """How many units the copies stand on, so many of which go on an empty one."""

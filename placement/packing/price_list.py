@@ -1,6 +1,7 @@
 """A price list: what all copies of a workload would cost on one offer of each shape, and how offers rank by it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,6 +60,17 @@ class PriceList:
         at = ground.offer_site.take(offers)
         starts = np.concatenate((np.zeros(1, dtype=np.int64), (at[1:] != at[:-1]).nonzero()[0] + 1))
         return at.take(starts), np.minimum.reduceat(keys, starts)
+
+
+class Priced(NamedTuple):
+    """One variant of the demand: its room, and what all copies would cost on each offer."""
+
+    room: Room
+    table: PriceList
+    units: Numbers
+    """Shape (shapes,): empty units that all copies take."""
+    now: Mask | None
+    """Shape (offers,): where all have room now; None where one offer alone will not do."""
 
 
 def _joined(total: Numbers, gpus: Numbers, bits: int) -> Numbers:
