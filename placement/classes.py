@@ -9,7 +9,7 @@ What is held may have changed. Then the journal of units says where, and what wa
 differ it stands as it is, which is nearly always; where copies may stand elsewhere at a site, it is packed again; where
 anything comes of that, the rules are asked again with it. So an update of one node costs the same in any fleet.
 
-Limits: `MOST_CLASSES` sites, class by class, are kept; the class that was asked for least lately goes first.
+Limits: `MOST_CLASSES` sites, class by class, are kept; those that were asked for least lately go first.
 """
 
 from collections.abc import Hashable
@@ -109,6 +109,7 @@ def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch 
     if found is not None and found.state == stamps[Part.STATE] and found.key == known and found.law is question.law:
         if found.units == stamps[Part.UNITS] and not tree.has_budget(workload.team):
             watch_again(found.considered.verdicts, watch)
+            kept.put(key, found)
             return found.considered
         bounds = _bounds(workload, fleet, tree)
         considered = _caught_up(found, bounds, workload, fleet, question)

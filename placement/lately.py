@@ -2,7 +2,7 @@
 
 To forget everything then would cost whoever comes next a hundred times what one answer takes to forget, and those who
 come after it their answers once more; to forget one at a time would make every newcomer go through what nobody has
-looked at for long. What is asked for again counts as new.
+looked at for long. What is put again counts as new.
 
 It keeps answers and knows nothing of them: under what key an answer holds is for the one who puts it to say.
 """
@@ -29,10 +29,7 @@ class Lately(Generic[Value]):
 
     def get(self, key: Hashable) -> Value | None:
         """What was put under that key, if it has not gone since."""
-        found = self._values.pop(key, None)
-        if found is not None:
-            self._values[key] = found
-        return found
+        return self._values.get(key)
 
     def put(self, key: Hashable, value: Value) -> None:
         """Keep it, in place of what was under that key."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from itertools import takewhile
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,9 @@ class Part(StrEnum):
 UNKNOWN = -1
 """In a column of times: nothing is known."""
 
+
+GREATEST: int = np.iinfo(np.int64).max
+"""The greatest number that a column can have."""
 
 MOST_KEPT = 32
 """Of what is made once for columns: the oldest goes first."""
@@ -119,7 +122,9 @@ class Columns(Described):
         facts = tuple(sites.values())
         self.stamps: dict[Part, int] = dict.fromkeys(Part, 0)
         """How often each part has changed."""
-        self._kept: dict[Hashable, object] = {}
+        self._kept: dict[Hashable, Any] = {}
+        self.silent: dict[str, Any] = {}
+        """The column of each rule that refuses nobody, by its name (`placement.rules.rule`)."""
         self.names: tuple[str, ...] = tuple(sites)
         self.row_of: dict[str, int] = {name: row for row, name in enumerate(self.names)}
         self.sites: tuple[Site, ...] = tuple(known.site for known in facts)
@@ -155,12 +160,12 @@ class Columns(Described):
 
     def kept(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """What was made of these columns under that key; made now where it was not. It goes when they go."""
-        found = self._kept.get(key)
+        found: Kept | None = self._kept.get(key)
         if found is None:
             if len(self._kept) >= MOST_KEPT:
                 del self._kept[next(iter(self._kept))]
             found = self._kept[key] = make()
-        return cast(Kept, found)
+        return found
 
     def attribute(self, key: str, rows: Iterable[tuple[str, ...]]) -> Words[tuple[str, ...]]:
         """The interned column of one site attribute; `rows` are read only the first time a key is asked for."""
@@ -364,7 +369,7 @@ class Columns(Described):
 
     def site_min(self, offers: Numbers) -> Numbers:
         """Shape (sites,): the least number among the site's offers; the greatest there is where it has none."""
-        return self._reduce(np.minimum, offers, np.iinfo(np.int64).max)
+        return self._reduce(np.minimum, offers, GREATEST)
 
     def first_offer(self, offers: Mask) -> Numbers:
         """Shape (sites,): the row of the first of the site's offers that is marked; `UNKNOWN` where none is."""

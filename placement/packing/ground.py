@@ -7,7 +7,17 @@ from functools import cached_property
 
 import numpy as np
 
-from placement.fleet.columns import Columns, Mask, Numbers
+from placement.fleet.columns import GREATEST, Columns, Mask, Numbers
+
+
+def starts_of(rows: Numbers) -> Numbers:
+    """Where each run of one number begins."""
+    if len(rows) == 0:
+        return rows
+    return np.concatenate((_ZERO, (rows[1:] != rows[:-1]).nonzero()[0] + 1))
+
+
+_ZERO = np.zeros(1, dtype=np.int64)
 
 
 class Ground:
@@ -57,7 +67,7 @@ class Ground:
     def _filled(self) -> tuple[Numbers, Numbers]:
         if self.sites is None:
             return self.columns.filled
-        starts = np.flatnonzero(np.diff(self.offer_site, prepend=-1))
+        starts = starts_of(self.offer_site)
         return self.offer_site[starts], starts
 
     def site_sum(self, offers: Numbers) -> Numbers:
@@ -66,7 +76,7 @@ class Ground:
 
     def site_min(self, offers: Numbers) -> Numbers:
         """Shape (sites,): the least of the site's offers; the greatest number there is where it has none."""
-        return self._reduce(np.minimum, offers, np.iinfo(np.int64).max)
+        return self._reduce(np.minimum, offers, GREATEST)
 
     def _reduce(self, how: np.ufunc, offers: Numbers, default: int) -> Numbers:
         filled, starts = self._filled

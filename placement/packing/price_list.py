@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from placement.fleet.columns import Mask, Numbers
-from placement.packing.ground import Ground
+from placement.fleet.columns import GREATEST, Mask, Numbers
+from placement.packing.ground import Ground, starts_of
 from placement.packing.room import Room
 from placement.scoring.cost import PARTS, Charges
 from placement.scoring.fragmentation import stranded
 
-NEVER = np.iinfo(np.int64).max
+NEVER = GREATEST
 """The rank where there is no room: after every other."""
 
 
@@ -58,7 +58,7 @@ class PriceList:
             return offers, offers
         keys = self.ranks.take(ground.shape.take(offers)) | ground.local.take(offers)
         at = ground.offer_site.take(offers)
-        starts = np.concatenate((np.zeros(1, dtype=np.int64), (at[1:] != at[:-1]).nonzero()[0] + 1))
+        starts = starts_of(at)
         return at.take(starts), np.minimum.reduceat(keys, starts)
 
 

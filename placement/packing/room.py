@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from placement.fleet.columns import Described, Mask, Numbers
+from placement.fleet.columns import GREATEST, Described, Mask, Numbers
 from placement.fleet.journal import Left
 from placement.gpu.count import accepts, on_empty, on_units
 from placement.gpu.wanted import Wanted
@@ -19,7 +19,7 @@ from tidegate.model.workload import Demand
 MOST_PER_UNIT = 1_000_000
 
 
-NEVER = np.iinfo(np.int64).max
+NEVER = GREATEST
 """More units than any offer has."""
 
 

@@ -136,9 +136,9 @@ class Plain:
 
     def silent(self, fleet: Fleet) -> Column:
         """The column of a rule that refuses nobody, made once."""
-        kept: dict[str, Column] = fleet.columns.kept("silent", dict)
-        found = kept.get(self.name)
+        columns = fleet.columns
+        found: Column | None = columns.silent.get(self.name)
         if found is None:
             record = RuleColumn(self.name, self.because, self.enforced, self.kind)
-            found = kept[self.name] = Column(self, 0, len(fleet.columns), record)
+            found = columns.silent[self.name] = Column(self, 0, len(columns), record)
         return found
