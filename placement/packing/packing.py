@@ -87,7 +87,8 @@ class Packing:
             self._settle(one, now=False)
         self.stands: Mask = self._priceable.copy()
         """Where they would have if nothing stood there."""
-        if self.spread in (Spread.NODE, Spread.ZONE) and ((self.could >= self.wanted) & ~self._priceable).any():
+        rest = (~self._priceable).nonzero()[0] if self.spread in (Spread.NODE, Spread.ZONE) else None
+        if rest is not None and (self.room_at(rest, now=False, apart=False) >= self.wanted).any():
             # Where the copies could stand, but not so far apart: what they would cost there all the same.
             self.spread = Spread.NONE
             priced = [self._priced(room) for room in self.rooms]
@@ -99,7 +100,8 @@ class Packing:
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
         self._price()
         if not usable.alike:
-            self.stands = self.could_apart >= self.wanted
+            every = np.arange(self._ground.size)
+            self.stands = self.room_at(every, now=False, apart=True) >= self.wanted
         self.fits_bits, self.stands_bits = to_bits(self.fits), to_bits(self.stands)
 
     @cached_property
@@ -122,7 +124,7 @@ class Packing:
 
     def close(self) -> None:
         """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
-        for name in ("_ground", "rooms", "could", "could_apart", "apart"):
+        for name in ("_ground", "rooms"):
             self.__dict__.pop(name, None)
         self._tables, self._sums, self._several_parts, self._table_of = [], [], [], None
 
@@ -171,38 +173,34 @@ class Packing:
     @cached_property
     def could_bits(self) -> int:
         """The sites where all copies would have room, however close together, if nothing stood there."""
-        if self.spread in (Spread.NODE, Spread.ZONE) or not self.usable.alike:
-            return to_bits(self.could >= self.wanted)
-        return self.stands_bits
+        rest = (~self.stands).nonzero()[0]
+        if len(rest) == 0 or (self.spread not in (Spread.NODE, Spread.ZONE) and self.usable.alike):
+            return self.stands_bits
+        could = self.stands.copy()
+        could[rest] = self.room_at(rest, now=False, apart=False) >= self.wanted
+        return to_bits(could)
 
     # Sums, for those that ask: where the answer is no.
 
-    @cached_property
-    def could(self) -> Numbers:
-        """How many copies would have room at once, however close together, if nothing stood there."""
-        return self._greatest([self._ground.site_sum(room.copies_empty) for room in self.rooms])
+    def room_at(self, sites: Numbers, *, now: bool, apart: bool) -> Numbers:
+        """Shape (sites,): how many copies have room at once at these, now or if nothing stood there.
 
-    @cached_property
-    def could_apart(self) -> Numbers:
-        """How many would have room as far apart as asked, if nothing stood there."""
-        return self._greatest([self._count(room, now=False) for room in self.rooms])
-
-    @cached_property
-    def apart(self) -> Numbers:
-        """How many have room now, as far apart as asked."""
-        return self._greatest([self._count(room, now=True) for room in self.rooms])
-
-    @staticmethod
-    def _greatest(each: list[Numbers]) -> Numbers:
+        `apart`: as far apart as asked; else however close together.
+        """
+        here = np.zeros(self._ground.size, dtype=np.bool_)
+        here[sites] = True
+        offers = here.take(self._ground.offer_site).nonzero()[0]
+        each = [self._summed(room, offers, now=now, apart=apart)[1].take(sites) for room in self.rooms]
         return each[0] if len(each) == 1 else np.maximum(each[0], each[1])
 
-    def _count(self, room: Room, *, now: bool) -> Numbers:
-        ground = self._ground
-        if self.spread is Spread.NODE:
-            return ground.site_sum(room.units if now else room.units_empty)
-        if self.spread is Spread.ZONE:
-            return ground.zones(((room.units if now else room.units_empty) > 0).nonzero()[0])
-        return ground.site_sum(room.copies if now else room.copies_empty)
+    def _summed(self, room: Room, offers: Numbers, *, now: bool, apart: bool) -> tuple[Numbers, Numbers]:
+        """Copies with room on each of these offers, or units where they stand apart; and by site, of the ground."""
+        ground, spread = self._ground, self.spread if apart else Spread.NONE
+        has = room.counted(offers, now=now, apart=spread is Spread.NODE)
+        if spread is Spread.ZONE:
+            return has, ground.zones(offers[has > 0])
+        by_site = np.bincount(ground.offer_site.take(offers), has, ground.size)  # whole numbers below 2**53
+        return has, by_site.astype(np.int64)
 
     # Where copies stand, and at what price.
 
@@ -221,9 +219,10 @@ class Packing:
         copies, more = np.full(len(sites), self.wanted, dtype=np.int64), np.zeros(len(sites), dtype=np.int64)
         if not len(self._several):
             return offers, copies, more
-        several = self._several.of(sites)
+        here = offers == UNKNOWN
+        several = self._several.of(sites[here])
         if len(several):
-            more[offers == UNKNOWN] = several.lengths - 1
+            more[here] = several.lengths - 1
             offers, copies = np.repeat(offers, 1 + more), np.repeat(copies, 1 + more)
             here = offers == UNKNOWN
             offers[here], copies[here] = several.offers, several.copies
@@ -256,11 +255,7 @@ class Packing:
         if self.wanted == 1 or settled.all():
             return  # one copy stands on one offer
         offers = (~settled).take(ground.offer_site).nonzero()[0]
-        has = priced.room.counted(offers, now=now, apart=self.spread is Spread.NODE)
-        if self.spread is Spread.ZONE:
-            count = ground.zones(offers[has > 0])
-        else:
-            count = np.bincount(ground.offer_site.take(offers), has, ground.size)  # below 2**53
+        has, count = self._summed(priced.room, offers, now=now, apart=True)
         several = count >= self.wanted
         if several.any():
             some = (several.take(ground.offer_site.take(offers)) & (has > 0)).nonzero()[0]

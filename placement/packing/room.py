@@ -3,8 +3,6 @@
 Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
-from functools import cached_property
-
 import numpy as np
 
 from placement.fleet.columns import GREATEST, Described, Mask, Numbers
@@ -93,32 +91,6 @@ class Room:
         ground, wanted = self._ground, self.wanted
         begun = on_units(ground.columns, wanted, ground.unit_rows.take(places)) if wanted.on_gpu else None
         return times(wanted, begun, *ground.left(places))
-
-    # Counted of all offers, for those that ask.
-
-    @cached_property
-    def copies(self) -> Numbers:
-        """Copies that fit now."""
-        return self.counted(self._every, now=True, apart=False)
-
-    @cached_property
-    def units(self) -> Numbers:
-        """Units that have room for one more copy."""
-        return self.counted(self._every, now=True, apart=True)
-
-    @cached_property
-    def copies_empty(self) -> Numbers:
-        """Copies that would fit if nothing stood there."""
-        return self.counted(self._every, now=False, apart=False)
-
-    @cached_property
-    def units_empty(self) -> Numbers:
-        """Units that would have room if nothing stood there."""
-        return self.counted(self._every, now=False, apart=True)
-
-    @property
-    def _every(self) -> Numbers:
-        return np.arange(len(self._ground.shape))
 
 
 def _only(numbers: Numbers, usable: Mask | None, places: Numbers) -> Numbers:

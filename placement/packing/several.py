@@ -33,10 +33,11 @@ class Several:
         """All of these, which have no site in common."""
         if not parts:
             return NONE
+        if len(parts) == 1:
+            return parts[0]
         names = ("sites", "lengths", "offers", "copies")
-        whole = parts[0] if len(parts) == 1 else cls(*[np.concatenate([getattr(p, n) for p in parts]) for n in names])
-        order = np.argsort(whole.sites)
-        return whole if (order[1:] > order[:-1]).all() else whole._picked(order)
+        whole = cls(*[np.concatenate([getattr(part, name) for part in parts]) for name in names])
+        return whole._picked(np.argsort(whole.sites))
 
     def at(self, site: int) -> Pairs:
         """The offers of a site, each with its copies; empty where the copies do not stand on several."""
@@ -48,7 +49,10 @@ class Several:
 
     def of(self, sites: Numbers) -> "Several":
         """Of these sites, ascending, those that are here."""
-        return self._picked(np.isin(self.sites, sites).nonzero()[0])
+        if len(self.sites) == 0:
+            return self
+        places = np.minimum(np.searchsorted(self.sites, sites), len(self.sites) - 1)
+        return self._picked(places[self.sites.take(places) == sites])
 
     def without(self, sites: Numbers) -> "Several":
         """All but these."""

@@ -38,7 +38,9 @@ class Copies(Plain):
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many would have room."""
-        return Findings((_lack(workload, self._packing.wanted),), numbers=self._packing.could[refused])
+        return Findings(
+            (_lack(workload, self._packing.wanted),), numbers=self._packing.room_at(refused, now=False, apart=False)
+        )
 
 
 class CopiesFree(Plain):
@@ -65,12 +67,13 @@ class CopiesFree(Plain):
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """Copies wanted at once, and how many have room."""
+        has = self._packing.room_at(refused, now=True, apart=True)
         if self._too_few_sites(workload):
             lacks = (_lack(workload, self._packing.wanted), _lack(workload, workload.copies))
             by_site = to_mask(self._sites, len(fleet.columns))[refused]
-            found = np.where(by_site, self._sites.bit_count(), self._packing.apart[refused])
+            found = np.where(by_site, self._sites.bit_count(), has)
             return Findings(lacks, codes=by_site.astype(np.int64), numbers=found)
-        return Findings((_lack(workload, self._packing.wanted),), numbers=self._packing.apart[refused])
+        return Findings((_lack(workload, self._packing.wanted),), numbers=has)
 
     def _too_few_sites(self, workload: Workload) -> bool:
         return workload.spread is Spread.SITE and self._sites.bit_count() < workload.copies

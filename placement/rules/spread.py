@@ -39,4 +39,4 @@ class SpreadRule(Plain):
         lack = Lack(key, "Ge", (workload.spread.value,), (), workload.copies, Unit.COUNT)
         if workload.spread is Spread.SITE:
             return Findings((lack,), numbers=np.full(len(refused), self._sites, dtype=np.int64))
-        return Findings((lack,), numbers=self._packing.could_apart[refused])
+        return Findings((lack,), numbers=self._packing.room_at(refused, now=False, apart=True))

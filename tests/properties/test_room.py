@@ -54,16 +54,24 @@ def taken(fleet: Fleet, asked: Steps) -> None:
             fleet.release(f"w{number // 2}")
 
 
-def holds_what_is_counted(room: Room) -> None:
-    """Which offers have room for so many copies by themselves is told without counting, and the same."""
-    every = np.arange(len(room.copies))
+def holds_what_is_counted(room: Room, offers: int) -> tuple[list[int], list[int], list[int]]:
+    """Which offers have room for so many copies by themselves is told without counting, and the same.
+
+    The counts: copies and units with room now, and copies if nothing stood there.
+    """
+    every, shapes = np.arange(offers), len(room.of_shape)
+    counts = {
+        (now, apart): room.counted(every, now=now, apart=apart) for now in (True, False) for apart in (True, False)
+    }
     for copies in (1, 2, 3, 7):
-        units = -(-copies // np.maximum(room.of_shape, 1))
-        assert room.alone(copies, units, apart=False).tolist() == (room.copies >= copies).tolist()
-        assert room.alone_empty(every, units).tolist() == (room.copies_empty >= copies).tolist()
-        units = np.full(len(units), copies)
-        assert room.alone(copies, units, apart=True).tolist() == (room.units >= copies).tolist()
-        assert room.alone_empty(every, units).tolist() == (room.units_empty >= copies).tolist()
+        for apart in (True, False):
+            units = np.full(shapes, copies) if apart else -(-copies // np.maximum(room.of_shape, 1))
+            assert room.alone(copies, units, apart=apart).tolist() == (counts[True, apart] >= copies).tolist()
+            assert room.alone_empty(every, units).tolist() == (counts[False, apart] >= copies).tolist()
+    few = every[offers // 2 :]
+    for (now, apart), all_of_them in counts.items():
+        assert room.counted(few, now=now, apart=apart).tolist() == all_of_them[few].tolist()
+    return counts[True, False].tolist(), counts[True, True].tolist(), counts[False, False].tolist()
 
 
 def of_models(columns: Columns, models: tuple[str, ...]) -> Mask:
@@ -107,14 +115,14 @@ def test_what_columns_count_is_what_can_be_seated_and_what_the_auditor_counts(
     columns = fleet.columns
     for wanted, models in variants(demand):
         room = room_for(Ground(columns), wanted, demand, Usable(*[of_models(columns, models)] * 2))
-        holds_what_is_counted(room)
+        copies, units, empty = holds_what_is_counted(room, len(columns.offers))
         need = Need(wanted.resources, wanted.share_milli, wanted.mig_profile, demand.time_slicing)
         for row, offer in enumerate(columns.offers):
             right = gives(offer, need) and (not models or offer.gpu_model in models)
             times = [node.times(need) if right else 0 for node in nodes(fleet, row)]
-            assert int(room.copies[row]) == sum(times)
-            assert int(room.units[row]) == sum(1 for one in times if one)
-            assert int(room.copies_empty[row]) == offer.count * (Node(offer).times(need) if right else 0)
+            assert copies[row] == sum(times)
+            assert units[row] == sum(1 for one in times if one)
+            assert empty[row] == offer.count * (Node(offer).times(need) if right else 0)
             if wanted.nothing or not right:
                 continue
             slot = Slot("s", offer.name, sum(times))
@@ -164,8 +172,8 @@ def test_a_site_that_changes_under_its_work_keeps_it_and_lets_it_go(
     columns = fleet.columns
     for wanted, models in variants(demand):
         room = room_for(Ground(columns), wanted, demand, Usable(*[of_models(columns, models)] * 2))
-        assert (room.copies >= 0).all()
-        holds_what_is_counted(room)
+        copies, _, _ = holds_what_is_counted(room, len(columns.offers))
+        assert min(copies, default=0) >= 0
     for name in sorted(held, reverse=True):
         fleet.release(name)
     assert fleet.columns.fresh.tolist() == [offer.count for offer in after.offers]
