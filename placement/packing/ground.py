@@ -17,6 +17,13 @@ def starts_of(rows: Numbers) -> Numbers:
     return np.concatenate((_ZERO, (rows[1:] != rows[:-1]).nonzero()[0] + 1))
 
 
+def lengths_of(starts: Numbers, end: int) -> Numbers:
+    """How long the run is that begins at each of these, of rows up to an end."""
+    lengths = np.empty(len(starts), dtype=np.int64)
+    lengths[:-1], lengths[-1:] = starts[1:] - starts[:-1], end - starts[-1:]
+    return lengths
+
+
 _ZERO = np.zeros(1, dtype=np.int64)
 
 
@@ -86,10 +93,6 @@ class Ground:
         if len(filled):
             answer[filled] = how.reduceat(offers, starts)
         return answer
-
-    def of_offers(self, mask: Mask) -> Mask:
-        """A mask over the fleet's offers, for those that are here."""
-        return mask if self.sites is None else mask[self.rows]
 
     def of_sites(self, mask: Mask) -> Mask:
         """A mask over the fleet's sites, for those that are here."""

@@ -23,7 +23,7 @@ import numpy as np
 from placement.bits import to_bits
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
-from placement.packing.ground import Ground, starts_of
+from placement.packing.ground import Ground, lengths_of, starts_of
 from placement.packing.price_list import NEVER, Priced, PriceList
 from placement.packing.room import Room, room_for
 from placement.packing.several import Several
@@ -113,9 +113,7 @@ class Packing:
         """For each variant of the demand, what it finds on every offer."""
         ground, usable = self._ground, self.usable
         if self._sites is not None:
-            usable = Usable(
-                *[mask if mask is None else ground.of_offers(mask) for mask in (usable.now, usable.lasting)]
-            )
+            usable = usable.at(ground.rows)
         found: list[Room] = []
         for wanted, models in variants(self.demand):
             named = self._of_models(models) if models else None
@@ -329,7 +327,7 @@ class Packing:
         room_here = np.minimum(alone, 1 if zoned else self.wanted)
         starts = starts_of(at)
         before = np.cumsum(room_here) - room_here
-        before -= np.repeat(before[starts], _lengths(starts, len(at)))
+        before -= np.repeat(before[starts], lengths_of(starts, len(at)))
         counts = np.clip(self.wanted - before, 0, room_here)
         taken = (counts > 0).nonzero()[0]
         offers, at, counts = offers[taken], at[taken], counts[taken]
@@ -341,7 +339,7 @@ class Packing:
         gpus = stranded(self.columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
         known = np.logical_and.reduceat(charges.known(shapes), starts)
         self._sums.append((sites, charge, np.add.reduceat(gpus, starts), known))
-        self._several_parts.append(Several(sites, _lengths(starts, len(at)), ground.rows[offers], counts))
+        self._several_parts.append(Several(sites, lengths_of(starts, len(at)), ground.rows[offers], counts))
 
     def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
         """How many units the copies stand on, so many of which go on an empty one."""
@@ -350,10 +348,3 @@ class Packing:
         if isinstance(counts, int) and counts == 1:
             return np.ones(len(each), dtype=np.int64)
         return -(-counts // each)
-
-
-def _lengths(starts: Numbers, end: int) -> Numbers:
-    """How long the run is that begins at each of these, of rows up to an end."""
-    lengths = np.empty(len(starts), dtype=np.int64)
-    lengths[:-1], lengths[-1:] = starts[1:] - starts[:-1], end - starts[-1:]
-    return lengths

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from placement.fleet.columns import Mask
+from placement.fleet.columns import Mask, Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,11 @@ class Usable:
     def alike(self) -> bool:
         """Whether the two are one."""
         return self.now is self.lasting
+
+    def at(self, rows: Numbers) -> "Usable":
+        """Of these offers alone, in their order."""
+        now = None if self.now is None else self.now.take(rows)
+        return Usable(now, now if self.alike or self.lasting is None else self.lasting.take(rows))
 
     def within(self, now: Mask | None, lasting: Mask | None) -> "Usable":
         """Only those that these allow too."""

@@ -100,8 +100,8 @@ CHANGES = (
     (
         "the idle share rounded down",
         "placement/scoring/cost.py",
-        "idle[rows] = whole * prices.idle_ppm - (-rest * prices.idle_ppm // per)",
-        "idle[rows] = whole * prices.idle_ppm + (rest * prices.idle_ppm // per)",
+        "idle[rows] = whole * prices.idle_ppm - (-(paid - whole * per) * prices.idle_ppm // per)",
+        "idle[rows] = whole * prices.idle_ppm + ((paid - whole * per) * prices.idle_ppm // per)",
     ),
     (
         "ties broken by half of the hash",
