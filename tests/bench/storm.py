@@ -4,7 +4,8 @@ The broker is a process, the agents are another one, each over a connection of i
 (`tests/support/residents.py`), at the far end of a wire (`tests/support/wires.py`: a network namespace where root has
 one, a relay otherwise). First all join for the first time. Then the broker is killed and started again at the same
 address, `STORMS` times. Then the broker lives and the wire is cut, until the broker has given up every site and every
-agent its session, and heals.
+agent its session, and heals; for a while it may then hold a dead connection of each agent beside the new one, so this
+part is left out where it may not have so many files open.
 
 Measured: until every agent is current, which means that in its new session it was told what lies between the
 generation it holds and the one that stands; the broker's CPU and memory; and that nothing moved, which means that the
@@ -90,9 +91,11 @@ def _storms(folder: Path, agents: int) -> list[Row]:
             broker.start()
             storms.append(residents.storm(broker))
         quiet, head = residents.told(), _head(broker)
-        cut_s, had = _cut_off(wire, broker, residents, head), _cpu_s(broker)
-        wire.heal()
-        healed = residents.storm(broker)
+        healed, cut_s, had = None, 0.0, 0.0
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 2 * agents + SPARE_FILES:
+            cut_s, had = _cut_off(wire, broker, residents, head), _cpu_s(broker)
+            wire.heal()
+            healed = residents.storm(broker)
         told = residents.told()
     finally:
         if residents is not None:
@@ -103,7 +106,7 @@ def _storms(folder: Path, agents: int) -> list[Row]:
     cut_moved, cut_behind = _judged(folder / "data", head, 0, told)
     first, *later = storms
     worst = max(later, key=lambda storm: storm.seconds)
-    return [
+    found = [
         Row(
             f"{agents:,} agents join for the first time",
             f"all current in {first.seconds:.1f} s, half in {first.half_s:.1f} s",
@@ -119,6 +122,12 @@ def _storms(folder: Path, agents: int) -> list[Row]:
             f"{sum(moved.values()) - moved['SiteJoined']} of {JOBS} jobs; {behind} agents behind",
             _listed(moved),
         ),
+    ]
+    if healed is None:
+        needed = f"needs `ulimit -n {2 * agents + SPARE_FILES}`"
+        return [*found, Row(f"{agents:,} agents after a cut heals", "not measured", needed)]
+    return [
+        *found,
         Row(
             f"{agents:,} agents after a cut of {cut_s:.0f} s heals ({type(wire).__name__.lower()})",
             f"all current in {healed.seconds:.1f} s, half in {healed.half_s:.1f} s",
