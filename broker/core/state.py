@@ -22,6 +22,7 @@ from typing import Any
 from broker.core.accounting import OPENS, hold, hopes_of, places_nothing, right_of, settle
 from broker.core.cold import Cold
 from broker.core.demanded import Demanded
+from broker.core.naming import give_back, take_name
 from broker.core.queues import Queues
 from broker.core.records import (
     JOINED,
@@ -69,7 +70,7 @@ class State:
     sites: dict[str, SiteRecord] = field(default_factory=dict)
     workloads: Cold[WorkloadRecord] = field(default_factory=Cold)
     names: dict[str, str] = field(default_factory=dict)
-    """Name to the newest workload of that name; one that was refused does not take the name from a live one."""
+    """Name to whose it is (`naming`); one that was refused does not take the name from a live one."""
     ended: dict[str, int] = field(default_factory=dict)
     """Ended workloads, oldest first, with the offset at which they ended."""
     waiting: dict[str, int] = field(default_factory=dict)
@@ -115,6 +116,7 @@ class State:
         self.offset = recorded.offset
         if workload_id := about(event):
             settle(self, workload_id, event.at)
+            give_back(self, workload_id)
         if isinstance(event, OPENS):
             self.freed = recorded.offset
         if not places_nothing(self, event, recorded.offset):
@@ -261,12 +263,7 @@ class State:
                 self._unassign(record.id, site, offset)
             statuses = {site: status for site, status in record.statuses.items() if site not in record.leaving}
             record = replace(record, leaving=(), statuses=statuses)
-        named = self.find(record.workload.name)
-        if named is None or not named.live or named.id == record.id:
-            self.names[record.workload.name] = record.id
-        elif placed and named.submitted_before(record):
-            record = replace(record, supersedes=named.id)
-            self.names[record.workload.name] = record.id
+        record = take_name(self, record, placed)
         for site in sites:
             self._assign(record, event.decision, site, offset)
         if not placed:

@@ -33,7 +33,7 @@ from tidegate.model.event import (
 from tidegate.model.money import Team
 from tidegate.model.quantity import Resources
 from tidegate.model.session import Hello
-from tidegate.model.site import Offer, Pricing
+from tidegate.model.site import Engine, Offer, Pricing
 from tidegate.model.workload import Demand, Priority, Training, Wait
 
 HOUR = 3_600_000
@@ -226,6 +226,37 @@ def test_who_made_room_came_back_and_was_cancelled_while_the_site_was_away_is_le
         << WorkloadProgressed
     )
     assert phases(play)["borrowed"] == "cancelled"
+
+
+def test_a_service_that_goes_on_is_superseded_though_the_version_between_made_room_and_was_given_up():
+    play = Playbook()
+    both = cloud(offers=(NODE,), engines=(Engine.RAY, Engine.PROCESS))
+    play.ask(ApplyDeclarations(1, (both, book(), guaranteed("a", 4), guaranteed("b", 4))))
+    play.ask(SiteAttached(2, Hello("burst-us", "b", 0)))
+    play.ask(RegisterModel(2, model()))
+
+    def version(number, gpus=0):
+        asked = Demand(Resources(gpus=gpus, cpus_milli=1_000, memory_bytes=GIB))
+        labels = {"version": str(number)}
+        return service("seams", demand=asked, team="b", labels=labels, latency=None, preemptible=True, wait=Wait())
+
+    play.ask(SubmitWorkload(3, version(1)))
+    first = play.state.find("seams").id
+    play.ask(said(play, first, Phase.RUNNING, 4))
+    play.ask(SubmitWorkload(5, train("own", team="b", priority=Priority.PRODUCTION)))
+    play.ask(SubmitWorkload(6, version(2, gpus=4)))
+    second = play.state.find("seams").id
+    play.ask(SubmitWorkload(7, train("claim", team="a")))
+    assert play.state.workloads[second].phase is Phase.WAITING and play.state.workloads[first].live
+    play.ask(SubmitWorkload(8, version(3)))
+    third = play.state.find("seams").id
+    assert play.state.workloads[second].phase is Phase.CANCELLED and play.state.workloads[third].supersedes == first
+    play.ask(said(play, third, Phase.RUNNING, 9))
+    assert play.state.workloads[first].phase is Phase.STOPPING
+    again, state = Again(), State()
+    for recorded in play.recorded:
+        assert again.before(state, recorded.event) == ()
+        state.apply(recorded)
 
 
 def test_production_work_and_what_a_team_is_guaranteed_are_left_alone():
