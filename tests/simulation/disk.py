@@ -35,10 +35,18 @@ class SiteDisk(Platter):
         self.once = ""
         """A call that fails the next time, for that time alone."""
         self.failures = 0
+        self._rotted = False
+        self._cuts = 0
         self.faulty = self._asked
+
+    @property
+    def end_in_doubt(self) -> bool:
+        """Whether the newest of what is kept may pass for what a cut tore: it rotted, and the power went as well."""
+        return self._rotted and self._cuts > 0
 
     def cut(self, keep: float | None = None) -> None:
         super().cut(keep)
+        self._cuts += 1
         self.faulty = self._asked
 
     # What goes wrong
@@ -62,6 +70,7 @@ class SiteDisk(Platter):
         found = sorted(path for path, node in self.files() if node.data and _summed(path))
         if not found:
             return False
+        self._rotted = True
         chance = Random(amount)
         path = chance.choice(found)
         self.rot(path, chance.randrange(len(self.node(path).data)), chance.choice(ROTTEN))
