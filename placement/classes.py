@@ -155,7 +155,7 @@ def _caught_up(
     said = {column.rule.name: column for column in verdicts.own}
     touched = {int(columns.offer_site[offer]) for offer, _ in changes}
     same = bounds == kept.bounds
-    for rule in FREE if touched else ():
+    for rule in FREE:  # though nothing was touched: what they follow must have been looked at by this place as well
         same = same and rule.same_at(said[rule.name], workload, columns, touched, kept.place)
     if kept.uplinks != columns.stamps[Part.UPLINKS]:
         link = said["volume-free"]

@@ -115,3 +115,31 @@ def test_a_unit_with_as_many_free_gpus_as_before_may_have_others() -> None:
     for gpu in (0, 1, 0):
         places.take("w1", (slot,), on_gpu.demand, seats=(Seat(0, (gpu,)),))
         assert decide(on_gpu, places, LAW, now=5, revision=1).seats == (Seat(0, (1 - gpu,)),)
+
+
+def test_what_was_away_while_another_asked_and_came_back_is_seen_to_leave_in_earnest() -> None:
+    """The number that a refusal tells: it was looked at in between by others, who saw what is so again at the end."""
+    places = Fleet()
+    places.put_site(replace(HALL, offers=(replace(OFFER, count=1),)), reachable=True, cordoned=False)
+    whole = replace(WORK, demand=Demand(Resources(0, 0, OFFER.resources.cpus_milli, 2**20)))
+    for name in ("w1", "w2"):
+        take(places, name, HALL.name, 1_000)
+
+    def told(workload: Workload) -> Decision:
+        return decide(workload, places, LAW, now=5, revision=1)
+
+    def never_told(workload: Workload) -> Decision:
+        again = Fleet()
+        again.put_site(places.sites[HALL.name].site, reachable=True, cordoned=False)
+        for holding in places.holdings.values():
+            again.restore(holding)
+        return decide(workload, again, LAW, now=5, revision=1)
+
+    told(whole)
+    held = places.holdings["w1"]
+    places.release("w1")
+    told(replace(whole, labels={"another": "class"}))
+    places.restore(held)
+    assert told(whole) == never_told(whole)
+    places.release("w1")
+    assert told(whole) == never_told(whole)
