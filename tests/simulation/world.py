@@ -286,8 +286,8 @@ class World:
         live = self.broker.broker.state if self.settings.liveness and self.broker and self.broker.broker else None
         judged = await checks.replayed(self.broker_machine, self.history, live, self.findings)
         self.did["judged by brute force"] = judged
-        for agent in self.agents.values():
-            await agent.kill()
+        while self.agents:  # one may fall, and begin anew, meanwhile
+            await self.agents.pop(next(iter(self.agents))).kill()
         for engineer in self.people.values():
             await engineer.process.kill()
         if self.broker is not None:
