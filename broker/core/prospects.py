@@ -1,22 +1,25 @@
 """Prospects: where a waiting workload stands in line, and when it is likely to start. Read, never stored.
 
-The forecast is `placement.quota.forecast`'s: for each place that the workload hopes for, what ends there and who stands
+Where few wait they are told what comes of playing the fleet forward (`broker.core.played`); for the others sums are
+played. That forecast is `placement.quota.forecast`'s: for each place that it hopes for, what ends there and who stands
 before it; and, where a limit of its team is in the way, the same for the team. Running work is counted from when it
 first ran (or was placed), for as long as its team's jobs took, or as it declared. What may be borrowed is played the
 same way: it comes back as work ends, but for the work of those who lend none of it. Where firm work or the shape of
-what is left is in the way, nothing is known; where it is a budget, the next month is.
+what is left is in the way, sums know nothing; where it is a budget, the next month is waited for.
 """
 
 from collections.abc import Iterable, Sequence
 
 from broker.core.decide.making_room import models
 from broker.core.decide.waiting import expires, line_of
+from broker.core.played import LINE as PLAYED
+from broker.core.played import starts
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement.quota.accounts import Account, month_end
 from placement.quota.amounts import CPUS, GPUS, asked
 from placement.quota.bounds import Excess, over_limit, over_share
-from placement.quota.forecast import LINE, SITES, Ending, Lasting, Place, Wanting, forecast, lasting
+from placement.quota.forecast import LINE, SITES, Ending, Lasting, Place, Wanting, forecast, lasting, resting_on
 from placement.quota.order import InLine
 from tidegate.model.event import Basis, Forecast, Waiting
 
@@ -34,14 +37,45 @@ def waiting(state: State, one: WorkloadRecord, at: int) -> Waiting | None:
         position=position + 1,
         of=len(line),
         team_position=len(mine) + 1,
-        forecast=_forecast(state, one, line[:position], at),
+        forecast=_forecast(state, one, line, position, at),
         instead=one.instead,
         because=one.detail,
         displaced=one.displaced,
     )
 
 
-def _forecast(state: State, one: WorkloadRecord, before: Sequence[InLine], at: int) -> Forecast:
+def _forecast(state: State, one: WorkloadRecord, line: Sequence[InLine], position: int, at: int) -> Forecast:
+    found = _played(state, one, line, at) if len(line) <= PLAYED else None
+    return found or _by_sums(state, one, line[:position], at)
+
+
+def _played(state: State, one: WorkloadRecord, in_line: Sequence[InLine], at: int) -> Forecast | None:
+    """By deciding as work ends; None where that is too much to play."""
+    line = [state.workloads[other.workload_id] for other in in_line]
+    running = {
+        record.id: Ending(0, _began(state, record), _lasting(state, record))
+        for record in state.workloads.without(state.ended)
+        if record.sites and record.workload.training is not None
+    }
+    lasts = {record.id: _lasting(state, record) for record in line} | {name: e.lasting for name, e in running.items()}
+    early = starts(state, line, one.id, running, lasts, at, late=False)
+    sure = all(each.likely == each.latest for each in lasts.values())
+    late = early if sure or early is None else starts(state, line, one.id, running, lasts, at, late=True)
+    if early is None or late is None:
+        return None
+    if not (early[0] and late[0]):
+        return Forecast() if _excess(state, one) else _next_month(state, one, at)
+    return resting_on((*early[1], *late[1]), early[0], late[0])
+
+
+def _next_month(state: State, one: WorkloadRecord, at: int) -> Forecast:
+    """Where a budget may be what it waits for; no other bound then is."""
+    tree, teams = state.law.tree, state.law.tree.teams
+    paid = any(teams[node].budget_micros_per_month for node in tree.path(one.workload.team) if node in teams)
+    return Forecast(month_end(at), month_end(at), Basis.DECLARED) if paid else Forecast()
+
+
+def _by_sums(state: State, one: WorkloadRecord, before: Sequence[InLine], at: int) -> Forecast:
     ahead = [state.workloads[other.workload_id] for other in before[:LINE]]
     name = GPUS if one.workload.demand.gpu_milli else CPUS
     places = [_at_site(state, one, ahead, site, name) for site in one.hopes[:SITES]]
@@ -49,9 +83,7 @@ def _forecast(state: State, one: WorkloadRecord, before: Sequence[InLine], at: i
     if excess := _excess(state, one):
         return _later(soonest, forecast([_at_bound(state, one, ahead, excess)], at))
     if any(place.free >= sum(ask.amount for ask in place.line) for place in places):
-        tree, teams = state.law.tree, state.law.tree.teams
-        paid = any(teams[node].budget_micros_per_month for node in tree.path(one.workload.team) if node in teams)
-        return Forecast(month_end(at), month_end(at), Basis.DECLARED) if paid else Forecast()
+        return _next_month(state, one, at)
     return soonest
 
 
@@ -112,10 +144,13 @@ def _endings(
                 if copy.offer in (offers or of_model):
                     amount += copy.gpu_milli if name.startswith(GPUS) else copy.resources.cpus_milli
         if amount:
-            charge = state.accounts.get(record.workload.team, Account()).charges.get(record.id)
-            began = record.running_since or (charge.since if charge else 0)
-            found.append(Ending(amount, began, _lasting(state, record)))
+            found.append(Ending(amount, _began(state, record), _lasting(state, record)))
     return tuple(found)
+
+
+def _began(state: State, record: WorkloadRecord) -> int:
+    charge = state.accounts.get(record.workload.team, Account()).charges.get(record.id)
+    return record.running_since or (charge.since if charge else 0)
 
 
 def _line(state: State, work: Iterable[WorkloadRecord], name: str) -> tuple[Wanting, ...]:

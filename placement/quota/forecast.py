@@ -42,6 +42,16 @@ class Ending:
     """When it was placed or first ran, ms since the epoch."""
     lasting: Lasting
 
+    def ends(self, now: int, *, late: bool) -> int | None:
+        """When, likely or at the latest; None where nothing says so."""
+        takes = self.lasting.latest if late else self.lasting.likely
+        if takes is None:
+            return None
+        at = self.began + takes
+        if at > now:
+            return at
+        return now + max(now - self.began, 0) if late else now
+
 
 @dataclass(frozen=True, slots=True)
 class Wanting:
@@ -80,17 +90,22 @@ def forecast(places: Sequence[Place], now: int) -> Forecast:
         return Forecast()
     used = [ending.lasting for place in places[:SITES] for ending in place.endings]
     used += [wanting.lasting for place in places[:SITES] for wanting in place.line[:-1]]
+    return resting_on(used, min(early), min(late))
+
+
+def resting_on(used: Sequence[Lasting], early: int, late: int) -> Forecast:
+    """Between two moments, by what is known of how long these take."""
     learned = max((one.learned for one in used), default=0)
     declared = any(one.declared for one in used)
     basis = Basis.MIXED if learned and declared else Basis.LEARNED if learned else Basis.DECLARED
-    return Forecast(min(early), max(min(early), min(late)), basis, learned)
+    return Forecast(early, max(early, late), basis, learned)
 
 
 def _starts(place: Place, now: int, *, late: bool) -> int | None:
     """When the last in line starts; None where that is not known."""
     ends: list[tuple[int, int]] = []
     for one in place.endings:
-        at = _ends(one, now, late=late)
+        at = one.ends(now, late=late)
         if at is not None:
             ends.append((at, one.amount))
     heapify(ends)
@@ -106,13 +121,3 @@ def _starts(place: Place, now: int, *, late: bool) -> int | None:
         if takes is not None:
             heappush(ends, (moment + takes, wanting.amount))
     return moment if len(place.line) <= LINE else None
-
-
-def _ends(one: Ending, now: int, *, late: bool) -> int | None:
-    takes = one.lasting.latest if late else one.lasting.likely
-    if takes is None:
-        return None
-    at = one.began + takes
-    if at > now:
-        return at
-    return now + max(now - one.began, 0) if late else now
