@@ -84,12 +84,6 @@ CHANGES = (
         "found = by_one_field(place, verdicts, below) or found",
         "found = found",
     ),
-    (
-        "an agreement too many is asked for",
-        "placement/proposals/lawful.py",
-        "for count in range(len(some) + 1)",
-        "for count in range(len(some), -1, -1)",
-    ),
     # Money and order.
     (
         "money before leanings",
