@@ -115,9 +115,9 @@ PLANTED = (
     ),
     Planted(
         "an old service takes its name back",
-        "broker/core/state.py",
-        "        elif placed and named.submitted_before(record):",
-        "        elif placed:",
+        "broker/core/naming.py",
+        "    elif placed and named.submitted_before(record):",
+        "    elif placed:",
     ),
     Planted(
         "a replacement never leaves",
