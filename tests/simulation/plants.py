@@ -163,6 +163,7 @@ PLANTED = (
         "broker/runtime/sessions.py",
         "        word = difference(state.sites[site], session.told)\n        session.told = word.generation\n",
         "        word = difference(state.sites[site], session.held)\n",
+        by="tests/broker/runtime/test_sessions.py",
     ),
     Planted(
         "no first word to an agent that holds nothing",
@@ -190,6 +191,7 @@ PLANTED = (
         "                session.say(Reported(sequence))",
         "                session.say(Reported(sequence))\n"
         "                await self._loop.ask(ReportStatuses(0, session.site, statuses))",
+        by="tests/broker/rpc/test_agents.py",
     ),
     Planted(
         "nobody lets go on coming back",

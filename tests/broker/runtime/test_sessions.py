@@ -53,6 +53,9 @@ async def test_a_session_opens_with_welcome_and_a_difference_and_hears_of_change
     done = await loop.ask(SubmitWorkload(0, service()))
     (told,) = said(session)
     assert (told.base, [a.workload_id for a in told.upserts]) == (first.generation, [done.workload_id])
+    other = await loop.ask(SubmitWorkload(0, service("other")))
+    (then,) = said(session)  # what was told is not told again, though the agent has not said that it holds it
+    assert (then.base, [a.workload_id for a in then.upserts]) == (told.generation, [other.workload_id])
 
 
 async def test_what_changed_while_away_is_one_difference(setting):
