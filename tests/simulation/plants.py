@@ -234,6 +234,7 @@ PLANTED = (
         "agents/core/held.py",
         "        leaving = {key: each for key, each in gone_now.items() if key not in kept}",
         "        leaving: dict[str, Assignment] = {}",
+        by=HELD,
     ),
     Planted(
         "act before it is written",
