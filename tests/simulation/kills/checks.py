@@ -7,6 +7,7 @@ is lost or doubled (7), the log's chain holds, no key is there twice, and every 
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -54,7 +55,7 @@ async def at_rest(fleet: Fleet, client: AsyncClient, history: History, generatio
     await answers_stand(client, history, Random(0), len(history.answered))
     await _once_in_the_log(client, history)
     for site in SITES:
-        await until_async(lambda site=site: _one_server_each(fleet, generations, site), REST_S, f"servers of {site}")
+        await until_async(lambda site=site: _served(fleet, generations, site), REST_S, f"servers of {site}")
         await until_async(lambda site=site: not telemetry(fleet, site), REST_S, f"telemetry of {site}")
     judged = await client.verify()
     assert not judged.findings, f"6: {judged.findings}"
@@ -71,13 +72,23 @@ async def _settled(client: AsyncClient) -> bool:
     )
 
 
-def _one_server_each(fleet: Fleet, generations: Generations, site: str) -> bool:
+@dataclass(frozen=True)
+class Served:
     """5. As many servers as assignments, each for a task of its own: none twice, none that nobody holds."""
+
+    tasks: list[str]
+    held: list[str]
+
+    def __bool__(self) -> bool:
+        return self.tasks == self.held
+
+
+def _served(fleet: Fleet, generations: Generations, site: str) -> Served:
     held = generations.look(site).assignments
     tasks = [
         Path(server.cmdline()[4]).relative_to(fleet.data(site) / "tasks").parts[0] for server in fleet.servers(site)
     ]
-    return sorted(tasks) == sorted(held)
+    return Served(sorted(tasks), sorted(held))
 
 
 async def _once_in_the_log(client: AsyncClient, history: History) -> None:
