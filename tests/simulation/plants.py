@@ -465,6 +465,7 @@ PLANTED = (
         "        tended.phase = status.phase\n        if status.workload_id in self.held.assignments:\n",
         "        tended.phase = status.phase\n        self._tell(status)\n"
         "        if status.workload_id in self.held.assignments:\n",
+        by="tests/agents/runtime/test_site.py",
     ),
     Planted(
         "hold what the disk did not take",

@@ -273,12 +273,20 @@ async def test_a_full_disk_ends_no_tending_and_the_end_is_told_when_it_is_writte
         site.told(says.Difference(base=0, generation=1, whole=True, upserts=(assigned(),)))
         running = asyncio.create_task(site.run())
         await until_async(lambda: site.running)
-        files.platter.faulty = lambda call, path: errno.ENOSPC if call == "write" else 0
+        refused: list[str] = []
+
+        def full(call: str, path: str) -> int:
+            refused.extend([path] if call == "write" else [])
+            return errno.ENOSPC if call == "write" else 0
+
+        files.platter.faulty = full
         site.lost(at=5)
         assert site.held.away_since == 5
+        before = len(refused)
         (tmp_path / "tasks" / "w-1" / "work").write_text(TaskPhase.FAILED.value)
-        await until_async(lambda: not site.running)
+        await until_async(lambda: not site.running and any("/held" in path for path in refused[before:]))
         assert not running.done() and not site.held.ended
+        assert not any(status.phase.ended for _, status in site.pending.values())
         files.platter.faulty = None
         await until_async(lambda: site.held.ended)
         assert HeldStore(files, "/held", "burst-us").read() == site.held
