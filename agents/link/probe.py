@@ -22,8 +22,8 @@ async def round_trips(address: str, clock: Clock) -> list[int]:
     host, _, port = address.rpartition(":")
     found: list[int] = []
     try:
-        opening = asyncio.open_connection(host.strip("[]"), int(port))
-        reader, writer = await asyncio.wait_for(opening, STEP_SECONDS)
+        async with asyncio.timeout(STEP_SECONDS):
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     except (TimeoutError, OSError, ValueError):
         return []
     try:
@@ -31,7 +31,8 @@ async def round_trips(address: str, clock: Clock) -> list[int]:
             began = clock.monotonic_us()
             writer.write(b"?")
             try:
-                await asyncio.wait_for(reader.readexactly(1), STEP_SECONDS)
+                async with asyncio.timeout(STEP_SECONDS):
+                    await reader.readexactly(1)
             except TimeoutError:
                 found.append(int(STEP_SECONDS * 1_000_000))
                 break  # its echo may yet come and would be taken for that of the next
@@ -51,7 +52,11 @@ async def responder(host: str) -> asyncio.Server:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         left = RESPONDER_BYTES
         try:
-            while left > 0 and (got := await asyncio.wait_for(reader.read(left), RESPONDER_SECONDS)):
+            while left > 0:
+                async with asyncio.timeout(RESPONDER_SECONDS):
+                    got = await reader.read(left)
+                if not got:
+                    break
                 writer.write(got)
                 left -= len(got)
         except (TimeoutError, OSError):

@@ -106,7 +106,8 @@ async def _send(
     """One batch and its receipt; for how many ms the broker wants no more."""
     chunks = [to_message(Chunk(each.seq, KINDS[each.kind], each.at_ms, each.count, each.payload)) for each in records]
     await call.write(agents_pb2.SyncTelemetryRequest(site=site, stream=stream, chunks=chunks))
-    answer = await asyncio.wait_for(call.read(), RECEIPT_SECONDS)
+    async with asyncio.timeout(RECEIPT_SECONDS):
+        answer = await call.read()
     if not isinstance(answer, agents_pb2.SyncTelemetryResponse) or answer.stream != stream:
         raise Unavailable("the broker closed the telemetry stream")
     await asyncio.to_thread(reader.acknowledge, stream, answer.receipt.high_water)

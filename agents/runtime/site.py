@@ -380,10 +380,9 @@ class Site:
             log.warning("files of what is gone stay on the disk: %s", error)
 
     async def _rest(self, tended: Tended, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(tended.look.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await tended.look.wait()
 
     # Reporting
 

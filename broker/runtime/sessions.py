@@ -233,7 +233,8 @@ class Sessions:
         waiting = session.logs[number] = asyncio.get_running_loop().create_future()
         session.say(LogRequest(number, workload_id, offset))
         try:
-            lines: LogLines = await asyncio.wait_for(waiting, LOG_ANSWER_S)
+            async with asyncio.timeout(LOG_ANSWER_S):
+                lines: LogLines = await waiting
         except TimeoutError:
             raise Unavailable(f"site {site} did not answer about the log", field="site", found=site) from None
         finally:

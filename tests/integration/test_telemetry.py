@@ -7,6 +7,8 @@ import grpc.aio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from agents.clock import SystemClock
+from agents.link.pace import Pace
 from agents.link.telemetry import drain
 from agents.spool import Fact, Kind, RealFiles, ShedClass, SpoolReader, SpoolWriter
 from tests.support.brokers import BrokerProcess
@@ -35,7 +37,9 @@ async def test_small_records_beyond_one_message_all_arrive(tmp_path):
     try:
         reader = SpoolReader(RealFiles(), root)
         async with grpc.aio.insecure_channel(broker.address) as channel, AsyncClient(broker.address) as client:
-            draining = asyncio.create_task(drain(channel, reader, "press-7", lambda: 0))
+            draining = asyncio.create_task(
+                drain(channel, reader, "press-7", lambda: 0, Pace(SystemClock()), lambda: None)
+            )
             await until_async(lambda: reader.acknowledged("agent") == RECORDS, 30, "the spool to drain")
             draining.cancel()
             counts: traces_pb2.CountsResponse = await client.counts("press-7")

@@ -98,7 +98,8 @@ async def live(broker: str, sites: list[str], told: Path, ended: asyncio.Event) 
         for start in range(0, len(links), AT_ONCE):
             running += [asyncio.create_task(link.run()) for link in links[start : start + AT_ONCE]]
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), 0.2)
+                async with asyncio.timeout(0.2):
+                    await ended.wait()
         while not ended.is_set():
             now = {each.held.site: [each.held.generation, each.sessions] for each in residents if each.current}
             part = told.with_suffix(".part")
@@ -108,7 +109,8 @@ async def live(broker: str, sites: list[str], told: Path, ended: asyncio.Event) 
                 if task.done():
                     task.result()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await ended.wait()
     finally:
         for task in running:
             task.cancel()

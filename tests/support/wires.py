@@ -197,7 +197,8 @@ class Pipe:
             await self._flows[way].wait()
             if self._kbit_s:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._never.wait(), len(piece) * 8 / 1_000 / self._kbit_s)
+                    async with asyncio.timeout(len(piece) * 8 / 1_000 / self._kbit_s):
+                        await self._never.wait()
             writer.write(piece)
             await writer.drain()
         writer.close()

@@ -12,7 +12,9 @@ from agents.link.pace import Pace
 from agents.spool import Fact, Kind, ShedClass, SpoolReader, SpoolWriter
 from tests.disks.files import PlatterFiles
 from tests.disks.platter import Platter
+from tests.support.until import until_async
 from tidegate.model.errors import Unavailable
+from tidegate.v1 import agents_pb2, session_pb2
 
 
 class Ended:
@@ -25,6 +27,46 @@ class Ended:
 
     def cancel(self) -> None:
         self.cancelled = True
+
+
+class Answering:
+    """A stream whose receipts come when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[asyncio.Future[Any]] = asyncio.Queue()
+
+    async def write(self, request: Any) -> None:
+        self.stream = request.stream
+
+    async def read(self) -> Any:
+        answer = asyncio.get_running_loop().create_future()
+        self.asked.put_nowait(answer)
+        return await answer
+
+    def cancel(self) -> None:
+        return None
+
+
+async def test_a_receipt_that_comes_with_the_end_of_the_session_does_not_keep_it_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The session waits for all its parts to end before the agent dials again: it used to wait for ever."""
+    call = Answering()
+    stub = type("Stub", (), {"__init__": lambda self, channel: None, "SyncTelemetry": lambda self: call})
+    monkeypatch.setattr(telemetry.agents_pb2_grpc, "AgentsStub", stub)
+    files = PlatterFiles(Platter(Random(1)))
+    with SpoolWriter(files, "spool", "agent") as spool:
+        spool.append([Fact(Kind.SPANS, ShedClass.OK, 1, 1, b"span")])
+        channel: Any = None
+        reader, pace = SpoolReader(files, "spool"), Pace(SystemClock())
+        draining = asyncio.create_task(telemetry.drain(channel, reader, "press-7", lambda: 0, pace, lambda: None))
+        answer = await call.asked.get()
+        answer.set_result(
+            agents_pb2.SyncTelemetryResponse(stream=call.stream, receipt=session_pb2.Receipt(high_water=1))
+        )
+        draining.cancel()
+        await until_async(draining.done)
+        assert draining.cancelled()
 
 
 async def test_a_stream_that_has_ended_is_no_end_for_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:

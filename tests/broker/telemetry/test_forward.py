@@ -98,7 +98,8 @@ async def test_a_full_queue_drops_the_oldest_and_counts() -> None:
 
     async with running(away, queue_bytes=30, rest=rest) as forwarder:
         forwarder.offer(b"0" * 10)
-        await asyncio.wait_for(resting.wait(), 5)  # the first is in hand, the rest must queue
+        async with asyncio.timeout(5):
+            await resting.wait()  # the first is in hand, the rest must queue
         for number in b"12345":
             forwarder.offer(bytes([number]) * 10)
         assert forwarder.dropped == 2

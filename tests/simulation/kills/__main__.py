@@ -137,7 +137,8 @@ class World:
                 print(f"{done} kills, {len(self.history.answered)} answers", file=sys.stderr)
             if daemon.kind == BROKER:
                 try:
-                    await asyncio.wait_for(answers_stand(client, self.history, self.random), 10)
+                    async with asyncio.timeout(10):
+                        await answers_stand(client, self.history, self.random)
                     self.asked_again += min(4, len(self.history.answered))
                 except (Unavailable, TimeoutError):
                     continue  # it died again meanwhile; they are asked for at rest

@@ -66,7 +66,8 @@ class Engineer:
                 number += 1
                 await self._ask(client, f"{self._name}/{number}")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopped.wait(), self._random.random() * PACE_S)
+                    async with asyncio.timeout(self._random.random() * PACE_S):
+                        await self._stopped.wait()
 
     async def _ask(self, client: AsyncClient, key: str) -> None:
         self._history.asked += 1
