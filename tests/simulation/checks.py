@@ -8,6 +8,7 @@ left alone for a while: desired against held and run, nothing half done, and nob
 """
 
 from collections import Counter
+from collections.abc import Mapping
 
 from agents.spool import SpoolReader
 from broker.core import freeze
@@ -166,8 +167,12 @@ def _record_at_rest(record: WorkloadRecord, core: set[str], findings: Findings) 
         findings.add(f"{record.id} runs at {record.sites} and has never left {record.leaving}")
 
 
-def telemetry(machine: BrokerMachine, machines: list[AgentMachine], drained: set[str], findings: Findings) -> None:
+def telemetry(
+    machine: BrokerMachine, machines: list[AgentMachine], drained: Mapping[str, int], findings: Findings
+) -> None:
     """7. Each span that was kept is there once, or a gap stands for it; none is there twice, drained or not.
+
+    `drained`: how many a site had kept when its spool was found to be drained.
 
     What rots at the end of a spool that a power cut may have torn is lost in silence: that is promised to nobody.
     """
@@ -176,10 +181,10 @@ def telemetry(machine: BrokerMachine, machines: list[AgentMachine], drained: set
         for each in machines:
             counts = reader.counts(each.name)
             gone = sum(gap.to_seq - gap.from_seq + 1 for gap in reader.gaps(each.name))
-            least = each.kept if each.name in drained and not each.disk.end_in_doubt else 0
+            least = 0 if each.disk.end_in_doubt else drained.get(each.name, 0)
             if not least <= counts.spans + gone <= each.asked:
                 findings.add(
-                    f"7: {each.name} kept {each.kept} of {each.asked} spans; {counts.spans} are there, {gone} in gaps"
+                    f"7: {each.name} kept {least} of {each.asked} spans; {counts.spans} are there, {gone} in gaps"
                 )
     finally:
         reader.close()

@@ -282,6 +282,8 @@ class World:
     async def _judge(self) -> None:
         for finding in self._restless() if self.settings.liveness else ():
             self.findings.add(finding)
+        core = self.core if self.settings.liveness else []
+        drained = {machine.name: machine.kept for machine in core}  # now: work may end while all this is judged
         checks.acknowledged(self.broker_machine, self.history, self.findings)
         live = self.broker.broker.state if self.settings.liveness and self.broker and self.broker.broker else None
         judged = await checks.replayed(self.broker_machine, self.history, live, self.findings)
@@ -293,7 +295,6 @@ class World:
         if self.broker is not None:
             await self.broker.kill()
         await self.network.close()
-        drained = set(self.settings.core) if self.settings.liveness else set[str]()
         checks.telemetry(self.broker_machine, self.machines, drained, self.findings)
         self.covered.ended(self.settings.liveness)
         self._count()
