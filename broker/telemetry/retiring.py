@@ -55,21 +55,34 @@ class Retiring:
             self._days = dict(days)
             self._begin(0)
 
-    def step(self, now_ms: int) -> bool:
-        """Look at one step of rows and delete what may go, in the caller's transaction. False where nothing is left."""
+    def look(self, now_ms: int) -> tuple[dict[str, list[tuple[int]]], bool]:
+        """Look at one step of rows: what of each table may go, and whether there was anything to look at."""
         if self._days is None:
-            return False
+            return {}, False
         if now_ms - self._began_at >= AGAIN_MS:
             self._begin(now_ms)
         used = (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE_BYTES
-        more = [self._step(table, self._days, used, now_ms) for table in TABLES]
-        return any(more)
+        seen = {table: self._over(table, used) for table in TABLES}
+        gone = {table: self._gone(rows, self._days, now_ms) for table, rows in seen.items()}
+        for table, rows in seen.items():
+            if rows and len(rows) < STEP and not gone[table]:
+                logger.warning("telemetry is over its limits, and what is over is promised table=%s", table)
+        return {table: rows for table, rows in gone.items() if rows}, any(seen.values())
+
+    def delete(self, gone: dict[str, list[tuple[int]]]) -> None:
+        """What was found, in the caller's transaction."""
+        for table, rows in gone.items():
+            self._connection.executemany(f"delete from {table} where id = ?", rows)
+            self._rows.count(table, -len(rows))
+            self._rows.count(f"retired_{table}", len(rows))
+            logger.info("telemetry retired table=%s rows=%d", table, len(rows))
 
     def _begin(self, now_ms: int) -> None:
         self._began_at = now_ms
         self._passed = dict.fromkeys(TABLES, 0)
 
-    def _step(self, table: str, days: Mapping[str, int], used: int, now_ms: int) -> bool:
+    def _over(self, table: str, used: int) -> list[tuple[int, str, int]]:
+        """The next rows beyond those that there is room for: id, site and arrival. They are looked at once."""
         rows = self._one("select value from totals where name = ?", table)
         room = min(self._most[table], self._most_bytes * rows // used)  # as many as fit, at the size of these
         newest = self._one(f"select max(id) from {table}")
@@ -77,18 +90,11 @@ class Retiring:
             f"select id, site, received_at from {table} where id > ? and id <= ? order by id limit ?",
             (self._passed[table], newest - room, STEP),
         ).fetchall()
-        if not seen:
-            return False
-        self._passed[table] = seen[-1][0]
-        gone = [(row,) for row, site, at in seen if site not in days or at + days[site] * DAY_MS <= now_ms]
-        if gone:
-            self._connection.executemany(f"delete from {table} where id = ?", gone)
-            self._rows.count(table, -len(gone))
-            self._rows.count(f"retired_{table}", len(gone))
-            logger.info("telemetry retired table=%s rows=%d", table, len(gone))
-        elif len(seen) < STEP:
-            logger.warning("telemetry is over its limits, and what is over is promised table=%s", table)
-        return True
+        self._passed[table] = seen[-1][0] if seen else self._passed[table]
+        return seen
+
+    def _gone(self, rows: list[tuple[int, str, int]], days: Mapping[str, int], now_ms: int) -> list[tuple[int]]:
+        return [(row,) for row, site, at in rows if site not in days or at + days[site] * DAY_MS <= now_ms]
 
     def _one(self, statement: str, *values: str) -> int:
         return int(self._connection.execute(statement, values).get or 0)

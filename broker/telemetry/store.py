@@ -158,8 +158,11 @@ class TelemetryStore:
     def retire(self, now_ms: int) -> bool:
         """Delete one step of what is over the limits and not promised, oldest arrival first. Call again until False."""
         self._usable()
-        with self._transaction():
-            return self._retiring.step(now_ms)
+        gone, more = self._retiring.look(now_ms)
+        if gone:
+            with self._transaction():
+                self._retiring.delete(gone)
+        return more
 
     @property
     def untidy(self) -> bool:
