@@ -5,6 +5,7 @@ first (it was cancelled, or a newer one took its place while it waited), the nam
 can always be found, superseded and stopped by its name. Part of `State.apply`, and by itself no writer.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,14 @@ def give_back(state: "State", workload_id: str) -> None:
     record = state.workloads.get(workload_id)
     if record is None or record.phase is None or record.live or state.names.get(record.workload.name) != workload_id:
         return
-    older = state.workloads.get(record.supersedes)
-    while older is not None and not older.live:
-        older = state.workloads.get(older.supersedes)
+    older = next((one for one in versions_before(state, record) if one.live), None)
     if older is not None:
         state.names[record.workload.name] = older.id
+
+
+def versions_before(state: "State", record: "WorkloadRecord") -> Iterator["WorkloadRecord"]:
+    """What it superseded, and what that one never came to supersede; the newest first."""
+    older = state.workloads.get(record.supersedes)
+    while older is not None:
+        yield older
+        older = state.workloads.get(older.supersedes)

@@ -16,6 +16,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from broker.core.accounting import right_of
+from broker.core.naming import versions_before
 from broker.core.records import WorkloadRecord
 from broker.core.state import State
 from placement.fleet.facts import Carried, Holding
@@ -33,9 +34,8 @@ def going(state: State, name: str, record: WorkloadRecord | None = None) -> tupl
     service = named is not None and named.live and named.workload.kind is WorkloadKind.INFERENCE_SERVICE
     if older is None and named is not None and service and (record is None or named.submitted_before(record)):
         older = named
-    while older is not None:
-        found += [older.id] if older.live and older.id not in found else []
-        older = state.workloads.get(older.supersedes)
+    if older is not None:
+        found += [one.id for one in (older, *versions_before(state, older)) if one.live and one.id not in found]
     return tuple(found)
 
 
@@ -48,11 +48,10 @@ def vacated(state: State, at: int, *workload_ids: str) -> Generator[None]:
     aside = [place for place in places if place in state.fleet.aside]
     for holding in held:
         state.fleet.release(holding.workload_id)
-    paying = _closed(state, at, gone)
     try:
-        yield
+        with _paid_off(state, at, gone):
+            yield
     finally:
-        state.accounts.update(paying)
         for holding in held:
             state.fleet.restore(holding)
         for place in aside:
@@ -66,11 +65,10 @@ def counted_out(state: State, at: int, *workload_ids: str) -> Generator[None]:
     places = [place for one in out for place in _places(one) if place not in state.fleet.aside]
     for place in places:
         state.fleet.set_aside(place)
-    paying = _closed(state, at, out)
     try:
-        yield
+        with _paid_off(state, at, out):
+            yield
     finally:
-        state.accounts.update(paying)
         for place in places:
             state.fleet.count_again(place)
 
@@ -105,11 +103,15 @@ def _places(record: WorkloadRecord) -> list[str]:
     return [f"{record.id}@{site}" for site in dict.fromkeys((*record.sites, *record.leaving))]
 
 
-def _closed(state: State, at: int, gone: list[WorkloadRecord]) -> dict[str, Account]:
-    """End what these cost at a moment; the accounts as they were."""
+@contextmanager
+def _paid_off(state: State, at: int, gone: list[WorkloadRecord]) -> Generator[None]:
+    """The accounts as if what these cost had ended at a moment."""
     ids: dict[str, list[str]] = {}
     for one in gone:
         ids.setdefault(one.workload.team, []).append(one.id)
     paying = {team: state.accounts[team] for team in ids if team in state.accounts}
     state.accounts.update({team: all_closed(account, ids[team], at) for team, account in paying.items()})
-    return paying
+    try:
+        yield
+    finally:
+        state.accounts.update(paying)

@@ -30,6 +30,7 @@ from broker.core.decide.models import made_by
 from broker.core.decide.once import going
 from broker.core.decide.placing import Deciding, Disagreement, Watch, place
 from broker.core.decide.waiting import give_up
+from broker.core.naming import versions_before
 from broker.core.records import JOINED, UNKNOWN, SiteRecord, WorkloadRecord
 from broker.core.replies import Done, Move, Moves
 from broker.core.state import LINKS_KEPT, State
@@ -160,11 +161,9 @@ def _consequences(state: State, before: WorkloadRecord, site: str, status: Statu
     if measured := _service_time(state, record, site, status, at):
         yield measured
     if record.phase is Phase.RUNNING:
-        old = state.workloads.get(record.supersedes)
-        while old is not None:  # and what that one never came to supersede
+        for old in tuple(versions_before(state, record)):
             if old.live:
                 yield WorkloadCancelled(at, old.id, f"superseded by {record.id}")
-            old = state.workloads.get(old.supersedes)
 
 
 def _service_time(
