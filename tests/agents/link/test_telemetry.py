@@ -1,6 +1,8 @@
 """Telemetry on its way: whatever becomes of its stream is the link's fault, and never the agent's end."""
 
 import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -47,11 +49,9 @@ class Answering:
         return None
 
 
-async def test_a_receipt_that_comes_with_the_end_of_the_session_does_not_keep_it_alive(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The session waits for all its parts to end before the agent dials again: it used to wait for ever."""
-    call = Answering()
+@contextmanager
+def draining(monkeypatch: pytest.MonkeyPatch, call: Ended | Answering) -> Iterator[Coroutine[Any, Any, None]]:
+    """One span on its way over a stream."""
     stub = type("Stub", (), {"__init__": lambda self, channel: None, "SyncTelemetry": lambda self: call})
     monkeypatch.setattr(telemetry.agents_pb2_grpc, "AgentsStub", stub)
     files = PlatterFiles(Platter(Random(1)))
@@ -59,25 +59,26 @@ async def test_a_receipt_that_comes_with_the_end_of_the_session_does_not_keep_it
         spool.append([Fact(Kind.SPANS, ShedClass.OK, 1, 1, b"span")])
         channel: Any = None
         reader, pace = SpoolReader(files, "spool"), Pace(SystemClock())
-        draining = asyncio.create_task(telemetry.drain(channel, reader, "press-7", lambda: 0, pace, lambda: None))
+        yield telemetry.drain(channel, reader, "press-7", lambda: 0, pace, lambda: None)
+
+
+async def test_a_receipt_that_comes_with_the_end_of_the_session_does_not_keep_it_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The session waits for all its parts to end before the agent dials again: it used to wait for ever."""
+    call = Answering()
+    with draining(monkeypatch, call) as drained:
+        task = asyncio.create_task(drained)
         answer = await call.asked.get()
-        answer.set_result(
-            agents_pb2.SyncTelemetryResponse(stream=call.stream, receipt=session_pb2.Receipt(high_water=1))
-        )
-        draining.cancel()
-        await until_async(draining.done)
-        assert draining.cancelled()
+        receipt = session_pb2.Receipt(high_water=1)
+        answer.set_result(agents_pb2.SyncTelemetryResponse(stream=call.stream, receipt=receipt))
+        task.cancel()
+        await until_async(task.done)
+        assert task.cancelled()
 
 
 async def test_a_stream_that_has_ended_is_no_end_for_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     call = Ended()
-    stub = type("Stub", (), {"__init__": lambda self, channel: None, "SyncTelemetry": lambda self: call})
-    monkeypatch.setattr(telemetry.agents_pb2_grpc, "AgentsStub", stub)
-    files = PlatterFiles(Platter(Random(1)))
-    with SpoolWriter(files, "spool", "agent") as spool:
-        spool.append([Fact(Kind.SPANS, ShedClass.OK, 1, 1, b"span")])
-        channel: Any = None
-        with pytest.raises(Unavailable):
-            reader, pace = SpoolReader(files, "spool"), Pace(SystemClock())
-            await telemetry.drain(channel, reader, "press-7", lambda: 0, pace, lambda: None)
+    with draining(monkeypatch, call) as drained, pytest.raises(Unavailable):
+        await drained
     assert call.cancelled
