@@ -5,7 +5,8 @@ A verdict is a "no": the sets of places that each rule refuses (`Places`, as in 
 of a place (`Found`), and a price once for each lot of equal offers. It is read beside the design, top to bottom, in
 the order of the rules.
 
-Limits: linear in places; a place of a layout seen before costs some microseconds.
+Limits: linear in places; a place of a layout seen before costs some microseconds. It is longer than other files because
+the rules are read in one go, from the first to the last.
 """
 
 from collections.abc import Iterable

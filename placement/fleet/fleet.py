@@ -15,7 +15,8 @@ What is held outranks what is declared: a site that shrinks under its work keeps
 `take` is total for the same reason: a copy that no unit has room for is put on unit 0, whose room is then negative
 and counts as none. The engine never asks for that, and the auditor would say so.
 
-Limits: a million units an offer; whole numbers below 2**63.
+Limits: a million units an offer; whole numbers below 2**63. It is longer than other files because every fact goes in
+here: whoever asks what follows from one finds it in one place.
 """
 
 from collections.abc import Iterator, Mapping, Set

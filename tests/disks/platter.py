@@ -17,6 +17,8 @@ Not modelled: damage to what was synced (`rot` does that on request) and misdire
 that count): the call is done or not by chance, everything after it raises `PowerGone`. There `faulty`, which hears of
 each call, may make it fail. `doing` is a word of the caller's for what it is about; `cut_in` then says where the power
 went. `room` bounds all bytes; `largest` is the most that ever lay there at once, where there is a bound.
+
+Longer than other files, since a disk is one thing: each call is read beside what a cut does to it.
 """
 
 import errno
