@@ -13,11 +13,11 @@ from placement.proposals.trial import AGREEMENTS, PATHS, Place, Trial, at_home, 
 from placement.verdicts import Verdicts
 
 MOST_ROUNDS = 4
-Change = Callable[[Trial, Verdicts], Trial | None]
+Satisfy = Callable[[Trial, Verdicts], Trial | None]
 """A trial changed for all rules that refuse it, as `relax` does it; None where one of them cannot be satisfied."""
 
 
-def least(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Change) -> tuple[Trial, Verdicts]:
+def least(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Satisfy) -> tuple[Trial, Verdicts]:
     """The least of the trial's changes, where all of them together fit, and what the rules say then."""
     several = len(trial.changes) > 1
     if several:
@@ -30,7 +30,7 @@ def least(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Change) -> tu
     return trial, verdicts
 
 
-def _needed(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Change) -> tuple[Trial, Verdicts]:
+def _needed(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Satisfy) -> tuple[Trial, Verdicts]:
     """Without each change, or with what its absence leads on to where that is less."""
     for _ in range(MOST_ROUNDS):
         before = trial
