@@ -2,7 +2,8 @@
 
 A slot's folder holds `config.json` (what the server was told), `ready.json` (written by the server once it answers),
 `process.json` (pid, start ticks and boot id: a pid alone may have been given to somebody else), and its log
-(see `output`). A ready file is believed where all three are those of the process that runs.
+(see `output`). A ready file is believed where all three are those of the process that runs. An agent may die, or its
+disk be full, between a start and that record; so whoever opens a slot looks once for a server that nobody recorded.
 
 Ports are picked once and written into `config.json`, so after a power cut clients find the service where it was. Only
 where somebody else has such a port when the server is to start, another one is picked.
@@ -10,6 +11,7 @@ where somebody else has such a port when the server is to start, another one is 
 The server outlives the agent. Its output goes to a file of its own, so nothing breaks when the agent is gone.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -36,8 +38,11 @@ class ServerSlot:
         self.directory = directory
         self._files = files or RealFiles()
         self.output = Output(directory)
-        self._command = [python, "-m", module]
+        self._files_told = ["--config", str(directory / "config.json"), "--ready-file", str(directory / "ready.json")]
+        self._command = [python, "-m", module, *self._files_told]
         self._child: subprocess.Popen[bytes] | None = None
+        self._recorded = False
+        """Whether `process.json` names every server of this slot that may run."""
 
     def configure(self, config: dict[str, Any]) -> None:
         """Write what the server is told, unless it was written before. Addresses with port 0 get a free port."""
@@ -63,17 +68,13 @@ class ServerSlot:
         """Start the server unless it runs, with `env` beside ours. Unavailable when the process cannot be made."""
         if self.process() is not None:
             return
-        files = ["--config", str(self.directory / "config.json"), "--ready-file", str(self.directory / "ready.json")]
-        unrecorded = _started_with(files)
-        if unrecorded is not None:  # an agent that was killed before it could write down what it had started
-            self._record(unrecorded)
-            return
         try:
             self._files.remove(str(self.directory / "ready.json"))
             self._settle(self.config())
             with self.output.path.open("ab") as output:
+                self._recorded = False
                 self._child = subprocess.Popen(
-                    [*self._command, *files],
+                    self._command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
@@ -88,11 +89,22 @@ class ServerSlot:
     def _record(self, pid: int) -> None:
         told = {"pid": pid, "start_ticks": _start_ticks(pid), "boot_id": _boot_id()}
         put(self._files, str(self.directory / "process.json"), [json.dumps(told).encode()])
+        self._recorded = True
 
     def process(self) -> psutil.Process | None:
         """The running server, also one that an earlier agent started; None where there is none."""
         if self._child is not None:
             self._child.poll()  # reaps it
+        running = self._on_record()
+        if running is None and not self._recorded:
+            running = _started_with(self._files_told)
+            with contextlib.suppress(OSError):  # a full disk: it is looked for again
+                if running is not None:
+                    self._record(running.pid)
+                self._recorded = True
+        return running
+
+    def _on_record(self) -> psutil.Process | None:
         found = read_json(self._files, self.directory / "process.json")
         if not found or found["boot_id"] != _boot_id():
             return None
@@ -111,7 +123,7 @@ class ServerSlot:
             return {}
         found = read_json(self._files, self.directory / "ready.json")
         recorded = read_json(self._files, self.directory / "process.json")
-        return found if all(found.get(key) == recorded[key] for key in IDENTITY) else {}
+        return found if all(found.get(key) == recorded.get(key) for key in IDENTITY) else {}
 
     def config(self) -> dict[str, Any]:
         return read_json(self._files, self.directory / "config.json")
@@ -160,12 +172,12 @@ def read_json(files: FileSystem, path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _started_with(arguments: list[str]) -> int | None:
+def _started_with(arguments: list[str]) -> psutil.Process | None:
     """The process whose command line ends so: the paths are of one slot alone, so it is that slot's server."""
     for process in psutil.process_iter():
         try:
             if process.cmdline()[-len(arguments) :] == arguments and process.status() != psutil.STATUS_ZOMBIE:
-                return process.pid
+                return process
         except psutil.Error:
             continue
     return None

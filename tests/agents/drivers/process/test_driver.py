@@ -182,6 +182,22 @@ async def test_removal_takes_the_socket_of_a_killed_server_too(driver: ProcessDr
     assert not task.data_dir.exists()
 
 
+async def test_removal_ends_a_server_that_an_agent_started_and_did_not_live_to_record(
+    driver: ProcessDriver, host: ServingHost, task: Task
+) -> None:
+    await driver.start(task)
+    await seen(driver, task, TaskPhase.READY)
+    slot = driver._current(task)
+    assert slot is not None
+    server = slot.process()
+    assert server is not None
+    (slot.directory / "process.json").unlink()
+    later = ProcessDriver(host)
+    await later.remove(task)
+    await later.close()
+    assert not server.is_running()
+
+
 async def test_what_is_no_service_or_no_model_for_this_server_is_refused(
     driver: ProcessDriver, task: Task, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """One slot: its process is found again by what cannot be mistaken, its ports stay, its end is certain."""
 
+import errno
 import json
 import os
 import socket
@@ -13,13 +14,20 @@ import pytest
 
 from agents.drivers.process.server import IDENTITY, ServerSlot, read_json, stop
 from tests.support.until import until
-from tidegate.files import RealFiles
+from tidegate.files import Appendable, RealFiles
 from tidegate.model.errors import Unavailable
 
 CHECKOUT = Path(__file__).resolve().parents[4]
 MODULE = "tests.agents.drivers.process.standin"
 
 Open = Callable[..., ServerSlot]
+
+
+class FullFiles(RealFiles):
+    """A disk without room."""
+
+    def append(self, path: str, mode: int = 0o600) -> Appendable:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 @pytest.fixture
@@ -69,10 +77,29 @@ def test_a_server_that_was_started_but_never_recorded_is_found_too(opened: Open)
     first = run(slot)
     (slot.directory / "process.json").unlink()
     later = opened()
-    assert later.process() is None
     later.start(CHECKOUT)
     assert later.process() == first
     assert later.ready(), "the ready file that it wrote is still there"
+
+
+def test_a_server_that_was_never_recorded_is_ended_as_any_other(opened: Open) -> None:
+    slot = opened()
+    first = run(slot)
+    (slot.directory / "process.json").unlink()
+    stop(opened(), 10)
+    assert not first.is_running()
+
+
+def test_a_server_that_a_full_disk_does_not_record_is_known_all_the_same(opened: Open, tmp_path: Path) -> None:
+    slot = opened()
+    first = run(slot)
+    (slot.directory / "process.json").unlink()
+    later = ServerSlot(tmp_path / "slot", sys.executable, MODULE, FullFiles())
+    assert later.process() == first
+    assert later.process() == first
+    later.signal_stop()
+    assert later.wait_gone(10)
+    assert later.process() is None
 
 
 @pytest.mark.parametrize("changed", [{"start_ticks": 1}, {"boot_id": "another boot"}, {"pid": 2**22 + 1}])
