@@ -100,10 +100,11 @@ class RayApi:
         answer = await self._ask("GET", f"/api/jobs/{submission_id}", absent=True)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        told = answer.json()
-        code = told.get("driver_exit_code")
-        message = str(told.get("message") or "")
-        return Job(submission_id, str(told["status"]), message, None if code is None else int(code))
+        return _job({**answer.json(), "submission_id": submission_id})
+
+    async def jobs(self) -> tuple[Job, ...]:
+        """All that were ever submitted to this cluster."""
+        return tuple(_job(told) for told in await self._json("GET", "/api/jobs/") if told.get("submission_id"))
 
     async def logs(self, submission_id: str) -> str:
         """All that the job has written so far; empty where it is unknown. Ray's interface knows no offsets."""
@@ -140,3 +141,9 @@ class RayApi:
         if answer.is_server_error:
             raise Unavailable(said)
         raise Refused(said)
+
+
+def _job(told: Mapping[str, Any]) -> Job:
+    code = told.get("driver_exit_code")
+    message = str(told.get("message") or "")
+    return Job(str(told["submission_id"]), str(told["status"]), message, None if code is None else int(code))

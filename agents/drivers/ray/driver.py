@@ -45,6 +45,8 @@ class _Run:
     spec: TrainingSpec
     record: Record
     trouble: str = ""
+    damaged: bool = False
+    """Whether the disk lost its record: what it runs is known to the cluster alone."""
     tending: asyncio.Task[None] | None = None
     nudge: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -112,6 +114,8 @@ class RayDriver:
     async def stop(self, task: Task, grace_s: float) -> None:
         """Ask Ray to end it and wait until it has; `TidegateError` of family Unavailable where it did not in time."""
         run = self._run(task)
+        if run.damaged:
+            await self._stop_unrecorded(task, grace_s)
         if run.ended or not (run.record.wanted or run.record.attempts):
             return
         run.keep(replace(run.record, stop_asked=True))
@@ -167,8 +171,30 @@ class RayDriver:
     def _run(self, task: Task) -> _Run:
         run = self._runs.get(task.id)
         if run is None:
-            run = self._runs[task.id] = _Run(task, _spec(task), record.load(task.data_dir))
+            run = self._runs[task.id] = self._opened(task)
         return run
+
+    def _opened(self, task: Task) -> _Run:
+        """As recorded; ended where the record is damaged, since what ran once must not run again."""
+        try:
+            return _Run(task, _spec(task), record.load(task.data_dir))
+        except record.Damaged as error:
+            return _Run(task, _spec(task), record.refused(Record(), str(error), self._now_ns()), damaged=True)
+
+    async def _stop_unrecorded(self, task: Task, grace_s: float) -> None:
+        """End whatever the cluster runs under this task's name."""
+        cluster = await self._tenancy.current()
+        if cluster is None:
+            return
+        api = await self._api_of(cluster)
+        try:
+            async with asyncio.timeout(max(grace_s, self._stop_grace_s) + 10):
+                while going := [job for job in await api.jobs() if is_of(task, job.submission_id) and not job.ended]:
+                    for job in going:
+                        await api.stop(job.submission_id)
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise Unavailable(f"the jobs of task {task.id} have not stopped yet") from error
 
     def _tend(self, run: _Run) -> None:
         """See to it that somebody tends it. What broke the last one who did is raised to whoever asks next."""
@@ -243,7 +269,7 @@ class RayDriver:
         attempt = Attempt(
             number=number,
             cluster_id=cluster.id,
-            submission_id=f"{task.id}-{task.generation}-{number}",
+            submission_id=submission_id(task, number),
             submitted_ns=now,
             cluster_up_ms=0 if warm else cluster.up_ms,
             upload_ms=(now - began) // 1_000_000,
@@ -310,3 +336,13 @@ def _spec(task: Task) -> TrainingSpec:
     if not isinstance(task.spec, TrainingSpec):
         raise Refused("ray runs training jobs only", field="kind", found=str(task.kind), wanted="training")
     return task.spec
+
+
+def submission_id(task: Task, attempt: int) -> str:
+    """What an attempt is called at Ray."""
+    return f"{task.id}-{task.generation}-{attempt}"
+
+
+def is_of(task: Task, submission: str) -> bool:
+    """Whether an attempt of this task, of whichever generation, is called so."""
+    return submission.rsplit("-", 2)[0] == task.id

@@ -262,11 +262,18 @@ class LocalProvider:
 
     def _read(self) -> Journal | None:
         try:
-            told = json.loads(self._journal_path.read_text())
+            told = json.loads(self._journal_path.read_bytes())
+            space = told.pop("namespace")
+            return Journal(**told, namespace=Namespace(**space) if space else None)
         except FileNotFoundError:
             return None
-        space = told.pop("namespace")
-        return Journal(**told, namespace=Namespace(**space) if space else None)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Broken(
+                "the journal of the ray cluster is damaged",
+                field=str(self._journal_path),
+                found=repr(error),
+                wanted=f"no such file, once no process carries {processes.MARK}",
+            ) from error
 
     def _write(self, journal: Journal) -> None:
         files = RealFiles()

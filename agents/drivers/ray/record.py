@@ -149,10 +149,14 @@ def piece(data: bytes, offset: int, limit: int) -> tuple[str, int]:
     return data[offset:end].decode(errors="replace"), max(offset, end)
 
 
+class Damaged(Refused):
+    """What the disk gives back is no record."""
+
+
 def load(data_dir: Path, files: FileSystem | None = None) -> Record:
     """The record in this folder; an empty one where there is none.
 
-    Unavailable where it cannot be read; Refused where it is damaged: only this job fails, and is not run twice.
+    Unavailable where it cannot be read; Damaged where it is: only this job fails, and is not run twice.
     """
     try:
         told = json.loads((files or RealFiles()).read(str(data_dir / "ray.json")))
@@ -169,8 +173,8 @@ def load(data_dir: Path, files: FileSystem | None = None) -> Record:
         raise _damaged(data_dir, error) from error
 
 
-def _damaged(data_dir: Path, error: Exception) -> Refused:
-    return Refused(f"the record of a job is damaged: {error!r}", field=str(data_dir / "ray.json"))
+def _damaged(data_dir: Path, error: Exception) -> Damaged:
+    return Damaged(f"the record of a job is damaged: {error!r}", field=str(data_dir / "ray.json"))
 
 
 def save(data_dir: Path, record: Record, files: FileSystem | None = None) -> None:
