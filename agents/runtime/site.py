@@ -2,9 +2,11 @@
 
 One tender per workload, so one operation at a time per task and none waits for another's. A tender looks, asks
 `core.machine` for the one next step, does it, and looks again. `Unavailable` is retried with backoff for ever;
-`Refused` fails the assignment; anything else is a fault of ours and ends the process.
+`Refused` fails the assignment, and is retried as well where it is to end; anything else is a fault of ours and ends
+the process.
 
-Nothing here needs the broker, except the files that are not on this machine yet.
+Nothing here needs the broker, except the files that are not on this machine yet. To end work takes neither its files
+nor its GPUs.
 
 It is longer than other files because held state, tenders and reports change together: the order between them (held is
 written before it is told) is read in one place.
@@ -28,7 +30,7 @@ from agents.drivers.base import Driver, LogChunk, Observation, Task
 from agents.gpu.nvml import Gpu
 from agents.link.artifacts import Carrier
 from agents.runtime.last_logs import LastLogs, read_all
-from agents.runtime.tasks import files_of, seen_of, status_of, task_of
+from agents.runtime.tasks import ending_task_of, files_of, seen_of, status_of, task_of
 from agents.store import HeldStore
 from agents.telemetry import SpanRecorder, Timed
 from tidegate.model.assignment import Assignment, Phase, Status
@@ -270,6 +272,8 @@ class Site:
             if not tended.view.ended:
                 await self._observe(tended)
         except Refused as error:
+            if not tended.view.wanted:  # its end is told already, and is no other for that
+                raise Unavailable(str(error)) from error
             log.warning("%s: %s refused: %s", tended.assignment.workload_id, step.value, error)
             self._finish(tended, self._status(tended, Phase.FAILED, str(error)))
             await self._rest(tended, LOOK_SECONDS)
@@ -417,6 +421,8 @@ class Site:
     # Parts
 
     def _task(self, tended: Tended) -> Task:
+        if tended.task is None and not tended.view.wanted:
+            return ending_task_of(tended.assignment, self._cache, tended.folder)
         if tended.task is None:
             tended.task = task_of(tended.assignment, self._cache, tended.folder, self._gpus)
         return tended.task

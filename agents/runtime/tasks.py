@@ -39,16 +39,27 @@ def files_of(assignment: Assignment) -> tuple[str, ...]:
 def task_of(assignment: Assignment, cache: ContentCache, folder: Path, gpus: tuple[Gpu, ...] = ()) -> Task:
     """The task, with its files where the cache has them and its part of this host's `gpus`.
 
-    Refused when the assignment lacks what its kind needs, or names GPUs that are not here.
+    Refused when the assignment lacks what its kind needs, its code is no archive, or it names GPUs that are not here.
     """
+    code = folder / "empty"
+    if assignment.workload.training:
+        if digest := assignment.workload.training.code_digest:
+            code = cache.unpacked(digest)
+        code.mkdir(parents=True, exist_ok=True)
+    return _task(assignment, cache, folder, code, visible(assignment, gpus))
+
+
+def ending_task_of(assignment: Assignment, cache: ContentCache, folder: Path) -> Task:
+    """As much of the task as it takes to end it: it may be here no more, or have been wrong from the first."""
+    return _task(assignment, cache, folder, folder / "empty", {})
+
+
+def _task(assignment: Assignment, cache: ContentCache, folder: Path, code: Path, given: dict[str, str]) -> Task:
     workload = assignment.workload
     demand = workload.demand.resources
-    given = visible(assignment, gpus)
     spec: TrainingSpec | InferenceSpec
     if workload.training:
         told = workload.training
-        code = cache.unpacked(told.code_digest) if told.code_digest else folder / "empty"
-        code.mkdir(parents=True, exist_ok=True)
         spec = TrainingSpec(
             told.entrypoint,
             code,

@@ -14,6 +14,7 @@ import pytest
 from agents.cache import ContentCache
 from agents.clock import SystemClock
 from agents.drivers.base import LogChunk, Task, TaskPhase
+from agents.gpu.nvml import Gpu
 from agents.link.session import Identity, Link
 from agents.runtime import site as runtime
 from agents.runtime.site import Site
@@ -37,7 +38,9 @@ def assigned(generation: int = 1, **changes: Any) -> Assignment:
 
 
 @asynccontextmanager
-async def attached(folder: Path, broker: BrokerStub, driver: ScriptedDriver) -> AsyncIterator[Site]:
+async def attached(
+    folder: Path, broker: BrokerStub, driver: ScriptedDriver, gpus: tuple[Gpu, ...] = ()
+) -> AsyncIterator[Site]:
     """An agent's parts over that folder, from their start to their sudden end."""
     files, spool = RealFiles(), str(folder / "spool")
     with SpoolWriter(files, spool, "agent") as writer:
@@ -48,6 +51,7 @@ async def attached(folder: Path, broker: BrokerStub, driver: ScriptedDriver) -> 
             SpanRecorder(writer, "burst-us", SystemClock()),
             folder / "tasks",
             SystemClock(),
+            gpus=gpus,
         )
         identity = Identity("burst-us", "boot", "127.0.0.1:1", "us")
         link = Link(broker.address, identity, site, SpoolReader(files, spool), SystemClock())
