@@ -19,12 +19,13 @@ MOST_LOGS = 32
 
 
 async def read_all(driver: Driver, task: Task) -> tuple[int, bytes]:
-    """Where the last `LONGEST_BYTES` of a task's log begin, and these bytes. What the engine cannot say is left out."""
+    """Where the last `LONGEST_BYTES` of a task's log begin, and these bytes. What cannot be read is left out: no
+    work is kept for its log."""
     offset, kept = 0, b""
     while True:
         try:
             chunk = await driver.logs(task, offset)
-        except Unavailable:
+        except (Unavailable, OSError):
             break
         kept = (kept + chunk.text.encode())[-LONGEST_BYTES:]
         moved, offset = chunk.next_offset > offset, chunk.next_offset

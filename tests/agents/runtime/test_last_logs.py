@@ -15,12 +15,12 @@ from tidegate.model.errors import Unavailable
 class Says:
     """The one call of a driver that is asked here."""
 
-    def __init__(self, text: str, *, fails_at: int = -1) -> None:
-        self.text, self.fails_at = text, fails_at
+    def __init__(self, text: str, *, fails_at: int = -1, error: Exception | None = None) -> None:
+        self.text, self.fails_at, self.error = text, fails_at, error or Unavailable("the engine is gone")
 
     async def logs(self, task: Task, offset: int) -> LogChunk:
         if offset == self.fails_at:
-            raise Unavailable("the engine is gone")
+            raise self.error
         piece = self.text[offset : offset + LOG_CHUNK_BYTES]
         return LogChunk(piece, offset + len(piece), offset + len(piece) == len(self.text))
 
@@ -36,8 +36,9 @@ async def test_a_log_is_read_to_its_end_and_its_beginning_dropped_where_it_is_lo
     assert (begin, len(data), data[-7:]) == (7, LONGEST_BYTES, b"the end")
 
 
-async def test_an_engine_that_goes_away_leaves_what_it_had_said() -> None:
-    begin, data = await all_of(Says("x" * (2 * LOG_CHUNK_BYTES), fails_at=LOG_CHUNK_BYTES))
+@pytest.mark.parametrize("error", [Unavailable("the engine is gone"), OSError(errno.EIO, os.strerror(errno.EIO))])
+async def test_what_can_be_read_before_it_fails_is_kept(error: Exception) -> None:
+    begin, data = await all_of(Says("x" * (2 * LOG_CHUNK_BYTES), fails_at=LOG_CHUNK_BYTES, error=error))
     assert (begin, len(data)) == (0, LOG_CHUNK_BYTES)
 
 
