@@ -172,14 +172,19 @@ class Site:
         self.pending = {key: each for key, each in self.pending.items() if each[0] > sequence}
 
     async def logs(self, workload_id: str, offset: int) -> LogChunk:
-        """What a workload has logged, after its end too. NotFound when nothing of it is here."""
+        """What a workload has logged, after its end too. NotFound when nothing of it is here, Unavailable where the
+        disk does not give it.
+        """
         tended = self._tended.get(workload_id)
-        if tended is None or not tended.folder.exists():
+        try:
+            if tended is not None and tended.folder.exists():
+                return await self._driver(tended).logs(self._task(tended), offset)
             kept = await asyncio.to_thread(self._last_logs.read, workload_id, offset)
-            if kept is None:
-                raise NotFound("has no log here", field="workload_id", found=workload_id)
-            return kept
-        return await self._driver(tended).logs(self._task(tended), offset)
+        except OSError as error:
+            raise Unavailable(f"the log cannot be read: {error}", field="workload_id", found=workload_id) from error
+        if kept is None:
+            raise NotFound("has no log here", field="workload_id", found=workload_id)
+        return kept
 
     async def stop_all(self, kind: WorkloadKind) -> None:
         """Stop what runs of one kind, on this machine only: it is still held, and a later agent starts it again.

@@ -174,6 +174,24 @@ async def test_logs_are_read_from_an_offset(tmp_path: Path) -> None:
         await broker.stop()
 
 
+async def test_a_log_that_the_disk_does_not_give_is_said_to_be_unreadable(tmp_path: Path) -> None:
+    broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
+    try:
+        async with attached(tmp_path, broker, driver):
+            await broker.desire(assigned())
+            await until_async(lambda: phase(broker) == "running")
+            await broker.desire()
+            await until_async(lambda: phase(broker) == "cancelled")
+            (kept,) = (tmp_path / "logs").iterdir()
+            kept.unlink()
+            kept.mkdir()
+            await broker.send(says.LogRequest(1, "w-1", 0))
+            await until_async(lambda: broker.lines)
+            assert "cannot be read" in broker.lines[0].error
+    finally:
+        await broker.stop()
+
+
 async def test_a_log_outlives_its_work_and_the_agent(tmp_path: Path) -> None:
     broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
     try:
