@@ -148,26 +148,25 @@ def _caught_up(
 ) -> Considered | None:
     """What was kept, with what changed since made good; None where that is everything, or too much to tell."""
     columns, considered = fleet.columns, kept.considered
-    changes = columns.units.changed_since(kept.place)
+    changes = columns.units.journal.since(kept.place)
     if changes is None or (bounds != kept.bounds and question.law.tree.models):
         return None
+    if not changes and bounds == kept.bounds and kept.uplinks == columns.stamps[Part.UPLINKS]:
+        return considered
     verdicts = considered.verdicts
     said = {column.rule.name: column for column in verdicts.own}
-    touched = {int(columns.offer_site[offer]) for offer, _ in changes}
-    same = bounds == kept.bounds
-    for rule in FREE:  # though nothing was touched: what they follow must have been looked at by this place as well
-        same = same and rule.same_at(said[rule.name], workload, columns, touched, kept.place)
+    same = bounds == kept.bounds and all(rule.same_after(changes, said[rule.name], workload, columns) for rule in FREE)
     if kept.uplinks != columns.stamps[Part.UPLINKS]:
         link = said["volume-free"]
         for site in columns.uplinks_since(kept.uplinks):
             same = same and not link.refuses >> site & 1 and LINK.allows_at(workload, columns, site)
     told, packing = said["copies-free"].refuses, None
-    again = to_pack_again(verdicts.packing, changes, told) if changes else ()
-    if again:
+    if again := to_pack_again(verdicts.packing, changes, told):
         packing = verdicts.packing.again(again, workload, question.law.prices(columns))
         if packing is None and any(told >> site & 1 for site in again):
             packing = verdicts.packing  # as it was, but for the number of copies that have room
     if same and packing is None and not (changes and leans(verdicts)):
+        touched = {int(columns.offer_site[offer]) for offer, _ in changes}
         for rows in [rows for rows in considered.stands if not touched.isdisjoint(rows)]:
             del considered.stands[rows]
         return considered

@@ -1,7 +1,7 @@
-"""The journal: which units changed, in the order in which they did, and what was left on each before.
+"""The journal: which units changed, in the order in which they did, and what was left on each before and after.
 
-Whoever remembers an answer keeps the place that the journal had then, and is told which units differ from that place
-on: each once, as it was. A unit that changed and changed back is told too, and looks as it does now.
+Whoever remembers an answer keeps the place that the journal had then, and is told which units may differ from that
+place on: each once, as it was there and as it is now. One that changed and changed back is not among them.
 
 Limits: the newest `MOST_ENTRIES` changes are kept, and at most `MOST_CAUGHT_UP` are gone through. Who is further behind
 is told so, and looks at everything again.
@@ -22,23 +22,25 @@ class Left(NamedTuple):
     memory_bytes: int
 
 
-class Before(NamedTuple):
-    """A unit as it was."""
+class Change(NamedTuple):
+    """A unit as it was and as it is."""
 
-    left: Left
+    had: Left
+    has: Left
     gpus_changed: bool
     """Whether something came to one of its GPUs, or left it, since: two units with as many free ones may differ."""
 
 
 Unit = tuple[int, int]
 """The offer's row, and the unit's number."""
+Changes = dict[Unit, Change]
 
 
 class Journal:
     """See the module."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Unit, Left, bool]] = []
+        self._entries: list[tuple[Unit, Change]] = []
         self._first = 0
 
     @property
@@ -46,9 +48,9 @@ class Journal:
         """The place after the newest entry."""
         return self._first + len(self._entries)
 
-    def add(self, unit: Unit, before: Left, gpus_changed: bool) -> None:
-        """The unit changes now."""
-        self._entries.append((unit, before, gpus_changed))
+    def add(self, unit: Unit, change: Change) -> None:
+        """The unit has changed now."""
+        self._entries.append((unit, change))
         if len(self._entries) > 2 * MOST_ENTRIES:
             del self._entries[:MOST_ENTRIES]
             self._first += MOST_ENTRIES
@@ -58,16 +60,15 @@ class Journal:
         del self._entries[max(end - self._first, 0) :]
         self._first = min(self._first, end)
 
-    def since(self, place: int) -> dict[Unit, Before] | None:
-        """The units that changed from a place on, as they were there; None where that is too much to tell."""
+    def since(self, place: int) -> Changes | None:
+        """The units that may differ from what they were at a place; None where that is too much to tell."""
         start = place - self._first
         if start < 0 or len(self._entries) - start > MOST_CAUGHT_UP:
             return None
-        found: dict[Unit, Before] = {}
-        for unit, left, gpus_changed in self._entries[start:]:
-            had = found.get(unit)
-            if had is None:
-                found[unit] = Before(left, gpus_changed)
-            elif gpus_changed and not had.gpus_changed:
-                found[unit] = Before(had.left, True)
-        return found
+        found: Changes = {}
+        for unit, change in self._entries[start:]:
+            first = found.get(unit)
+            if first is not None:
+                change = Change(first.had, change.has, first.gpus_changed or change.gpus_changed)
+            found[unit] = change
+        return {unit: change for unit, change in found.items() if change.gpus_changed or change.had != change.has}

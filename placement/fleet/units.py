@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placement.fleet.facts import Copy
-from placement.fleet.journal import Before, Journal, Left, Unit
+from placement.fleet.journal import Change, Journal, Left
 from placement.gpu.division import EVERY_SLICE, Division, instance_mask, offer_divisions
 from placement.gpu.unit import MILLI, UnitGpus
 from tidegate.model.site import Offer
@@ -138,20 +138,6 @@ class Units:
         gpus, cpus, memory = self._units[_GPUS : _MEMORY + 1, row].tolist()
         return Left(gpus, cpus, memory)
 
-    def changed_since(self, place: int) -> dict[Unit, Before] | None:
-        """The units that may differ from what they were at a place of the journal, as they were; None as of that.
-
-        One with as many free GPUs as before may have others of them, so it counts where any of its GPUs changed hands.
-        """
-        changes = self.journal.since(place)
-        if not changes:
-            return changes
-        return {
-            unit: before
-            for unit, before in changes.items()
-            if before.gpus_changed or before.left != self.left_on(*unit)
-        }
-
     def compute_on(self, row: int) -> int:
         """The sum of compute left, of the unit in a row."""
         return int(self._units[_MILLI, row])
@@ -203,7 +189,7 @@ class Units:
         self._changes += 1
         rows = self._of_offer.setdefault(offer, {})
         row = rows.get(copy.unit)
-        self.journal.add((offer, copy.unit), self.empty(offer) if row is None else self._left_in(row), bool(copy.gpus))
+        had = self.empty(offer) if row is None else self._left_in(row)
         if row is None:
             row = rows[copy.unit] = self._open(offer, copy.unit)
         unit = self._units
@@ -215,6 +201,7 @@ class Units:
         if unit[_COPIES, row] == 0:
             del rows[copy.unit]
             self._close(offer, row)
+        self.journal.add((offer, copy.unit), Change(had, self.left_on(offer, copy.unit), bool(copy.gpus)))
 
     def _change_gpus(self, offer: int, row: int, copy: Copy, sign: int) -> None:
         divisions = offer_divisions(self._offers[offer])

@@ -1,4 +1,4 @@
-"""The most of one amount that any one unit has, by offer and by site, and at which place of the journal that changed.
+"""The most of one amount that any one unit has, by offer and by site, as of a place of the journal of units.
 
 What a rule on an amount answers follows from where the amount that is wanted stands among those that sites have at
 most. So its answers, packed, are kept by that place (`Cell`): workloads that differ by less than the sites do get the
@@ -38,12 +38,12 @@ class Most:
         self._columns = columns
         self._cells: dict[Hashable, Cell] = {}
         self._scale: list[int] | None = None
-        self._changed: dict[int, int] = {}
-        self.since = self.place = columns.units.journal.end
-        """Places in the journal: when all was looked at, and of which everything here is."""
-        self._put_all(by_offer)
+        self.place = columns.units.journal.end
+        """In the journal, of which everything here is."""
+        self.put_all(by_offer)
 
-    def _put_all(self, by_offer: Numbers) -> None:
+    def put_all(self, by_offer: Numbers) -> None:
+        """The most on any unit of every offer now."""
         columns = self._columns
         self.by_offer = by_offer
         """Shape (offers,)."""
@@ -51,9 +51,10 @@ class Most:
         """Shape (sites,)."""
         self.nearest = columns.first_offer(by_offer == self.best[columns.offer_site])
         """Shape (sites,): the row of the first offer that has it."""
+        self._forget()
 
-    def put(self, offer: int, most: int, place: int) -> None:
-        """The most on any unit of an offer now."""
+    def put(self, offer: int, most: int) -> None:
+        """The same of one offer."""
         if self.by_offer[offer] == most:
             return
         self.by_offer[offer] = most
@@ -64,23 +65,11 @@ class Most:
         best, nearest = int(part[nearest]), start + nearest
         if (best, nearest) != (self.best[site], self.nearest[site]):
             self.best[site], self.nearest[site] = best, nearest
-            self._turn([site], place)
+            self._forget()
 
-    def put_all(self, by_offer: Numbers, place: int) -> None:
-        """The same for all offers."""
-        best, nearest = self.best, self.nearest
-        self._put_all(by_offer)
-        self._turn(np.flatnonzero((best != self.best) | (nearest != self.nearest)).tolist(), place)
-
-    def _turn(self, sites: list[int], place: int) -> None:
-        if sites:
-            self._changed.update(dict.fromkeys(sites, place))
-            self._cells.clear()
-            self._scale = None
-
-    def changed(self, site: int, place: int) -> bool:
-        """Whether a site may have more or less now than at a place, or on another offer."""
-        return self.since > place or self._changed.get(site, place) > place
+    def _forget(self) -> None:
+        self._cells.clear()
+        self._scale = None
 
     def rank(self, wanted: int) -> int:
         """How many different amounts that sites have at most are less than the one wanted."""

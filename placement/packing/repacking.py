@@ -9,23 +9,21 @@ Limits: an offer with more than `MOST_COUNTED` units in use is in doubt.
 """
 
 from placement.fleet.columns import UNKNOWN
-from placement.fleet.journal import Before, Unit
+from placement.fleet.journal import Change, Changes
 from placement.gpu.wanted import Wanted, variants
 from placement.packing.packing import Packing
 from placement.packing.room import often
 from tidegate.model.workload import Spread
 
 MOST_COUNTED = 64
-Units = list[tuple[int, Before]]
-"""Units of one offer that changed, by number, as they were."""
 
 
-def to_pack_again(packing: Packing, changes: dict[Unit, Before], told: int) -> tuple[int, ...]:
+def to_pack_again(packing: Packing, changes: Changes, told: int) -> tuple[int, ...]:
     """The rows of the sites, ascending. `told`: those of which the decision says how many copies have room, as bits."""
     columns = packing.columns
-    by_offer: dict[int, Units] = {}
-    for (offer, number), before in changes.items():
-        by_offer.setdefault(offer, []).append((number, before))
+    by_offer: dict[int, list[Change]] = {}
+    for (offer, _), change in changes.items():
+        by_offer.setdefault(offer, []).append(change)
     found: set[int] = set()
     for offer, units in by_offer.items():
         site = int(columns.offer_site[offer])
@@ -34,7 +32,7 @@ def to_pack_again(packing: Packing, changes: dict[Unit, Before], told: int) -> t
     return tuple(sorted(found))
 
 
-def _matters(packing: Packing, offer: int, site: int, units: Units, told: bool) -> bool:
+def _matters(packing: Packing, offer: int, site: int, units: list[Change], told: bool) -> bool:
     if packing.usable.now is not None and not packing.usable.now[offer]:
         return False
     columns, asked = packing.columns, variants(packing.demand)
@@ -51,14 +49,14 @@ def _matters(packing: Packing, offer: int, site: int, units: Units, told: bool) 
 
 
 def _moves(
-    packing: Packing, wanted: Wanted, offer: int, site: int, units: Units, told: bool, each: int, only: bool
+    packing: Packing, wanted: Wanted, offer: int, site: int, units: list[Change], told: bool, each: int, only: bool
 ) -> bool:
     """For one variant of the demand; `each`: copies on an empty unit; `only`: whether there is no other variant."""
     on, gained, opened, differs = packing.columns.units, 0, False, False
-    for number, before in units:
-        had, has = often(wanted, before.left), often(wanted, on.left_on(offer, number))
+    for change in units:
+        had, has = often(wanted, change.had), often(wanted, change.has)
         if wanted.share_milli or wanted.mig_profile:
-            if before.gpus_changed or had != has:
+            if change.gpus_changed or had != has:
                 return True
         elif had != has:
             gained, differs = gained + has - had, True

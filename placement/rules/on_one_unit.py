@@ -12,9 +12,9 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet.columns import GREATEST, UNKNOWN, Columns, Mask, Numbers
 from placement.fleet.fleet import Fleet
-from placement.fleet.journal import Before, Left
+from placement.fleet.journal import Change, Changes, Left
 from placement.packing.most import Most
 from placement.rules.rule import Column, Plain
 from tidegate.model.decision import Kind, Lack, RuleColumn, Unit
@@ -127,20 +127,29 @@ class FreeOnOneUnit(OnOneUnit):
             self._catch_up(found, workload, columns)
         return found
 
-    def same_at(self, column: Column, workload: Workload, columns: Columns, sites: set[int], place: int) -> bool:
-        """Whether what a column says of these sites, made at a place of the journal, is what would be said now."""
+    def same_after(self, changes: Changes, column: Column, workload: Workload, columns: Columns) -> bool:
+        """Whether what a column says is what would be said now that these units have changed."""
         wanted = self.wanted(workload)
         if wanted == 0:
             return True
-        most = self.most_now(workload, columns)
-        for site in sites:
-            if not most.changed(site, place):
-                continue
+        plain = self.plain(workload)
+        for (offer, _), change in changes.items():
+            if plain:
+                had, has = self.amount(columns, offer, change.had), self.amount(columns, offer, change.has)
+            else:
+                had, has = (GREATEST, 0) if change.gpus_changed else (0, 0)  # as much as may be, and nothing of it left
+            site = int(columns.offer_site[offer])
             if column.refuses >> site & 1:
-                return False
-            if most.best[site] < wanted and self.most_whole(workload, columns).best[site] >= wanted:
+                # It tells the most that there is: not of this unit, before or now, where another has more.
+                if had != has and max(had, has) >= self.most_now(workload, columns).best[site]:
+                    return False
+            elif has < wanted <= had and self._too_full(workload, wanted, columns, site):
                 return False
         return True
+
+    def _too_full(self, workload: Workload, wanted: int, columns: Columns, site: int) -> bool:
+        now, whole = self.most_now(workload, columns), self.most_whole(workload, columns)
+        return bool(now.best[site] < wanted <= whole.best[site])
 
     def _scan(self, workload: Workload, columns: Columns, whole: Most) -> Numbers:
         most = np.where(columns.fresh > 0, whole.by_offer, 0)
@@ -150,24 +159,24 @@ class FreeOnOneUnit(OnOneUnit):
 
     def _catch_up(self, found: Most, workload: Workload, columns: Columns) -> None:
         journal, whole = columns.units.journal, self.most_whole(workload, columns)
-        changes = journal.since(found.place) if self.plain(workload) else None
+        changes, plain = journal.since(found.place), self.plain(workload)
         found.place = journal.end
-        if changes is None:
-            found.put_all(self._scan(workload, columns, whole), journal.end)
+        if changes is None or (not plain and any(change.gpus_changed for change in changes.values())):
+            found.put_all(self._scan(workload, columns, whole))
             return
-        for (offer, number), before in changes.items():
-            self._follow(found, columns, offer, number, before, int(whole.by_offer[offer]))
+        for (offer, _), change in changes.items() if plain else ():
+            self._follow(found, columns, offer, change, int(whole.by_offer[offer]))
 
-    def _follow(self, found: Most, columns: Columns, offer: int, number: int, before: Before, whole: int) -> None:
+    def _follow(self, found: Most, columns: Columns, offer: int, change: Change, whole: int) -> None:
         """One unit changed: what its offer has at most now."""
         units, most = columns.units, int(found.by_offer[offer])
-        now, had = (self.amount(columns, offer, left) for left in (units.left_on(offer, number), before.left))
-        if now == had:
+        had, has = self.amount(columns, offer, change.had), self.amount(columns, offer, change.has)
+        if had == has:
             return
-        if now >= most:
-            most = now
+        if has >= most:
+            most = has
         elif had >= most:
             most = whole if columns.fresh[offer] > 0 else 0
             for other in units.rows_of(offer):
                 most = max(most, self.amount(columns, offer, units.left_on(offer, other)))
-        found.put(offer, most, found.place)
+        found.put(offer, most)

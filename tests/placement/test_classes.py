@@ -12,6 +12,7 @@ from placement.packing.packing import Packing
 from tests.placement.places import HALL, service
 from tidegate.model.decision import Decision, Seat, Slot
 from tidegate.model.quantity import Resources
+from tidegate.model.site import GpuSharing
 from tidegate.model.workload import Demand, Workload
 
 LAW = Law()
@@ -115,6 +116,18 @@ def test_a_unit_with_as_many_free_gpus_as_before_may_have_others() -> None:
     for gpu in (0, 1, 0):
         places.take("w1", (slot,), on_gpu.demand, seats=(Seat(0, (gpu,)),))
         assert decide(on_gpu, places, LAW, now=5, revision=1).seats == (Seat(0, (1 - gpu,)),)
+
+
+def test_what_a_refusal_tells_of_a_shared_gpu_follows_what_takes_it() -> None:
+    places = Fleet()
+    shared = replace(OFFER, count=1, resources=replace(OFFER.resources, gpus=1), gpu_sharing=GpuSharing.FRACTION)
+    places.put_site(replace(HALL, offers=(shared,)), reachable=True, cordoned=False)
+    share = Demand(Resources(), gpu_share_milli=600)
+    for taken in (600, 700):
+        demand = replace(share, gpu_share_milli=taken)
+        places.take("w1", (Slot(HALL.name, OFFER.name, 1),), demand, seats=(Seat(0, (0,)),))
+        decision = decide(replace(WORK, demand=share), places, LAW, now=5, revision=1)
+        assert [miss.found_number for miss in decision.misses] == [1_000 - taken]
 
 
 def test_what_was_away_while_another_asked_and_came_back_is_seen_to_leave_in_earnest() -> None:
