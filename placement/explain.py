@@ -52,6 +52,7 @@ def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         likely=b"" if found.likely is None else pack_numbers(found.likely),
         parts=b"" if found.parts is None else pack_numbers(found.parts),
         penalty_micros_per_hour=rule.penalty_micros_per_hour,
+        may_pass=to_bytes(~column.for_good & (1 << column.sites) - 1, column.sites),
     )
 
 

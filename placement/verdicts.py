@@ -191,7 +191,7 @@ def judge(
         open_to = to_mask(lasting & ~too_small, len(columns))
         for quota, column in zip(asked_of, quotas, strict=True):
             if column.refuses:
-                open_to = quota.settle(workload, fleet, open_to)
+                open_to = quota.settle(workload, fleet, column, open_to)
     if watch is not silent:
         watch("fit", _counts((*shape, *free, *quotas)))
         watch("price", _counts(price))
@@ -221,7 +221,7 @@ def _usable(
         soon |= ~late.allowed.take(fleet.columns.offer_site)
     usable = Usable(soon, soon)
     for rule in teams:
-        usable = usable.within(rule.offers(workload, fleet), rule.ever_offers(workload, fleet))
+        usable = usable.within(*rule.usable(workload, fleet))
     return usable
 
 

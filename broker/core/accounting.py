@@ -112,7 +112,8 @@ def hopes_of(decision: Decision, workload: Workload) -> tuple[str, ...]:
     sites = len(decision.candidates)
     open_to = (1 << sites) - 1
     for column in decision.columns:
-        if column.enforced and column.kind not in TRANSIENT and column.bits:
-            open_to &= int.from_bytes(column.bits, "little")
+        told = column.may_pass if column.kind in TRANSIENT else column.bits
+        if column.enforced and told:
+            open_to &= int.from_bytes(told, "little")
     found = tuple(name for row, name in enumerate(decision.candidates) if open_to >> row & 1)
     return found[:HOPES] if len(found) >= (workload.copies if workload.spread is Spread.SITE else 1) else ()

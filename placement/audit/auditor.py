@@ -15,7 +15,8 @@ What it holds a decision to:
 5. every copy has a seat, and no unit and no GPU is given more than it has (`room`);
 6. each proposal makes it fit, with nothing in it that could be left out, and breaks no law (`proposals`);
 7. each rule's price is what the best place without it would save, and no rule that costs something is left out
-   (`prices`).
+   (`prices`);
+8. each rule is of its kind, and where waiting never helps is told (`waiting`).
 
 What it does not judge: which of a site's offers should hold the copies, what a miss found where it does say "no", and
 whether other proposals were better. Limits: linear in sites and offers, some ten times slower than the engine.
@@ -23,7 +24,7 @@ whether other proposals were better. Limits: linear in sites and offers, some te
 
 from hashlib import blake2b
 
-from placement.audit import meaning, month, prices, proposals
+from placement.audit import meaning, month, prices, proposals, waiting
 from placement.audit.ground import ground_of
 from placement.audit.leaning import Leaning
 from placement.audit.places import Judge
@@ -99,6 +100,7 @@ class _Audit:
             found.append("readings: not what was measured or declared")
         found += proposals.findings(decision, self.judge, self.excluded)
         found += prices.findings(decision, self.judge, refused)
+        found += waiting.findings(decision, self.judge, refused)
         return found
 
     # 1 and 2: the matrix and its misses.

@@ -219,7 +219,7 @@ class Judge:
 
     def held(self, lots: tuple[Lot, ...], place: Place, *, bare: bool = False) -> tuple[Lot, ...]:
         """Of the lots, those whose GPUs the team may hold; if nobody held any, where `bare`."""
-        may = (self.teams.emptied if bare else self.teams).may_hold(place.models)
+        may = self.teams.may_hold(place.models, bare=bare)
         return lots if may is None else tuple(lot for lot in lots if may(lot.first.offer.gpu_model))
 
     def find(self, place: Place, lots: tuple[Lot, ...], *, usable: bool) -> Found:

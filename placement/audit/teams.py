@@ -1,7 +1,9 @@
 """The auditor on teams: limits, what may be borrowed, budgets; in plain loops over holdings, and shared with nobody.
 
 What it says of a place is asked of every model of GPU there that the workload takes: the place is allowed where one of
-them will do, and only offers of such models may hold copies. Where none will do, room is judged without regard to it.
+them will do, and only offers of such models may hold copies. Where none will do now, room is judged on those that would
+if nobody held anything; where none would then, without regard to it. Where there is no such model, work that could do
+without GPUs is asked without a model.
 """
 
 from calendar import monthrange
@@ -53,48 +55,80 @@ class Teams:
 
     def refuse(self, models: frozenset[str]) -> list[str]:
         """Which of `team-limit` and `team-quota` refuse a place with GPUs of these models."""
-        wanted = frozenset(("",))
-        if self.workload.demand.gpu_milli and self._models_matter:
-            wanted = frozenset(model for model in models if self.meant(model))
-            if not wanted:
-                return []
-        limits = not self._limits_matter or any(self.within_limits(model) for model in wanted)
-        shares = not self._shares_matter or any(self.within_share(model) for model in wanted)
-        return ([] if limits else ["team-limit"]) + ([] if shares else ["team-quota"])
+        wanted = self._wanted(models)
+        return [name for name, holds in self._bounds if wanted and not any(map(holds, wanted))]
+
+    def hopeless(self, models: frozenset[str]) -> list[str]:
+        """Those of them that would refuse it if nobody held anything as well."""
+        no = self.emptied.refuse(models)
+        return [name for name in self.refuse(models) if name in no]
+
+    def _wanted(self, models: frozenset[str]) -> list[str]:
+        """The models that a place is asked about; the empty name where the model is no matter."""
+        if not self._by_model:
+            return [""]
+        meant = [model for model in sorted(models) if self.meant(model)]
+        return meant or ([""] if self.workload.demand.cpu_fallback else [])
 
     @cached_property
     def emptied(self) -> "Teams":
         """The same teams if nobody held anything."""
         empty = copy(self)
+        empty.__dict__.pop("_bounds", None)
         empty.held, empty.firm, empty._within = {}, {}, {}
         return empty
 
-    def may_hold(self, models: frozenset[str]) -> Callable[[str], bool] | None:
-        """Whether copies may stand on offers of a model, at a place with GPUs of these models; None where on all."""
-        if not self.workload.demand.gpu_milli or not self._models_matter:
+    def may_hold(self, models: frozenset[str], *, bare: bool = False) -> Callable[[str], bool] | None:
+        """Whether copies may stand on offers of a model, at a place with GPUs of these models; None where on all.
+
+        `bare`: or might, if nobody held anything.
+        """
+        if not self._by_model:
             return None
-        judges = [
-            judge
-            for matters, judge in (
-                (self._limits_matter, self.within_limits),
-                (self._shares_matter, self.within_share),
-            )
-            if matters and any(judge(model) for model in models if self.meant(model))
-        ]
+        empty = dict(self.emptied._bounds)
+        judges: list[Callable[[str], bool]] = []
+        for name, now in self._bounds:
+            ever = _either(now, empty[name])
+            for judge in (ever,) if bare else (now, ever):
+                if any(judge(model) for model in models if self.meant(model)):
+                    judges.append(judge)
+                    break
         return (lambda model: all(judge(model) for judge in judges)) if judges else None
+
+    @cached_property
+    def _by_model(self) -> bool:
+        return self.workload.demand.gpu_milli > 0 and self._models_matter
+
+    @cached_property
+    def _bounds(self) -> list[tuple[str, Callable[[str], bool]]]:
+        """The bounds that say anything, each with whether it holds for all copies on a model."""
+        limits = [("team-limit", self.within_limits)] if self._limits_matter else []
+        return [*limits, *([("team-quota", self.within_share)] if self._shares_matter else [])]
 
     def within_budget(self, micros_per_hour: int) -> bool:
         """Whether the month can pay for it, at a place of this price for one share of the copies."""
-        left = self._month_left()
+        adds = self._adds(micros_per_hour, self._month_left())
+        return all(adds + sum(self._owed(name)) <= most for name, most in self._budgets)
+
+    def could_pay(self, micros_per_hour: int) -> bool:
+        """Whether it could if all that runs ended now, or at least the next month with nothing else to pay."""
+        end = self.now + self._month_left()
+        adds, whole = (self._adds(micros_per_hour, left) for left in (end - self.now, _following(end) - end))
+        this = all(adds + self._owed(name)[0] <= most for name, most in self._budgets)
+        return this or all(whole <= most for _, most in self._budgets)
+
+    @property
+    def _budgets(self) -> list[tuple[str, int]]:
+        """Of the teams on the way up that have one."""
+        teams = [self.teams[name] for name in self.way if name in self.teams]
+        return [(team.name, team.budget_micros_per_month) for team in teams if team.budget_micros_per_month]
+
+    def _adds(self, micros_per_hour: int, left: int) -> int:
+        """To a month of which so much is left, ms."""
         timeout = self.workload.training.timeout_ms if self.workload.training else 0
         runs = min(left, timeout) if timeout else left
         shares = self.workload.copies if self.workload.spread.value == "site" else 1
-        adds = -(-micros_per_hour * shares * runs // 3_600_000)
-        for name in self.way:
-            team = self.teams.get(name)
-            if team and team.budget_micros_per_month and adds + self._owed(name) > team.budget_micros_per_month:
-                return False
-        return True
+        return -(-micros_per_hour * shares * runs // 3_600_000)
 
     # Limits and shares.
 
@@ -241,7 +275,8 @@ class Teams:
         first = datetime(moment.year, moment.month, 1, tzinfo=UTC)
         return int(first.timestamp()) * 1000 + days * 86_400_000 - self.now
 
-    def _owed(self, name: str) -> int:
+    def _owed(self, name: str) -> tuple[int, int]:
+        """What a team and those below it have spent this month, and what their running work will add."""
         moment = datetime.fromtimestamp(self.now / 1000, UTC)
         first = int(datetime(moment.year, moment.month, 1, tzinfo=UTC).timestamp()) * 1000
         end = self.now + self._month_left()
@@ -254,7 +289,17 @@ class Teams:
                 spent += charge.micros_per_hour * max(self.now - max(charge.since, first), 0)
                 until = min(charge.until or end, end)
                 comes += charge.micros_per_hour * max(until - max(self.now, charge.since), 0)
-        return -(-spent // 3_600_000) - (-comes // 3_600_000)
+        return -(-spent // 3_600_000), -(-comes // 3_600_000)
+
+
+def _following(first: int) -> int:
+    """The end of the month that begins then, ms since the epoch."""
+    moment = datetime.fromtimestamp(first / 1000, UTC)
+    return first + monthrange(moment.year, moment.month)[1] * 86_400_000
+
+
+def _either(one: Callable[[str], bool], other: Callable[[str], bool]) -> Callable[[str], bool]:
+    return lambda model: one(model) or other(model)
 
 
 def covered(guarantee: Sums, held: Sums, asked: Sums) -> bool:

@@ -142,6 +142,11 @@ def owed(lines: Iterable[Line], now: int) -> int:
     return up(spent_whole) + up(left)
 
 
+def gone(lines: Iterable[Line], now: int) -> int:
+    """`spent` of a month alone, over accounts."""
+    return up(sum(line.spent[0] + line.spent[1] * now for line in lines))
+
+
 def rate(accounts: Iterable[Account]) -> int:
     """Micros an hour now."""
     return sum(charge.micros_per_hour for account in accounts for charge in account.charges.values())

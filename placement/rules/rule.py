@@ -76,12 +76,14 @@ class Rule(Protocol):
 class Column:
     """One rule and its answers. Shared between decisions, so nothing but `record` is ever written to."""
 
-    __slots__ = ("_allowed", "record", "refuses", "rule", "sites")
+    __slots__ = ("_allowed", "for_good", "record", "refuses", "rule", "sites")
 
     def __init__(self, rule: Rule, refuses: int, sites: int, record: RuleColumn | None = None) -> None:
         self.rule = rule
         self.refuses = refuses
         """The sites that it refuses, the first in the lowest bit: so a thousand answers are joined in nanoseconds."""
+        self.for_good = 0
+        """Those of them that no waiting opens, though the rule's kind is one that it may cure."""
         self.sites = sites
         """How many there are."""
         self.record = record

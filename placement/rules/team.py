@@ -1,22 +1,26 @@
 """What the rules on teams have in common: one bound, asked for what all copies take, on each model of GPU that matters.
 
 The answer is the same at every place, but where a quota speaks of GPU models: then a place is allowed where the bound
-holds for all copies on one model that it offers, and the packing is kept to such offers (`offers`); where no model
-will do, the place is refused here and its room is judged as if there were no quotas. What an empty place could give is
-judged on the offers where the bound could hold if other work went (`ever_offers`). A gang that would only fit its
-quota divided over two models is refused; that is the price of a rule that is the same for every packing.
+holds for all copies on one model that it offers, and the packing is kept to such offers (`usable`). Where no model
+will do now, the place is refused here, and its room and its price are judged on those that could be had if other work
+went, which is also what an empty place is judged on; where none ever could, as if there were no quotas. A gang that
+would only fit its quota divided over two models is refused; that is the price of a rule that is the same for every
+packing. A place with no such GPU is asked without a model, of work that falls back on CPUs: it could stand there.
 
-A bound that the work would break even if its team held nothing is of the kind that no waiting cures: at every place
-that no lasting rule refuses (`settle`), since a model of GPU that could be had elsewhere, where the work may not go,
-is none to wait for.
+A bound that the work would break even if its team held nothing is no matter of waiting. That is told place by place
+(`Column.for_good`), since a model that could be had elsewhere is none to wait for here; and by the rule's kind where
+it leaves too few of the places that no lasting rule refuses (`settle`). What is within a bound now is never said to
+break it for good: others may hold what they would keep idle in an empty fleet.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
-from placement.fleet.columns import UNKNOWN, Mask, Numbers
+from placement.bits import to_bits
+from placement.fleet.columns import Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.quota.amounts import asked, unit
 from placement.quota.bounds import Excess
@@ -48,26 +52,21 @@ class TeamRule(Plain):
 
     def said(self, workload: Workload, fleet: Fleet) -> tuple[Excess | None, ...]:
         """The bound, of each model of GPU where that makes a difference: all that an answer follows from."""
-        models = fleet.columns.gpu_model.values if self._by_model(workload) else ("",)
+        models = (*fleet.columns.gpu_model.values, "") if self._by_model(workload) else ("",)
         return tuple([self.bound(workload, fleet, asked(workload, model)) for model in models])
 
-    def offers(self, workload: Workload, fleet: Fleet) -> Mask | None:
-        """Shape (offers,): where copies may stand; None where every offer is alike."""
+    def usable(self, workload: Workload, fleet: Fleet) -> tuple[Mask | None, Mask | None]:
+        """Shape (offers,), twice: where copies may stand, and where they might if other work went; None: on all."""
         self._found = {}
         if not self.speaks(workload) or not self._by_model(workload):
-            return None
-        return self._or_all_alike(self._open(workload, fleet), workload, fleet)
-
-    def ever_offers(self, workload: Workload, fleet: Fleet) -> Mask | None:
-        """Shape (offers,): where copies might stand if other work went; None where every offer is alike."""
-        if not self.speaks(workload) or not self._by_model(workload):
-            return None
-        return self._or_all_alike(self._ever_open(workload, fleet), workload, fleet)
-
-    def _or_all_alike(self, within: Mask, workload: Workload, fleet: Fleet) -> Mask:
-        columns = fleet.columns
-        some = columns.site_any(within & self._meant(workload, fleet))
-        return within | ~some[columns.offer_site]
+            return None, None
+        columns, meant = fleet.columns, self._meant(workload, fleet)
+        site_any, of_site = columns.site_any, columns.offer_site
+        column, holds, could = columns.gpu_model, self._holds, self._could_hold
+        now = column.where([holds(workload, fleet, model) for model in column.values])
+        ever = now | column.where([could(workload, fleet, model) for model in column.values])
+        lasting = ever | ~site_any(ever & meant)[of_site]
+        return now | lasting & ~site_any(now & meant)[of_site], lasting
 
     def column(self, workload: Workload, fleet: Fleet) -> Column:
         """Silent where there is nothing to ask."""
@@ -75,34 +74,33 @@ class TeamRule(Plain):
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,)."""
-        sites = len(fleet.columns)
         self.kind, self._found = Kind.QUOTA, {}
         if not self.speaks(workload):
-            return np.ones(sites, dtype=np.bool_)
-        models = [""]
-        if by_model := self._by_model(workload):
-            values = fleet.columns.gpu_model.values
-            models = [values[code] for code in np.unique(fleet.columns.gpu_model.codes[self._meant(workload, fleet)])]
-        good = [self._judge(workload, fleet, model) is None for model in models]
-        if not by_model:
-            return np.full(sites, good[0], dtype=np.bool_)
-        meant, site_any = self._meant(workload, fleet), fleet.columns.site_any
-        return site_any(meant & self._open(workload, fleet)) | ~site_any(meant)
+            return np.ones(len(fleet.columns), dtype=np.bool_)
+        return self._places(partial(self._holds, workload, fleet), workload, fleet)
 
-    def settle(self, workload: Workload, fleet: Fleet, open_to: Mask) -> Mask:
-        """Of what kind the refusals are. `open_to`, shape (sites,): those that every lasting rule allows.
+    def settle(self, workload: Workload, fleet: Fleet, column: Column, open_to: Mask) -> Mask:
+        """Of what kind the refusals are, and where they are for good. Shape (sites,): those of `open_to` with hope.
 
-        Those of them where the bound could hold if other work went, on a model that the place offers.
+        `open_to`, shape (sites,): the places that every lasting rule allows.
         """
-        if not self._by_model(workload):
-            ever = np.full(len(open_to), self.ever(workload, fleet, asked(workload)), dtype=np.bool_)
-        else:
-            meant, site_any = self._meant(workload, fleet), fleet.columns.site_any
-            ever = site_any(meant & self._ever_open(workload, fleet)) | ~site_any(meant)
+        ever = column.allowed | self._places(partial(self._could_hold, workload, fleet), workload, fleet)
         left: Mask = ever & open_to
-        if not enough(left if open_to.any() else ever, workload):
+        if enough(left if open_to.any() else ever, workload):
+            column.for_good = to_bits(~ever)
+        else:
             self.kind = Kind.SHAPE
         return left
+
+    def _places(self, holds: Callable[[str], bool], workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): where the bound holds on some model that is meant there."""
+        if not self._by_model(workload):
+            return np.full(len(fleet.columns), holds(""), dtype=np.bool_)
+        column, meant, site_any = fleet.columns.gpu_model, self._meant(workload, fleet), fleet.columns.site_any
+        found: Mask = site_any(meant & column.where([holds(model) for model in column.values]))
+        if workload.demand.cpu_fallback and not holds(""):
+            return found
+        return found | ~site_any(meant)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """What may be held and what would be, on the first model of the place that the workload could use."""
@@ -125,23 +123,22 @@ class TeamRule(Plain):
             self._found[model] = self.bound(workload, fleet, asked(workload, model))
         return self._found[model]
 
-    def _open(self, workload: Workload, fleet: Fleet) -> Mask:
-        column = fleet.columns.gpu_model
-        return column.where([self._judge(workload, fleet, model) is None for model in column.values])
+    def _holds(self, workload: Workload, fleet: Fleet, model: str) -> bool:
+        return self._judge(workload, fleet, model) is None
 
-    def _ever_open(self, workload: Workload, fleet: Fleet) -> Mask:
-        column = fleet.columns.gpu_model
-        return column.where([self.ever(workload, fleet, asked(workload, model)) for model in column.values])
+    def _could_hold(self, workload: Workload, fleet: Fleet, model: str) -> bool:
+        return self.ever(workload, fleet, asked(workload, model))
 
     def _models(self, workload: Workload, fleet: Fleet, rows: Numbers) -> list[str]:
-        """The first model that each of these places would be asked for."""
+        """The first model that each of these places would be asked for; no model where it has none of them."""
         if not self._by_model(workload):
             return [""] * len(rows)
         columns = fleet.columns
+        values = (*columns.gpu_model.values, "")
         meant = np.flatnonzero(self._meant(workload, fleet))[::-1]
-        first = np.full(len(columns), UNKNOWN, dtype=np.int64)
+        first = np.full(len(columns), len(values) - 1, dtype=np.int64)
         first[columns.offer_site[meant]] = columns.gpu_model.codes[meant]
-        return [columns.gpu_model.values[code] for code in first[rows]]
+        return [values[code] for code in first[rows]]
 
     @staticmethod
     def _meant(workload: Workload, fleet: Fleet) -> Mask:

@@ -4,16 +4,18 @@ The month is the calendar's (UTC). Work is counted to the end of the month, or f
 `timeout`. The budget of a team above holds for all below it together. Where a place has no room or no known price,
 there is nothing to count, and other rules have said so.
 
-What a month with nothing in it could not pay, at any place that no lasting rule refuses and at the price it has now, is
-no matter of waiting; the rest may wait for the next month.
+What the whole of the next month could not pay with nothing in it, at the price that the place has now, nor the rest of
+this one if all that runs ended, is no matter of waiting there (`Column.for_good`); nor anywhere, where that is so at
+too many of the places that no lasting rule refuses (`settle`). The rest may wait.
 """
 
 import numpy as np
 
+from placement.bits import to_bits
 from placement.fleet.columns import Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.packing.packing import Packing
-from placement.quota.accounts import HOUR_MS, Line, month_end, owed, up
+from placement.quota.accounts import HOUR_MS, Line, gone, month_end, owed, up
 from placement.quota.tree import Tree
 from placement.rules.rule import Column, Findings, Plain
 from placement.rules.team import enough
@@ -29,7 +31,6 @@ class TeamBudget(Plain):
     def __init__(self, tree: Tree, packing: Packing, total: Numbers, now: int) -> None:
         """`total`, shape (sites,): what each place would cost, micros per hour."""
         self._tree, self._packing, self._total, self._now = tree, packing, total, now
-        self._could_pay: Mask = np.ones(len(total), dtype=np.bool_)
         self.kind = Kind.QUOTA
         self._projected: dict[str, Numbers] = {}
 
@@ -38,7 +39,7 @@ class TeamBudget(Plain):
         nodes = self._limited(workload)
         if not nodes:
             return self.silent(fleet)
-        dearest = self._added(int(np.maximum.reduce(self._total, initial=0)), workload)
+        dearest = up(int(np.maximum.reduce(self._total, initial=0)) * self._often(workload))
         if all(dearest + self._owed(fleet, node) <= most for node, most in nodes):
             return self.silent(fleet)
         return super().column(workload, fleet)
@@ -48,21 +49,31 @@ class TeamBudget(Plain):
         allowed = np.ones(len(fleet.columns), dtype=np.bool_)
         self.kind = Kind.QUOTA
         self._projected = {}
-        self._could_pay = np.ones(len(fleet.columns), dtype=np.bool_)
-        adds = self._adds(workload)
+        adds = self._adds(self._often(workload))
         for node, most in self._limited(workload):
             self._projected[node] = adds + self._owed(fleet, node)
             good = self._projected[node] <= most
             allowed &= good | ~self._packing.priceable
-            self._could_pay &= adds <= most
         return allowed
 
-    def settle(self, workload: Workload, fleet: Fleet, open_to: Mask) -> Mask:
+    def settle(self, workload: Workload, fleet: Fleet, column: Column, open_to: Mask) -> Mask:
         """As `TeamRule.settle`."""
-        left: Mask = self._could_pay & open_to
-        if not enough(left if open_to.any() else self._could_pay & self._packing.priceable, workload):
+        ever = column.allowed | self._could_pay(workload, fleet)
+        left: Mask = ever & open_to
+        if enough(left if open_to.any() else ever & self._packing.priceable, workload):
+            column.for_good = to_bits(~ever)
+        else:
             self.kind = Kind.PRICE
         return left
+
+    def _could_pay(self, workload: Workload, fleet: Fleet) -> Mask:
+        """Shape (sites,): where the rest of this month could, if all that runs ended; or the next, if nothing ran."""
+        now, then = self._adds(self._often(workload)), self._adds(self._often(workload, following=True))
+        this, following = np.ones((2, len(fleet.columns)), dtype=np.bool_)
+        for node, most in self._limited(workload):
+            this &= now + self._gone(fleet, node) <= most
+            following &= then <= most
+        return this | following
 
     def _limited(self, workload: Workload) -> list[tuple[str, int]]:
         """The teams on the way up that have a budget, and what it is."""
@@ -85,25 +96,26 @@ class TeamBudget(Plain):
                     break
         return Findings(tuple(lacks), np.array(codes, dtype=np.int64), np.array(numbers, dtype=np.int64))
 
-    def _adds(self, workload: Workload) -> Numbers:
-        """Shape (sites,): what this work adds to the month at each place, micros."""
-        often = self._often(workload)
+    def _adds(self, often: int) -> Numbers:
+        """Shape (sites,): what this work adds to the month at each place, micros. `often`: as `_often` says."""
         if int(np.maximum.reduce(self._total, initial=0)) * often < 2**62:
             return -(-self._total * often // HOUR_MS)
         return np.array([up(one * often) for one in self._total.tolist()], dtype=np.int64)
 
-    def _added(self, total: int, workload: Workload) -> int:
-        return up(total * self._often(workload))
-
-    def _often(self, workload: Workload) -> int:
-        """Places that it stands at, times the milliseconds that it runs this month."""
-        left = month_end(self._now) - self._now
+    def _often(self, workload: Workload, *, following: bool = False) -> int:
+        """Places that it stands at, times the milliseconds that it runs this month; `following`: in the whole next."""
+        begin = month_end(self._now) if following else self._now
+        left = month_end(begin) - begin
         timeout = workload.training.timeout_ms if workload.training else 0
         runs = min(left, timeout) if timeout else left
         return runs * (workload.copies if workload.spread is Spread.SITE else 1)
 
     def _owed(self, fleet: Fleet, node: str) -> int:
         return owed(self._lines(fleet, node), self._now)
+
+    def _gone(self, fleet: Fleet, node: str) -> int:
+        """What the month has cost up to now."""
+        return gone(self._lines(fleet, node), self._now)
 
     def _lines(self, fleet: Fleet, node: str) -> list[Line]:
         """Of the team and those below it."""

@@ -7,6 +7,7 @@ from tidegate.model.decision import (
     Change,
     Decision,
     Estimate,
+    Kind,
     MonthlyRange,
     Outcome,
     Relaxation,
@@ -98,6 +99,8 @@ def beside(decision: Decision) -> list[tuple[str, Decision]]:
             ("other reasons", replace(column, because=f"{column.because} or not")),
             ("enforced or not", replace(column, enforced=not column.enforced)),
             ("a penalty", replace(column, penalty_micros_per_hour=column.penalty_micros_per_hour + 1)),
+            ("of another kind", replace(column, kind=Kind.REACH if column.kind is not Kind.REACH else Kind.PRICE)),
+            ("where it passes", replace(column, may_pass=b"" if column.may_pass else bytes(-(-len(names) // 8)))),
         ):
             if name == "other reasons" and "/" not in column.rule:
                 continue  # what the engine's own rules give as reason is nothing that was declared

@@ -127,6 +127,8 @@ class RuleColumn:
     """`part_number`."""
     penalty_micros_per_hour: int = 0
     """Of a rule that prefers: what a refused candidate counts as costing more."""
+    may_pass: bytes = b""
+    """Of a kind that waiting may cure: 0 where it never will at this candidate; empty where it may at all."""
 
     def allowed(self, candidates: int) -> tuple[bool, ...]:
         """The verdict on each of so many candidates."""

@@ -234,6 +234,7 @@ class RuleColumn(_message.Message):
     LIKELY_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     PENALTY_MICROS_PER_HOUR_FIELD_NUMBER: _builtins.int
+    MAY_PASS_FIELD_NUMBER: _builtins.int
     rule: _builtins.str
     because: _builtins.str
     enforced: _builtins.bool
@@ -256,6 +257,8 @@ class RuleColumn(_message.Message):
     """The part of the number that is not the distance's: of an answer's time, the service's own."""
     penalty_micros_per_hour: _builtins.int
     """Of a rule that prefers: what a refused candidate counts as costing more."""
+    may_pass: _builtins.bytes
+    """Of a kind that waiting may cure: 0 where it never will at this candidate."""
     @_builtins.property
     def lacks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Lack]: ...
     @_builtins.property
@@ -280,10 +283,11 @@ class RuleColumn(_message.Message):
         likely: _builtins.bytes = ...,
         parts: _builtins.bytes = ...,
         penalty_micros_per_hour: _builtins.int = ...,
+        may_pass: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "likely", b"likely", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "parts", b"parts", "penalty_micros_per_hour", b"penalty_micros_per_hour", "rule", b"rule", "samples", b"samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["because", b"because", "bits", b"bits", "codes", b"codes", "enforced", b"enforced", "kind", b"kind", "lacks", b"lacks", "likely", b"likely", "may_pass", b"may_pass", "measured_at", b"measured_at", "numbers", b"numbers", "offer_codes", b"offer_codes", "offers", b"offers", "parts", b"parts", "penalty_micros_per_hour", b"penalty_micros_per_hour", "rule", b"rule", "samples", b"samples"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

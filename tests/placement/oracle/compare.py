@@ -137,13 +137,11 @@ def _rule_prices(q: Question, decision: Decision, answer: Answer, found: Compare
 
 
 def _waiting(q: Question, decision: Decision, found: Compared) -> None:
-    """Waits or is refused; and the places that are hoped for are some that the engine hopes for too."""
+    """Waits or is refused, and for which places there is hope: a place may be kept for what waits for it."""
     expected, said = waiting.waits(q), may_wait(q.work, decision)
-    if expected != said:
-        hoped = f"hopes: engine {hopes_of(decision, q.work)}, oracle {waiting.hopes(q)}"
-        found.wrong.append(f"waits: engine {said}, oracle {expected}; {hoped}")
-    elif said and not set(waiting.hopes(q)) <= set(hopes_of(decision, q.work)):
-        found.wrong.append(f"hopes: engine {hopes_of(decision, q.work)}, oracle {waiting.hopes(q)}")
+    hopes, hoped = waiting.hopes(q), hopes_of(decision, q.work)
+    if (expected, hopes) != (said, hoped):
+        found.wrong.append(f"waits: engine {said}, oracle {expected}; hopes: engine {hoped}, oracle {hopes}")
     found.kinds.add("waiting" if expected else "refused")
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from placement.fleet.facts import Copy, SiteFacts
+from placement.quota.accounts import Account
 from tests.placement.oracle import room
 from tests.placement.oracle.laws import allows, allows_site, of_offers
 from tests.placement.oracle.money import Money
@@ -58,8 +59,8 @@ class Answer:
 class Judge:
     """One question, answered."""
 
-    def __init__(self, q: Question, *, unless: str = "") -> None:
-        """`unless`: a rule of the law that is left out."""
+    def __init__(self, q: Question, *, unless: str = "", besides: tuple[Teams, ...] = ()) -> None:
+        """`unless`: a rule of the law that is left out; `besides`: quotas hold too where they would of these."""
         self.q, self.work = q, q.work
         self.money = Money(q.books, q.now)
         self.rules: list[tuple[str, Rule]] = [
@@ -73,8 +74,9 @@ class Judge:
         self.optional = {name for name, _ in self.rules} - self.bound
         self.team = next((team for team in q.teams if team.name == self.work.team), None)
         self.teams = Teams(q.teams, q.counting, q.sites)
-        self.both = self.teams, Teams(q.teams, (), q.sites)
-        """As things are, and if nobody held anything."""
+        self.now = self.teams, *besides
+        self.ever = *self.now, Teams(q.teams, (), q.sites)
+        """A quota holds now where it does of one of the first; if nobody held anything, where it does of these."""
         self.needs = room.needs_of(self.work.demand)
         self.by_site = self.work.spread is Spread.SITE
         self.wanted = 1 if self.by_site else self.work.copies
@@ -137,7 +139,8 @@ class Judge:
             units = [self.q.copies.get((site.name, offer.name, unit), []) for unit in range(offer.count)]
             lawful = all(allows(rule, self.work, site, offer, self.team) for rule in self.on_offers)
             good_here = lawful and (in_time or not any(good))
-            now, ever = (all(self.may_have(rule, facts, offer, teams) for rule in TEAMS[:2]) for teams in self.both)
+            now = all(self.may_have(rule, facts, offer, (self.now, self.ever)) for rule in TEAMS[:2])
+            ever = all(self.may_have(rule, facts, offer, (self.ever,)) for rule in TEAMS[:2])
             found.append(Place(offer, units, good_here and now, good_here and ever, not modelled))
         return found
 
@@ -221,24 +224,29 @@ class Judge:
 
     # Teams.
 
-    def may_have(self, rule: str, facts: SiteFacts, offer: Offer, teams: Teams) -> bool:
-        """Whether a quota lets copies stand on an offer; where it lets them on none that is meant, all are alike."""
+    def may_have(self, rule: str, facts: SiteFacts, offer: Offer, worlds: tuple[tuple[Teams, ...], ...]) -> bool:
+        """Whether a quota lets copies stand on an offer, in the first world where it lets them on one that is meant.
+
+        Where it does in none, all are alike.
+        """
         if not self.by_model:
             return True
         meant = [one for one in facts.offers if self.meant(one)]
-        if not any(self.within(rule, one.gpu_model, teams) for one in meant):
-            return True
-        return self.within(rule, offer.gpu_model, teams)
+        for teams in worlds:
+            if any(self.within(rule, one.gpu_model, teams) for one in meant):
+                return self.within(rule, offer.gpu_model, teams)
+        return True
 
-    def within(self, rule: str, model: str, teams: Teams) -> bool:
-        """Whether all copies on GPUs of one model are within a quota."""
-        key = (rule, model, teams is self.teams)
+    def within(self, rule: str, model: str, either: tuple[Teams, ...]) -> bool:
+        """Whether all copies on GPUs of one model are within a quota, of one of these."""
+        key = (rule, model, either is self.now)
         if key not in self._judged:
             wanted, team = asked(self.work, model), self.work.team
-            self._judged[key] = (
+            self._judged[key] = any(
                 teams.within_limits(team, wanted)
                 if rule == "team-limit"
                 else teams.within_share(team, wanted, yields=self.work.yields)
+                for teams in either
             )
         return self._judged[key]
 
@@ -254,11 +262,14 @@ class Judge:
             models = [""]
             if self.by_model:
                 models = [one.gpu_model for one in facts.offers if self.meant(one)]
-            verdict[rule] = not models or any(self.within(rule, model, self.teams) for model in models)
-        stand, shares = found.stands.get(facts.site.name), self.sites
-        verdict["team-budget"] = stand is None or self.teams.within_budgets(
-            self.work, stand.cost.total * shares, self.q.accounts, self.q.now
-        )
+                models = models or ([""] if self.work.demand.cpu_fallback else [])
+            verdict[rule] = not models or any(self.within(rule, model, self.now) for model in models)
+        stand = found.stands.get(facts.site.name)
+        verdict["team-budget"] = stand is None or self.paid(stand, self.q.accounts, self.q.now)
+
+    def paid(self, stand: Stand, accounts: dict[str, Account], now: int) -> bool:
+        """Whether budgets allow for what it costs there, where so much is owed."""
+        return self.teams.within_budgets(self.work, stand.cost.total * self.sites, accounts, now)
 
     # Money and choice.
 

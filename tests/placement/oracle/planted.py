@@ -136,15 +136,33 @@ CHANGES = (
     ),
     (
         "room is judged by the models that are left",
-        "placement/verdicts.py",
-        "usable.within(rule.offers(workload, fleet), rule.ever_offers(workload, fleet))",
-        "usable.within(rule.offers(workload, fleet), rule.offers(workload, fleet))",
+        f"{RULES}/team.py",
+        "lasting = ever | ~site_any(ever & meant)[of_site]",
+        "lasting = now | ~site_any(now & meant)[of_site]",
     ),
     (
         "a model that may be had elsewhere is waited for",
         f"{RULES}/team.py",
-        "if not enough(left if open_to.any() else ever, workload):",
-        "if not enough(ever, workload):",
+        "column.for_good = to_bits(~ever)",
+        "pass",
+    ),
+    (
+        "what falls back on CPUs is asked by no quota where there is no GPU",
+        f"{RULES}/team.py",
+        'if workload.demand.cpu_fallback and not holds(""):',
+        "if False:",
+    ),
+    (
+        "a price is told of GPUs that the team could never have",
+        f"{RULES}/team.py",
+        "return now | lasting & ~site_any(now & meant)[of_site], lasting",
+        "return now | ~site_any(now & meant)[of_site], lasting",
+    ),
+    (
+        "a budget is waited for that pays the rest of this month and no whole one",
+        f"{RULES}/team_budget.py",
+        "return this | following",
+        "return this | following | (now <= self._limited(workload)[0][1])",
     ),
     # Who makes room.
     (

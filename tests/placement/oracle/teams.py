@@ -191,7 +191,7 @@ class Teams:
 
     def within_budgets(self, work: Workload, hourly: int, accounts: dict[str, Account], now: int) -> bool:
         """What the month will have cost at its end, for each team on the way up; `hourly`: this work's own price."""
-        end = _next_month(now)
+        end = month_after(now)
         timeout = work.training.timeout_ms if work.training else 0
         adds = _up(Fraction(hourly * (min(end - now, timeout) if timeout else end - now), HOUR_MS))
         for one in self.way_up(work.team):
@@ -212,7 +212,7 @@ def _of(offer: Offer) -> Amounts:
 def _owed(accounts: list[Account], now: int) -> int:
     """Micros: what is closed, what ran up to now, and what will run until the month ends or the work must."""
     month = f"{_moment(now):%Y-%m}"
-    begin, end = _ms(_moment(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)), _next_month(now)
+    begin, end = _ms(_moment(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)), month_after(now)
     gone, to_come = Fraction(0), Fraction(0)
     for account in accounts:
         gone += Fraction(account.owed.get(month, 0), HOUR_MS)
@@ -223,7 +223,8 @@ def _owed(accounts: list[Account], now: int) -> int:
     return _up(gone) + _up(to_come)
 
 
-def _next_month(at: int) -> int:
+def month_after(at: int) -> int:
+    """When the next month begins."""
     there = _moment(at).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return _ms((there + timedelta(days=32)).replace(day=1))
 

@@ -1,15 +1,19 @@
 """Who waits: what has no room now and would have it if all that stands left, and nobody had spent anything.
 
-The long way: the question is asked again of an empty world. What is too dear where there is room now, for its own
-ceiling or for a month in which nothing was spent, does not wait for something cheaper at the same place; and a quota
-that lets it in now is not asked about the emptier world, in which those who hold what they keep to themselves would
-keep it idle.
+The long way: the question is asked again of an empty world, in which a quota lets it in that does so now: those who
+hold what they keep to themselves would keep it idle there. Money is judged by what the place costs today: what is too
+dear where there is room now does not wait for something cheaper at the same place, and a budget must be able to pay
+that in what is left of this month, if all that runs ended now, or in the whole of the next one.
 """
 
 from dataclasses import replace
 
-from tests.placement.oracle.judge import TEAMS, Judge, good
+from tests.placement.oracle.judge import Judge, good
+from tests.placement.oracle.packed import Stand
 from tests.placement.oracle.question import Question
+from tests.placement.oracle.teams import month_after
+
+MONEY = ("max-cost", "team-budget")
 
 _KEPT: list[Question] = []
 _FOUND: list[tuple[str, ...]] = []
@@ -25,15 +29,23 @@ def hopes(q: Question) -> tuple[str, ...]:
 
 
 def _hopes(q: Question) -> tuple[str, ...]:
-    judge, bare = Judge(q), Judge(q.bare).answer()
-    now, open_to = judge.answer(), list[str]()
-    unspent = Judge(replace(q, accounts={})).answer() if judge.teams.has_budgets else now
+    judge = Judge(q)
+    now, bare, open_to = judge.answer(), Judge(q.bare, besides=judge.now).answer(), list[str]()
     for name, verdict in bare.verdicts.items():
-        lets_it_in = tuple(rule for rule in TEAMS if now.verdicts[name][rule])
-        affordable = now.verdicts[name]["max-cost"] and unspent.verdicts[name]["team-budget"]
-        if affordable and good(verdict, lets_it_in, judge.optional):
+        stand = now.stands.get(name)
+        affordable = now.verdicts[name]["max-cost"] and (stand is None or _could_pay(judge, stand))
+        if affordable and good(verdict, MONEY, judge.optional):
             open_to.append(name)
     return tuple(open_to) if len(open_to) >= judge.sites else ()
+
+
+def _could_pay(judge: Judge, stand: Stand) -> bool:
+    now, end = judge.q.now, month_after(judge.q.now)
+    ended = {
+        team: replace(account, charges={name: replace(one, until=now) for name, one in account.charges.items()})
+        for team, account in judge.q.accounts.items()
+    }
+    return any(judge.paid(stand, *then) for then in ((judge.q.accounts, now), (ended, now), ({}, end)))
 
 
 def waits(q: Question) -> bool:
