@@ -8,6 +8,7 @@ come in moods, since what is drawn evenly from everything is mostly refused for 
     lawful     roomy and priced places, and law that forbids some of them: what law costs
     distant    a promise of latency, over ways that were measured or declared
     crowded    full sites and teams with guarantees: who waits, and who makes room for whom
+    metered    quotas on models of GPU, budgets and ceilings, all nearly met: every fifth question, by its number
 """
 
 from placement.fleet.facts import Carried, Copy, Holding, Measurement, SiteFacts
@@ -23,18 +24,20 @@ from tidegate.model.workload import Priority
 
 __all__ = ["DIGEST", "NOW", "ORIGINS", "case"]
 
-ANYTHING, CALM, LAWFUL, DISTANT, CROWDED = "anything", "calm", "lawful", "distant", "crowded"
+ANYTHING, CALM, LAWFUL, DISTANT, CROWDED, METERED = "anything", "calm", "lawful", "distant", "crowded", "metered"
+HELD = {CROWDED: (3, 4, 5, 6), METERED: (0, 1, 2, 3)}
+"""How many workloads stand."""
 MOODS = (ANYTHING,) * 5 + (CALM,) * 4 + (LAWFUL,) * 4 + (DISTANT,) * 2 + (CROWDED,) * 5
 
 
 def case(number: int) -> Case:
     """The question of a number."""
     dice = Dice(number)
-    return Case(number, _question(dice, dice.choice(MOODS)))
+    return Case(number, _question(dice, METERED if number % 5 == 3 else dice.choice(MOODS)))
 
 
 def _question(dice: Dice, mood: str) -> Question:
-    anything, crowded = mood == ANYTHING, mood == CROWDED
+    anything, crowded = mood == ANYTHING, mood in (CROWDED, METERED)
     sites = [
         site(dice, f"s{number}", mood)
         for number in range(dice.one(0, 1, 2, 2, 3, 3, 4) if anything else dice.one(1, 2, 2, 3))
@@ -47,7 +50,7 @@ def _question(dice: Dice, mood: str) -> Question:
     }
     holdings: list[Holding] = []
     ran: dict[str, Ran] = {}
-    for number in range(dice.one(0, 0, 1, 2, 4) if not crowded else dice.one(3, 4, 5, 6)):
+    for number in range(dice.one(*HELD.get(mood, (0, 0, 1, 2, 4)))):
         stand(dice, list(facts.values()), holdings, f"h{number}", mood)
         ran[f"h{number}"] = _ran(dice)
     links, times = {}, {}
@@ -58,7 +61,7 @@ def _question(dice: Dice, mood: str) -> Question:
     for device_class in ("cpu", "gpu", ""):
         if dice.often(0.3):
             times[DIGEST, device_class] = measured(dice, 500, 3_000)
-    declared = teams(dice, crowded)
+    declared = teams(dice, crowded, metered=mood == METERED)
     return Question(
         work=workload(dice, mood),
         sites=dict(sorted(facts.items())),
@@ -67,7 +70,8 @@ def _question(dice: Dice, mood: str) -> Question:
         holdings=tuple(holdings),
         policies=tuple(policy(dice, f"p{number}") for number in range(_policies(dice, mood))),
         books=tuple(
-            book(dice, number) for number in range(dice.one(0, 1, 1, 2, 3) if mood != LAWFUL else dice.one(1, 2))
+            book(dice, number)
+            for number in range(dice.one(1, 2) if mood in (LAWFUL, METERED) else dice.one(0, 1, 1, 2, 3))
         ),
         teams=declared,
         digest=DIGEST,
@@ -81,7 +85,7 @@ def _question(dice: Dice, mood: str) -> Question:
 
 def _policies(dice: Dice, mood: str) -> int:
     return dice.choice(
-        {ANYTHING: (0, 0, 0, 1, 2), CALM: (0, 0, 1), LAWFUL: (1, 1, 2), DISTANT: (0,), CROWDED: (0, 0, 0, 1)}[mood]
+        {ANYTHING: (0, 0, 0, 1, 2), CALM: (0, 0, 1), LAWFUL: (1, 1, 2), DISTANT: (0,)}.get(mood, (0, 0, 0, 1))
     )
 
 
@@ -159,9 +163,10 @@ def offer(dice: Dice, name: str, *, roomy: bool = False) -> Offer:
 
 def stand(dice: Dice, sites: list[SiteFacts], holdings: list[Holding], name: str, mood: str) -> None:
     """Other work: up to three copies of one demand, on seats that are free, at a site or two."""
-    asked = small_demand(dice) if mood == CROWDED else demand(dice)
+    crowded = mood in (CROWDED, METERED)
+    asked = small_demand(dice) if crowded else demand(dice)
     need = room.needs_of(asked)[-1 if dice.often(0.3) else 0]
-    team = dice.one("", "vision", "press") if mood != CROWDED else dice.one("", "vision", "press", "press", "lab")
+    team = dice.one("", "vision", "press", "press", "lab") if crowded else dice.one("", "vision", "press")
     importance = dice.one(*Priority)
     yields = importance is not Priority.PRODUCTION or dice.often(0.3)
     copies: list[Copy] = []

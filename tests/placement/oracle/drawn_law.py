@@ -123,10 +123,17 @@ def quota(dice: Dice) -> Quota:
     return Quota(amount(dice), models(dice) if dice.often(0.2) else {})
 
 
-def teams(dice: Dice, crowded: bool) -> tuple[Team, ...]:
-    """Up to three, of which one may be above the others; such as could be declared together."""
+BUDGETS = (20_000_000, 200_000_000, 3_000_000_000), (20_000_000, 40_000_000, 60_000_000, 200_000_000, 3_000_000_000)
+"""Micros a month; where they are drawn often, some pay for what is left of it and for no whole one."""
+
+
+def teams(dice: Dice, crowded: bool, *, metered: bool = False) -> tuple[Team, ...]:
+    """Up to three, of which one may be above the others; such as could be declared together.
+
+    `metered`: many have quotas on models of GPU, and budgets.
+    """
     for _ in range(8):
-        found = _teams(dice, crowded)
+        found = _teams(dice, crowded, metered)
         by_name = {team.name: team for team in found}
         try:
             check(by_name, dict.fromkeys(by_name, "team"))
@@ -136,15 +143,16 @@ def teams(dice: Dice, crowded: bool) -> tuple[Team, ...]:
     return (Team("vision"), Team("lab"), Team("press", parent="lab"))
 
 
-def _teams(dice: Dice, crowded: bool) -> tuple[Team, ...]:
+def _teams(dice: Dice, crowded: bool, metered: bool) -> tuple[Team, ...]:
     with_quotas = crowded or dice.often(0.25)
     parent = dice.one("", "lab")
     return tuple(
-        _team(dice, name, above, with_quotas) for name, above in (("vision", parent), ("lab", ""), ("press", "lab"))
+        _team(dice, name, above, with_quotas, metered)
+        for name, above in (("vision", parent), ("lab", ""), ("press", "lab"))
     )
 
 
-def _team(dice: Dice, name: str, parent: str, quotas: bool) -> Team:
+def _team(dice: Dice, name: str, parent: str, quotas: bool, metered: bool) -> Team:
     top = name == "lab"
     guaranteed = amount(dice, large=top) if quotas and dice.often(0.6) else Resources()
     borrowing = not quotas or dice.often(0.85)
@@ -154,10 +162,10 @@ def _team(dice: Dice, name: str, parent: str, quotas: bool) -> Team:
         guaranteed=guaranteed,
         limit=amount(dice, large=True) if dice.often(0.25) else None,
         borrowing=borrowing,
-        budget_micros_per_month=dice.one(20_000_000, 200_000_000, 3_000_000_000) if dice.often(0.04) else 0,
+        budget_micros_per_month=dice.one(*BUDGETS[metered]) if dice.often(0.4 if metered else 0.04) else 0,
         parent=parent,
         guaranteed_models=models(dice) if quotas and dice.often(0.2) else {},
-        limit_models=models(dice) if dice.often(0.06) else {},
+        limit_models=models(dice) if dice.often(0.5 if metered else 0.06) else {},
         borrowing_limit=quota(dice) if quotas and borrowing and dice.often(0.2) else None,
         lending_limit=quota(dice) if quotas and not lends_nothing and dice.often(0.2) else None,
         lends_nothing=lends_nothing,

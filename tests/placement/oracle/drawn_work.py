@@ -48,6 +48,17 @@ def small_demand(dice: Dice) -> Demand:
     return Demand(r, gpu_share_milli=dice.one(500, 600), time_slicing=True)
 
 
+def on_gpus(dice: Dice) -> Demand:
+    """A GPU or two, of which models there may be quotas; now and then CPUs do as well."""
+    r = Resources(dice.one(1, 1, 2), 0, dice.one(500, 1_000, 2_000), dice.one(0, 0, 1) * GIB)
+    return Demand(r, gpu_models=dice.one((), (), (), ("l4",), ("a30", "a100")), cpu_fallback=dice.often(0.3))
+
+
+def ceiling(dice: Dice, crowded: bool) -> int:
+    """Micros an hour; 0 for none."""
+    return 0 if crowded else dice.one(0, 0, 0, 60_000, 900_000)
+
+
 def data(dice: Dice) -> Data:
     deidentified = dice.often(0.3)
     return Data(
@@ -62,7 +73,7 @@ def data(dice: Dice) -> Data:
 
 
 def workload(dice: Dice, mood: str) -> Workload:
-    crowded, anything = mood == "crowded", mood == "anything"
+    crowded, anything, metered = mood in ("crowded", "metered"), mood == "anything", mood == "metered"
     training, copies = dice.often(0.4), dice.one(1, 1, 1, 2, 2, 3, 4) if anything else dice.one(1, 1, 1, 1, 2, 2, 3)
     latency = None
     if mood == "distant" or dice.often(0.3 if anything else 0.1):
@@ -85,12 +96,16 @@ def workload(dice: Dice, mood: str) -> Workload:
     return Workload(
         name=dice.one("a", "b"),
         kind=WorkloadKind.TRAINING_JOB if training else WorkloadKind.INFERENCE_SERVICE,
-        demand=small_demand(dice) if crowded or (not anything and dice.often(0.6)) else demand(dice),
+        demand=on_gpus(dice)
+        if metered
+        else small_demand(dice)
+        if crowded or (not anything and dice.often(0.6))
+        else demand(dice),
         team=dice.one("vision", "vision", "press", "lab", "strange") if crowded else dice.one("", "vision"),
         data=data(dice),
         latency=latency,
         prefer=Prefer(dice.one((), (), (Tier.EDGE,)), dice.one((), (), ("s1",))),
-        max_cost_micros_per_hour=0 if crowded else dice.one(0, 0, 0, 60_000, 900_000),
+        max_cost_micros_per_hour=dice.one(0, 0, 60_000, 200_000, 900_000) if metered else ceiling(dice, crowded),
         training=job if training else None,
         inference=None if training else inference,
         priority=dice.one(None, None, *Priority),
