@@ -44,12 +44,12 @@ def audit(workload: Workload, victims: tuple[Victim, ...], fleet: Fleet, law: La
             one.sums[what] = one.sums.get(what, 0) + amount
     offers = (offer for facts in fleet.sites.values() for offer in facts.offers)
     on_gpus = {offer.gpu_model for offer in offers if offer.resources.gpus}
-    models = {model for model in on_gpus if teams.meant(model)} or {""}
+    models = {model for model in on_gpus if teams.meant(model)} | ({""} if workload.demand.cpu_fallback else set())
     said = {victim.workload_id for victim in victims}
     if strange := said - set(work):
         return tuple(f"{name} holds nothing" for name in sorted(strange))
     complaints: list[str] = []
-    for model in sorted(models if workload.demand.gpu_milli else {""}):
+    for model in sorted(models if workload.demand.gpu_milli and models else {""}):
         me = _Work("", workload.team or "(none)", workload.yields, ORDER.index(workload.importance), 2**62, {})
         me.sums = teams.asked(model)
         everyone = [*work.values(), me]

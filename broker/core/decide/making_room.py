@@ -150,10 +150,11 @@ def lost(record: WorkloadRecord, at: int) -> int:
 
 
 def models(state: State, workload: Workload, site: str) -> list[str]:
-    """The models of GPU that it could have at a place."""
+    """The models of GPU that it could have at a place; none by name where it could do without and there is no GPU."""
     wanted = workload.demand
     if not wanted.gpu_milli:
         return [""]
     offers = state.fleet.sites[site].offers
     found = dict.fromkeys(o.gpu_model for o in offers if o.resources.gpus)
-    return [name for name in found if not wanted.gpu_models or name in wanted.gpu_models]
+    meant = [name for name in found if not wanted.gpu_models or name in wanted.gpu_models]
+    return meant or ([""] if wanted.cpu_fallback else [])

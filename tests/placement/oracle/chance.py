@@ -77,7 +77,9 @@ def _question(dice: Dice, mood: str) -> Question:
         digest=DIGEST,
         now=NOW,
         exclude=frozenset(dice.some([one.name for one in sites], 2)) if anything and dice.often(0.1) else frozenset(),
-        accounts=accounts(dice) if any(team.budget_micros_per_month for team in declared) else {},
+        accounts=accounts(dice, holdings if mood == METERED else [])
+        if any(team.budget_micros_per_month for team in declared)
+        else {},
         ran=ran,
         aside=frozenset(dice.some([one.workload_id for one in holdings], 2)) if dice.often(0.1) else frozenset(),
     )

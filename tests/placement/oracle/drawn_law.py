@@ -1,5 +1,6 @@
 """Random law: policies, price books with dates, teams with quotas and what they owe."""
 
+from placement.fleet.facts import Holding
 from placement.quota.accounts import Account, Charge
 from placement.quota.tree import check
 from tests.placement.oracle.dice import GIB, NOW, Dice
@@ -173,14 +174,16 @@ def _team(dice: Dice, name: str, parent: str, quotas: bool, metered: bool) -> Te
     )
 
 
-def accounts(dice: Dice) -> dict[str, Account]:
-    """What teams owe: closed charges of this month and the last, and some that run."""
+def accounts(dice: Dice, holdings: list[Holding]) -> dict[str, Account]:
+    """What teams owe: closed charges of this month and the last, and some that run; those of some holdings too."""
     found: dict[str, Account] = {}
     for name in ("vision", "lab", "press"):
         charges = {
             f"c{number}": Charge(dice.one(1, 60_001), NOW - dice.one(0, 7_200_001, 90 * 86_400_000), _until(dice))
             for number in range(dice.one(0, 0, 1, 2))
         }
+        for name_of in dict.fromkeys(one.workload_id.partition("@")[0] for one in holdings if one.team == name):
+            charges[name_of] = Charge(dice.one(1, 60_001, 300_001), NOW - dice.one(0, 7_200_001), _until(dice))
         owed = {month: dice.one(1, 19_000_000 * 3_600_000) for month in dice.some(("2001-08", "2001-09"), 2)}
         found[name] = Account(charges, owed)
     return found

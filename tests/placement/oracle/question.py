@@ -1,5 +1,6 @@
 """Questions: everything that one decision follows from, as nouns, and the fleet and law that the engine reads it as."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -71,9 +72,23 @@ class Question:
         return found
 
     def without(self, *workloads: str) -> "Question":
-        """The same with some workloads gone."""
+        """The same with some workloads gone, which cost nothing from now on."""
         left = tuple(one for one in self.holdings if whose(one) not in workloads)
-        return replace(self, holdings=left)
+        return replace(self, holdings=left, accounts=self.ended(workloads))
+
+    def ended(self, workloads: Iterable[str] | None = None) -> dict[str, Account]:
+        """The accounts if what these cost (None: what anything costs) ended now."""
+        gone = None if workloads is None else set(workloads)
+        return {
+            team: replace(
+                account,
+                charges={
+                    name: replace(one, until=self.now) if gone is None or name in gone else one
+                    for name, one in account.charges.items()
+                },
+            )
+            for team, account in self.accounts.items()
+        }
 
     @property
     def bare(self) -> "Question":

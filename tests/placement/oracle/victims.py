@@ -152,12 +152,13 @@ def helps(q: Question, gone: Chosen) -> bool:
 
 
 def models(q: Question, site: str) -> list[str]:
-    """The models of GPU that it could have there."""
+    """The models of GPU that it could have there; no name where there is none and CPUs do as well."""
     need = room.needs_of(q.work.demand)[0]
     if not need.on_gpu:
         return [""]
     offers = q.sites[site].offers
-    return list(dict.fromkeys(o.gpu_model for o in offers if o.resources.gpus and room.fits_model(o, need)))
+    found = list(dict.fromkeys(o.gpu_model for o in offers if o.resources.gpus and room.fits_model(o, need)))
+    return found or ([""] if q.work.demand.cpu_fallback else [])
 
 
 # The engine's answer, and what is wrong with it.
@@ -166,7 +167,8 @@ def models(q: Question, site: str) -> list[str]:
 def made(q: Question, refused: Decision) -> Decision | None:
     """What the broker's core makes of it."""
     state = State(offset=OFFSET)
-    state.fleet, state.law = q.fleet, q.law
+    state.fleet, state.law, state.accounts = q.fleet, q.law, dict(q.accounts)
+    state.fleet.ledger.accounts = state.accounts
     state.sites = {name: SiteRecord(facts.site, JOINED) for name, facts in q.sites.items()}
     state.workloads = {record.id: record for record in _records(q)}
     return make_room(state, q.work, None, q.now, refused)

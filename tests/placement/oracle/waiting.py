@@ -6,8 +6,6 @@ dear where there is room now does not wait for something cheaper at the same pla
 that in what is left of this month, if all that runs ended now, or in the whole of the next one.
 """
 
-from dataclasses import replace
-
 from tests.placement.oracle.judge import Judge, good
 from tests.placement.oracle.packed import Stand
 from tests.placement.oracle.question import Question
@@ -40,12 +38,8 @@ def _hopes(q: Question) -> tuple[str, ...]:
 
 
 def _could_pay(judge: Judge, stand: Stand) -> bool:
-    now, end = judge.q.now, month_after(judge.q.now)
-    ended = {
-        team: replace(account, charges={name: replace(one, until=now) for name, one in account.charges.items()})
-        for team, account in judge.q.accounts.items()
-    }
-    return any(judge.paid(stand, *then) for then in ((judge.q.accounts, now), (ended, now), ({}, end)))
+    q = judge.q
+    return any(judge.paid(stand, *then) for then in ((q.accounts, q.now), (q.ended(), q.now), ({}, month_after(q.now))))
 
 
 def waits(q: Question) -> bool:
