@@ -6,7 +6,7 @@ finds the cluster again and either takes it over (the head lives and is the proc
 start tick) or clears it away.
 
     state_dir/cluster.json     Journal, as JSON
-    /tmp/tg-XXXXXXXX/          mode 0700, short because a Unix socket's path ends at 107 bytes
+    /tmp/tg-ID/                mode 0700, short because a Unix socket's path ends at 107 bytes
         token                  the cluster's token, mode 0600
         home/                  HOME of all its processes: nothing is read from or written to the user's
         autoscaling.json       the autoscaler's configuration (JSON is YAML)
@@ -27,7 +27,6 @@ import secrets
 import shutil
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -122,8 +121,7 @@ class LocalProvider:
             return running
         await self.down()
         began = time.monotonic()
-        journal = Journal(secrets.token_hex(4), tempfile.mkdtemp(prefix="tg-", dir="/tmp"), None)
-        self._write(journal)
+        journal = self._begun()
         try:
             journal = await self._start_head(journal)
             cluster = await self._await_answer(journal)
@@ -150,6 +148,18 @@ class LocalProvider:
         shutil.rmtree(journal.temp_dir, ignore_errors=True)
         self._journal_path.unlink(missing_ok=True)
         log.info("ray cluster %s is down", journal.id)
+
+    def _begun(self) -> Journal:
+        """A new cluster's journal, and then its folder: one that is not on record would be left behind by a crash."""
+        identity = secrets.token_hex(4)
+        journal = Journal(identity, f"/tmp/tg-{identity}", None)
+        self._write(journal)
+        try:
+            Path(journal.temp_dir).mkdir(0o700)
+        except OSError as error:  # somebody else's, perhaps: it is not ours to clear away
+            self._journal_path.unlink()
+            raise Unavailable(f"no folder can be made for a ray cluster: {error}", field=journal.temp_dir) from error
+        return journal
 
     async def _start_head(self, journal: Journal) -> Journal:
         space = await namespace.create(journal.id) if self._isolate else None

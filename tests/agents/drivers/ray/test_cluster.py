@@ -2,11 +2,9 @@
 
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from agents.drivers.base import Task, TaskKind, TaskPhase, TrainingSpec
 from agents.drivers.ray import namespace, processes
 from agents.drivers.ray.api import RayApi
 from agents.drivers.ray.driver import RayDriver
-from agents.drivers.ray.local import Journal, LocalProvider
+from agents.drivers.ray.local import LocalProvider
 from agents.drivers.ray.provider import WorkerShape
 from tests.support.until import until_async
 from tidegate.model.quantity import Resources
@@ -160,8 +158,7 @@ async def test_a_namespace_made_just_before_its_maker_died_is_cleared_away(tmp_p
     if os.geteuid() != 0 or not shutil.which("ip"):
         pytest.skip("needs root and iproute2")
     cloud = provider(tmp_path)
-    begun = Journal(secrets.token_hex(4), tempfile.mkdtemp(prefix="tg-", dir="/tmp"), None)
-    cloud._write(begun)
+    begun = cloud._begun()
     space = await namespace.create(begun.id)
     assert space is not None
     await cloud.down()
