@@ -46,6 +46,7 @@ sim: setup
 	@$(BIN)/python -m tests.disks.powercuts --cuts 1000000 --processes $${PROCESSES:-2}
 	@$(BIN)/python -m tests.disks.failing
 	@$(BIN)/python -m tests.simulation.kills --kills 500
+	@$(BIN)/python -m tests.simulation.kills.training
 	@$(BIN)/python -m tests.placement.oracle --cases 200000 --processes $${PROCESSES:-2}
 
 # One command a line, each for itself.

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulation.kills.points import BEFORE, POINTS, Point
+from tests.simulation.kills.points import BEFORE, POINTS, RAY_POINTS, Point
 
 SEGMENT_BYTES = 4_096
 
@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> None:
     name, spared, module, *rest = arguments
     if ledger := os.environ.get("KILLS_LEDGER"):
         _counted(os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    for point in POINTS:
+    for point in POINTS + RAY_POINTS:
         if point.name == name:
             _arm(point, int(spared))
     sys.argv = [module, *rest]

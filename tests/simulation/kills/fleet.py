@@ -17,7 +17,7 @@ from random import Random
 
 import psutil
 
-from tests.simulation.kills.points import AGENT, BROKER, POINTS, Point
+from tests.simulation.kills.points import AGENT, BROKER, POINTS, RAY_POINTS, Point
 
 ROOT = Path(__file__).resolve().parents[3]
 HEARTBEAT_MS = 300
@@ -137,7 +137,7 @@ class Fleet:
     def _next(self, kind: str) -> Point:
         waiting = self.waiting.setdefault(kind, [])
         if not waiting:
-            waiting += [point for point in POINTS if point.daemon == kind]
+            waiting += [point for point in POINTS + RAY_POINTS if point.daemon == kind]
             self.random.shuffle(waiting)
         return waiting.pop()
 

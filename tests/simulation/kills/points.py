@@ -6,7 +6,7 @@ calls may go by before the one that is fatal: what is called rarely is fatal at 
 
 from dataclasses import dataclass
 
-BROKER, AGENT = "broker", "agent"
+BROKER, AGENT, RAY = "broker", "agent", "ray"
 BEFORE, AFTER = "before", "after"
 
 
@@ -51,3 +51,20 @@ POINTS: tuple[Point, ...] = (
     *_both("a server's stop", AGENT, "agents.drivers.process.driver:ProcessDriver.stop"),
     *_both("a server's removal", AGENT, "agents.drivers.process.driver:ProcessDriver.remove"),
 )
+
+RAY_POINTS: tuple[Point, ...] = (
+    *_both("a cluster's journal", RAY, "agents.drivers.ray.local:LocalProvider._write"),
+    *_both("a cluster's network", RAY, "agents.drivers.ray.namespace:create", 0),
+    *_both("a head's start", RAY, "agents.drivers.ray.local:LocalProvider._start_head", 0),
+    Point("before a head answers", RAY, "agents.drivers.ray.local:LocalProvider._await_answer", BEFORE, 0),
+    Point("after a cluster is up", RAY, "agents.drivers.ray.local:LocalProvider.up", AFTER, 0),
+    *_both("a cluster goes down", RAY, "agents.drivers.ray.local:LocalProvider.down", 0),
+    *_both("a package is sent", RAY, "agents.drivers.ray.api:RayApi.put_package"),
+    *_both("a job's record", RAY, "agents.drivers.ray.record:save", 3),
+    *_both("a job is submitted", RAY, "agents.drivers.ray.api:RayApi.submit"),
+    *_both("a job is told to stop", RAY, "agents.drivers.ray.api:RayApi.stop", 0),
+    *_both("a job's end is kept", RAY, "agents.drivers.ray.driver:RayDriver._conclude"),
+    *_both("what a job made is collected", RAY, "agents.runtime.site:Site._collect"),
+    *_both("a job's removal", RAY, "agents.drivers.ray.driver:RayDriver.remove"),
+)
+"""Where an agent can die that runs jobs on a Ray cluster (`training`)."""
