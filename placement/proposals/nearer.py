@@ -24,7 +24,7 @@ def least(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Satisfy) -> t
         trial, verdicts = _needed(trial, verdicts, place, satisfy)
     quotas = place.by_quota or place.question.law.tree.models
     if several or quotas or any(one.field not in PATHS for one in trial.changes):
-        nearer = _no_further(trial, place)
+        nearer = no_further(trial, place)
         if nearer is not trial:
             trial, verdicts = nearer, place.ask(nearer)
     return trial, verdicts
@@ -55,9 +55,12 @@ def _needed(trial: Trial, verdicts: Verdicts, place: Place, satisfy: Satisfy) ->
     return trial, verdicts
 
 
-def _no_further(trial: Trial, place: Place) -> Trial:
-    """Each amount as near to what was asked as it fits beside the other changes, and no needless agreement."""
-    for change in trial.changes:
+def no_further(trial: Trial, place: Place, but: tuple[str, ...] = ()) -> Trial:
+    """Each amount as near to what was asked as it fits beside the other changes, and no needless agreement.
+
+    `but`: fields that are left as they are.
+    """
+    for change in [one for one in trial.changes if one.field not in but]:
         amount = AMOUNTS.get(change.field)
         if amount is not None:
             trial = to_the_boundary(trial, change.field, place)

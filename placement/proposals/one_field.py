@@ -91,7 +91,7 @@ def _amounts(place: Place, own: frozenset[str]) -> Iterator[Trial]:
     """For each field that may cure these rules, the nearest trial that fits."""
     first = place.first
     may_be_otherwise = is_fickle(first.workload, place.question.law)
-    for amount, far in _all_the_way(place):
+    for amount, far in all_the_way(place):
         if not own <= CURES.get(amount.field, CURED_BY_FEWER):
             continue
         trial = amount.at(first, far)
@@ -108,7 +108,7 @@ def _fits(place: Place, amount: Amount) -> Callable[[int], bool]:
     return lambda number: place.fits(amount.at(place.first, number))
 
 
-def _all_the_way(place: Place) -> list[tuple[Amount, int]]:
+def all_the_way(place: Place) -> list[tuple[Amount, int]]:
     """Each amount that is asked for, and how far it can give way."""
     first = place.first
     amounts = (VOLUME, GPUS, SHARE, GPU_MEMORY, CPUS, MEMORY, copies_of(first))

@@ -7,14 +7,15 @@ site (declared as changed), and changed again where that uncovers another lack; 
 
 What it would cost is told of the cheapest offers, as if no rule preferred others (`placement.leaning`).
 
-Where one change alone would do it is found, whatever the misses say (`one_field`). Of several, none is needless beside
-the others, and none goes further than it must (`nearer`).
+Where one change alone would do it is found, whatever the misses say (`one_field`); and where they lead nowhere, what
+several would do (`several_fields`). Of several, none is needless beside the others, and none goes further than it must
+(`nearer`).
 
 Work that is spread over sites gives way in their number, or stands at one after all. What a placed workload would have
 to give way in to be cheaper is asked apart (`cheaper`), since nobody waits for it.
 
-Not proposed are: another model of GPU or another way of sharing one; two amounts made smaller at once where neither
-alone would do and no rule names both; and, of work that is spread over sites, anything but the two above.
+Not proposed are: another model of GPU or another way of sharing one; and, of work that is spread over sites, anything
+but the two above.
 
 Limits: the `MOST_TRIED` sites with the fewest refusals are tried, in `MOST_ROUNDS` rounds each; `MOST_PROPOSED`
 are kept, one for each site, fewest changes first, then cheapest. A site costs about a millisecond to try.
@@ -23,7 +24,7 @@ are kept, one for each site, fewest changes first, then cheapest. A site costs a
     trial.py       a workload and a site as they would be, judged
     giving_way.py  what a workload can ask less of, rule by rule; amounts.py: where that stands
     lawful.py      what would satisfy the law
-    one_field.py   one field alone, all the way
+    one_field.py   one field alone, all the way; several_fields.py: several at once
     guesses.py     at which amounts something changes
     nearer.py      the least of several changes
     over_sites.py  work that is spread over sites
@@ -42,6 +43,7 @@ from placement.proposals.lawful import satisfy_home, satisfy_law
 from placement.proposals.nearer import least
 from placement.proposals.one_field import by_one_field, is_one_field
 from placement.proposals.over_sites import over_sites
+from placement.proposals.several_fields import by_several_fields
 from placement.proposals.trial import Place, Trial, refusing
 from placement.rules.law import LawRule
 from placement.verdicts import Question, Verdicts
@@ -113,11 +115,16 @@ def _try(
 
 
 def _relax(place: Place, below: int | None) -> Relaxation | None:
-    """What the misses lead to or, where one field alone would do, that; None where nothing fits."""
+    """What the misses lead to or, where one field alone would do, that; else what several would; None where none does.
+
+    What would be cheaper is not looked for in several fields.
+    """
     verdicts = place.ask(place.first)
     found = _by_misses(place, verdicts)
     if found is None or not is_one_field(found[0]):
         found = by_one_field(place, verdicts, below) or found
+    if found is None and below is None:
+        found = by_several_fields(place, verdicts)
     if found is None:
         return None
     trial, said = least(*found, place, lambda trial, verdicts: _changed(trial, verdicts, place))

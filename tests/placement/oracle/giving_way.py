@@ -4,7 +4,8 @@
   other sites left out: it must fit, for the price that was told.
   The price is that of the cheapest offers, whichever are preferred.
 - Each change is needed: without it, or with one unit less of it, the work does not fit.
-- Where giving way in one field alone, however far, would make a site fit, a proposal of one change is there for it.
+- Where giving way in one field alone, however far, would make a site fit, a proposal of one change is there for it;
+  where giving way in all of them would, some proposal is. Whether the fewest changes are proposed is not asked.
   De-identified data and its attestation are one field; what is agreed upon for each home is one. Work that is spread
   over sites gives way in its copies or stands at one site, and in nothing else.
 """
@@ -150,7 +151,7 @@ def _one_less(change: Change) -> Change | None:
 
 
 def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
-    """Sites at which one field alone would do, and no proposal says so."""
+    """Sites at which one field alone would do, or all together, and no proposal says so."""
     if q.work.spread is Spread.SITE:
         yield from _missing_over_sites(q, proposed)
         return
@@ -161,6 +162,18 @@ def missing(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:
         for changes in (*_all_the_way(q.work, facts.site), *_homes(q, name)):
             if _tried(q, name, changes).winners:
                 yield f"nothing is proposed for {name}, where {changes[0].field} alone would do"
+        if not any(one.site == name for one in proposed):
+            every = tuple(_everything(q, name))
+            if _tried(q, name, every).winners:
+                yield f"nothing is proposed for {name}, where these would do: {', '.join(one.field for one in every)}"
+
+
+def _everything(q: Question, name: str) -> Iterator[Change]:
+    """Giving way in all fields, as far as it goes in each."""
+    changed: set[str] = set()
+    for changes in (*_all_the_way(q.work, q.sites[name].site), *_homes(q, name)):
+        yield from (one for one in changes if one.field not in changed)
+        changed |= {one.field for one in changes}
 
 
 def _missing_over_sites(q: Question, proposed: tuple[Relaxation, ...]) -> Iterator[str]:

@@ -84,6 +84,12 @@ CHANGES = (
         "found = by_one_field(place, verdicts, below) or found",
         "found = found",
     ),
+    (
+        "several fields at once are not tried",
+        "placement/proposals/relax.py",
+        "if found is None and below is None:",
+        "if False:",
+    ),
     # Money and order.
     (
         "money before leanings",
