@@ -22,7 +22,7 @@ refusal that is advised (`advise`) takes some 17 ms, most of it trying changes. 
 import numpy as np
 
 from placement.classes import consider, stand, with_ties
-from placement.explain import pack_bits, pack_within
+from placement.explain import pack_bits, pack_up_to
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
@@ -74,7 +74,7 @@ def decide(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
         columns=considered.columns,
-        ranking=ranking and with_ties(ranking, pack_within(tie, 0, int(np.maximum.reduce(tie)))),
+        ranking=ranking and with_ties(ranking, pack_up_to(tie, int(np.maximum.reduce(tie)))),
         slots=there.slots,
         cost=there.cost,
         relaxations=relaxations(verdicts, workload, fleet, question) if advise and not chosen else (),

@@ -4,9 +4,11 @@ Limits: a fleet of N sites under R rules records at most N x R misses, in one bi
 `tidegate.model.packed`); no object is made for any of them.
 """
 
+from typing import Any
+
 import numpy as np
 
-from placement.bits import to_bytes, to_mask
+from placement.bits import to_bytes
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.rules.rule import Column, Rule
@@ -32,10 +34,11 @@ def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
     rule = column.rule
     if not column.refuses:
         return record_silent(rule)
-    refused = to_mask(column.refuses, column.sites).nonzero()[0]
+    refused = (~column.allowed).nonzero()[0]
     found = rule.findings(workload, fleet, refused)
     lacks, codes = _used(found.lacks, found.codes)
     offers, offer_codes = ((), b"") if found.offers is None else name_offers(found.offers, fleet.columns)
+    numbers = _packed(found.numbers)
     return RuleColumn(
         rule=rule.name,
         because=rule.because,
@@ -44,16 +47,20 @@ def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         bits=to_bytes(~column.refuses & (1 << column.sites) - 1, column.sites),
         lacks=lacks,
         codes=codes,
-        numbers=b"" if found.numbers is None else pack_numbers(found.numbers),
+        numbers=numbers,
         offers=offers,
         offer_codes=offer_codes,
-        measured_at=b"" if found.measured_at is None else pack_numbers(found.measured_at),
-        samples=b"" if found.samples is None else pack_numbers(found.samples),
-        likely=b"" if found.likely is None else pack_numbers(found.likely),
-        parts=b"" if found.parts is None else pack_numbers(found.parts),
+        measured_at=_packed(found.measured_at),
+        samples=_packed(found.samples),
+        likely=numbers if found.likely is found.numbers else _packed(found.likely),
+        parts=_packed(found.parts),
         penalty_micros_per_hour=rule.penalty_micros_per_hour,
         may_pass=to_bytes(~column.for_good & (1 << column.sites) - 1, column.sites),
     )
+
+
+def _packed(numbers: Numbers | None) -> bytes:
+    return b"" if numbers is None else pack_numbers(numbers)
 
 
 def _used(lacks: tuple[Lack, ...], codes: Numbers | None) -> tuple[tuple[Lack, ...], bytes]:
@@ -73,14 +80,15 @@ def name_offers(rows: Numbers, columns: Columns) -> tuple[tuple[str, ...], bytes
     if len(named.codes) == 0:
         return ("",), b""
     nothing = len(named.values)
-    codes = named.codes.take(rows, mode="wrap")  # UNKNOWN: any, put right below
-    if UNKNOWN in rows:
+    codes, values = named.codes.take(rows, mode="wrap"), named.values  # UNKNOWN: any, put right below
+    if len(rows) and np.minimum.reduce(rows) == UNKNOWN:
         codes[rows == UNKNOWN] = nothing
+        values = (*values, "")
     used = np.zeros(nothing + 1, dtype=np.int64)
     used[codes] = 1
     number = np.add.accumulate(used)
-    names = ["" if value == nothing else named.values[value] for value in used.nonzero()[0].tolist()]
-    return tuple(names), pack_within(number.take(codes) - 1, 0, len(names) - 1) if len(rows) else b""
+    names = [values[value] for value in used.nonzero()[0].tolist()]
+    return tuple(names), pack_up_to(number.take(codes) - 1, len(names) - 1) if len(rows) else b""
 
 
 def pack_bits(mask: Mask) -> bytes:
@@ -92,13 +100,16 @@ def pack_numbers(numbers: Numbers) -> bytes:
     """As `tidegate.model.packed.pack_numbers`."""
     if len(numbers) == 0:
         return b""
-    return pack_within(numbers, int(np.minimum.reduce(numbers)), int(np.maximum.reduce(numbers)))
+    return pack_up_to(numbers, int(np.maximum.reduce(numbers.view(np.uint64))))  # what is below 0 is far above it there
 
 
-def pack_within(numbers: Numbers, low: int, high: int) -> bytes:
-    """The same where the least and the greatest are known."""
-    if low == high == 0:
+def pack_up_to(numbers: Numbers, most: int) -> bytes:
+    """The same where the greatest is known, and none is below 0."""
+    if most == 0:
         return b""
-    if low < 0 or high >= 1 << 32:
-        return numbers.astype("<i8").tobytes()
-    return numbers.astype("<u1" if high < 1 << 8 else "<u2" if high < 1 << 16 else "<u4").tobytes()
+    width = 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
+    return numbers.astype(_WIDTHS[width]).tobytes()
+
+
+_WIDTHS: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}
+"""How a number of so many bytes is written."""

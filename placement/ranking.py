@@ -6,14 +6,14 @@ reader makes the order again (`tidegate.model.decision.Ranking`).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from placement.bits import to_bytes
-from placement.explain import name_offers, pack_numbers, pack_within
+from placement.explain import name_offers, pack_numbers, pack_up_to
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
+from placement.lazily import lazily
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
 from placement.verdicts import Verdicts
@@ -41,18 +41,18 @@ class Order:
         """What each costs, penalties included."""
         return self.fields[2]
 
-    @cached_property
+    @lazily
     def first(self) -> Numbers:
         """The places of those that are best but for ties."""
         return _least(self._telling, None)
 
-    @cached_property
+    @lazily
     def _telling(self) -> tuple[Numbers, ...]:
         """The fields in which sites may differ."""
         _, leaning, money, fragmentation = self.fields
         return (leaning, money, fragmentation) if self.leans else (money, fragmentation)
 
-    @cached_property
+    @lazily
     def second(self) -> Numbers:
         """The places of those that are best but for ties when the first are left out."""
         if len(self.first) == 1:
@@ -120,7 +120,7 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
         scores=packed[:-1],
         offers=named,
         offer_codes=codes,
-        copies=pack_numbers(copies) if more.any() else pack_within(copies, packing.wanted, packing.wanted),
+        copies=pack_numbers(copies) if more.any() else pack_up_to(copies, packing.wanted),
         more_slots=pack_numbers(more),
         penalties=packed[-1],
     )

@@ -1,13 +1,13 @@
 """What the whole law says of the sites to one set of truths: its rules' answers, joined as far as somebody asks."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 
 import numpy as np
 
 from placement.bits import to_mask
 from placement.fleet.columns import Mask, Numbers
+from placement.lazily import lazily
 from placement.rules.rule import Column
 from tidegate.model.decision import RuleColumn
 
@@ -15,7 +15,7 @@ from tidegate.model.decision import RuleColumn
 class Group:
     """The answers of some rules that stand together, for some of them that apply."""
 
-    __slots__ = ("columns", "no_offer", "offers", "once", "preferring", "records", "refusing", "twice")
+    __slots__ = ("columns", "is_more", "no_offer", "offers", "once", "preferring", "records", "refusing", "twice")
 
     def __init__(self) -> None:
         self.columns: list[Column] = []
@@ -25,11 +25,14 @@ class Group:
         self.once = self.twice = self.no_offer = 0
         """The sites that some enforced rule refuses, that two do, and that one on offers does, as bits."""
         self.offers: list[Mask] = []
+        self.is_more = False
+        """Whether any of its rules prefers or speaks of offers."""
 
     def add(self, column: Column, record: RuleColumn, offers: Mask | None, *, prefers: bool, of_offers: bool) -> None:
         """The answer of the next rule, which applies. `offers`: those it allows, where it refuses some."""
         self.columns.append(column)
         self.records.append(record)
+        self.is_more |= prefers or of_offers
         if prefers and (column.refuses or of_offers):
             self.preferring.append(column)
         if offers is not None:
@@ -59,10 +62,12 @@ class Legal:
     """How many there are."""
     for_offers: int
     """The sites that every enforced rule allows which speaks of offers, as bits."""
-    offers: Mask | None
+    offers: Mask | None = None
     """Shape (offers,): what every enforced rule on offers allows; None where that is all of them."""
+    preferring: tuple[Column, ...] = ()
+    """Of the rules that prefer, those that apply."""
 
-    @cached_property
+    @lazily
     def columns(self) -> tuple[Column, ...]:
         """A column for each rule; of a `Legal` for one site, for those that refuse alone."""
         return tuple([column for group in self.groups for column in group.columns])
@@ -85,15 +90,10 @@ class Legal:
         groups = [group for group in self.groups if group.once & among]
         return [column for group in groups for column in group.refusing if column.refuses & among]
 
-    @cached_property
+    @lazily
     def refusing(self) -> tuple[Column, ...]:
         """Of the enforced rules, those that refuse some site."""
         return tuple([column for group in self.groups for column in group.refusing])
-
-    @cached_property
-    def preferring(self) -> tuple[Column, ...]:
-        """Of the rules that prefer, those that apply."""
-        return tuple([column for group in self.groups for column in group.preferring])
 
     @property
     def counts(self) -> dict[str, int]:
@@ -137,10 +137,12 @@ def joined(groups: list[Group], sites: int) -> Legal:
     """The answers of all rules, group by group."""
     once = no_offer = 0
     offers: Mask | None = None
+    preferring: list[Column] = []
     for group in groups:
         once |= group.once
-        if group.no_offer:
+        if group.is_more:
             no_offer |= group.no_offer
-        for mask in group.offers:
-            offers = mask if offers is None else offers & mask
-    return Legal(tuple(groups), once, sites, (1 << sites) - 1 & ~no_offer, offers)
+            preferring += group.preferring
+            for mask in group.offers:
+                offers = mask if offers is None else offers & mask
+    return Legal(tuple(groups), once, sites, (1 << sites) - 1 & ~no_offer, offers, tuple(preferring))

@@ -3,11 +3,10 @@
 Packing one site again costs what the site costs, not what the fleet does, being the same packing on less ground.
 """
 
-from functools import cached_property
-
 import numpy as np
 
 from placement.fleet.columns import GREATEST, Columns, Mask, Numbers
+from placement.lazily import lazily
 
 
 def starts_of(rows: Numbers) -> Numbers:
@@ -70,7 +69,7 @@ class Ground:
         """How many bits the place of an offer at its site takes, at most."""
         return self.columns.place_bits if self.sites is None else int(self.local.max(initial=0)).bit_length()
 
-    @cached_property
+    @lazily
     def _filled(self) -> tuple[Numbers, Numbers]:
         if self.sites is None:
             return self.columns.filled

@@ -16,13 +16,13 @@ is what those rules cost.
 """
 
 from copy import copy
-from functools import cached_property
 
 import numpy as np
 
 from placement.bits import to_bits
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
+from placement.lazily import lazily
 from placement.packing.ground import Ground, lengths_of, starts_of
 from placement.packing.price_list import NEVER, Priced, PriceList
 from placement.packing.room import Room, room_for
@@ -104,11 +104,11 @@ class Packing:
             self.stands = self.room_at(every, now=False, apart=True) >= self.wanted
         self.fits_bits, self.stands_bits = to_bits(self.fits), to_bits(self.stands)
 
-    @cached_property
+    @lazily
     def _ground(self) -> Ground:
         return Ground(self.columns, self._sites)
 
-    @cached_property
+    @lazily
     def rooms(self) -> list[Room]:
         """For each variant of the demand, what it finds on every offer."""
         ground, usable = self._ground, self.usable
@@ -168,7 +168,7 @@ class Packing:
             right |= ground.of_sites(self.other_models).take(ground.offer_site)
         return right
 
-    @cached_property
+    @lazily
     def could_bits(self) -> int:
         """The sites where all copies would have room, however close together, if nothing stood there."""
         rest = (~self.stands).nonzero()[0]

@@ -41,7 +41,7 @@ class Room:
         `units`, shape (shapes,): how many empty ones they take; `apart`: no two copies on one unit.
         """
         ground, usable, some = self._ground, self._usable.now, self.of_shape > 0
-        now: Mask = ground.fresh >= np.where(some, units, NEVER).take(ground.shape)
+        now: Mask = ground.fresh >= (units | np.multiply(~some, NEVER)).take(ground.shape)
         # Of the others, those with room on units in use, if at all.
         begun = some.take(ground.unit_shape) & ~now.take(ground.unit_offer)
         if usable is not None:
@@ -55,16 +55,17 @@ class Room:
                 there = left > 0 if apart else left
                 have = np.bincount(offers, there, len(now)).take(offers)
                 each = 1 if apart else self.of_shape.take(ground.shape.take(offers))
-                now[offers[have + ground.fresh.take(offers) * each >= copies]] = True
+                enough = have + ground.fresh.take(offers) * each >= copies
             else:
-                now[offers[left > 0]] = True
+                enough = left > 0
+            now[offers.take(enough.nonzero()[0])] = True
         return now
 
     def alone_empty(self, offers: Numbers, units: Numbers) -> Mask:
         """Which of these offers would have, if nothing stood there. `units` as before."""
         ground, usable = self._ground, self._usable.lasting
         shapes = ground.shape.take(offers)
-        there: Mask = ground.count.take(offers) >= np.where(self.of_shape > 0, units, NEVER).take(shapes)
+        there: Mask = ground.count.take(offers) >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(shapes)
         return there if usable is None else there & usable.take(offers)
 
     def counted(self, places: Numbers, *, now: bool, apart: bool) -> Numbers:
@@ -123,11 +124,15 @@ def may_stand(offer: Offer, wanted: Wanted, models: tuple[str, ...], demand: Dem
 
 def times(wanted: Wanted, on_gpus: Numbers | None, cpus: Numbers, memory: Numbers) -> Numbers:
     """How often `wanted` goes into what is there, `on_gpus` times into the GPUs; never below 0."""
-    often = np.full(len(cpus), MOST_PER_UNIT, dtype=np.int64) if on_gpus is None else on_gpus.copy()
+    often = on_gpus
     for need, have in ((wanted.cpus_milli, cpus), (wanted.memory_bytes, memory)):
         if need:
-            np.minimum(often, have // need, out=often)
-    return np.maximum(often, 0, out=often)
+            there = have // need
+            often = there if often is None else np.minimum(often, there, out=there)
+    if on_gpus is None:
+        often = np.full(len(cpus), MOST_PER_UNIT) if often is None else np.minimum(often, MOST_PER_UNIT, out=often)
+    assert often is not None
+    return np.maximum(often, 0)
 
 
 def often(wanted: Wanted, left: Left) -> int:

@@ -29,6 +29,8 @@ class Usable:
 
     def within(self, now: Mask | None, lasting: Mask | None) -> "Usable":
         """Only those that these allow too."""
+        if now is None and lasting is None:
+            return self
         alike = self.alike and now is lasting
         first = both(self.now, now)
         return Usable(first, first if alike else both(self.lasting, lasting))

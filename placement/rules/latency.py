@@ -7,13 +7,13 @@ trip that nobody knows is a "no": a promise cannot rest on it.
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.fleet.reach import Worth, of_classes
+from placement.lazily import lazily
 from placement.rules.rule import Findings, Plain
 from tidegate.model.decision import Kind, Lack, Slot, Unit
 from tidegate.model.reading import Reading
@@ -83,6 +83,8 @@ class Arrivals:
         self._classes = classes.codes
         self.service = measured.service or of_classes({}, "", classes.values, self.declared_us).at(0)
         """By class of device."""
+        self.by_class = bool((self.service.us != self.service.us[:1]).any())
+        """Whether some device answers sooner than another; else the offers of a site are all in time or all late."""
         there = self.network.us[columns.offer_site]
         self.us: Numbers = np.where(there == UNKNOWN, UNREACHED, there + self.service.us[classes.codes])
         """Shape (offers,): microseconds to an answer, `UNREACHED` where the round trip is not known."""
@@ -93,11 +95,12 @@ class Arrivals:
         self.least: Numbers = np.where(self.fastest == UNKNOWN, declared, least)
         """The fastest answer; a site without offers is judged by the declared service time."""
 
-    @cached_property
+    @lazily
     def told(self) -> tuple[Numbers | None, ...]:
         """What misses tell, as `Findings` has it but for the offers: codes, numbers, then from when they were measured.
 
-        None where all of a column is 0. A code is two times the origin, and one more where the way is not known.
+        None where all of a column is 0. A code is two times the origin, and one more where the way is not known. Where
+        nothing was measured, what is likely is the very column of what is counted.
         """
         classes, bare = self._classes, self.fastest == UNKNOWN
         service_us, service_likely = (
@@ -107,14 +110,15 @@ class Arrivals:
         there = self.network
         known = there.us != UNKNOWN
         columns = (
-            2 * self.origin + ~known,
             there.us + service_us,
             there.measured_at,
             there.samples,
             there.likely_us + service_likely,
             service_us,
         )
-        zeroed = (columns[0], *(np.where(known, column, 0) for column in columns[1:]))
+        zeroed = [2 * self.origin + ~known, *(np.where(known, column, 0) for column in columns)]
+        if np.array_equal(zeroed[1], zeroed[4]):
+            zeroed[4] = zeroed[1]
         return tuple([column if column.any() else None for column in zeroed])
 
     def _worst(self, columns: Columns) -> Worth:
@@ -158,8 +162,11 @@ class LatencyRule(Plain):
         return soon
 
     def in_time(self, workload: Workload, fleet: Fleet) -> Mask | None:
-        """Shape (offers,): True where the offer answers soon enough; None where nothing is promised. Made anew."""
-        if self._arrivals is None or workload.latency is None:
+        """Shape (offers,): True where the offer answers soon enough. Made anew.
+
+        None where nothing is promised, or no device is faster than another: then it is for the site to be in time.
+        """
+        if self._arrivals is None or workload.latency is None or not self._arrivals.by_class:
             return None
         soon: Mask = self._arrivals.us <= workload.latency.p99_us
         return soon
@@ -176,9 +183,11 @@ class LatencyRule(Plain):
                 for found in ((), ("unknown",))
             ]
         )
+        told = arrivals.told
         codes, numbers, measured_at, samples, likely, parts = [
-            None if column is None else column.take(refused) for column in arrivals.told
+            None if column is None else column.take(refused) for column in told
         ]
+        likely = numbers if told[4] is told[1] else likely
         offers = arrivals.fastest.take(refused)
         return Findings(lacks, codes, numbers, offers, measured_at, samples, likely, parts)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from placement.explain import record
-from placement.fleet.columns import Columns, Mask, Numbers
+from placement.fleet.columns import Columns, Mask, Numbers, Part
 from placement.fleet.fleet import Fleet
 from placement.rules.rule import Column, Findings, Plain
 from tidegate.model.decision import Kind, Lack, RuleColumn, Unit
@@ -81,7 +81,9 @@ class VolumeFree(Plain):
 
     def column(self, workload: Workload, fleet: Fleet) -> Column:
         """Silent where nothing is sent over any link."""
-        return super().column(workload, fleet) if fleet.columns.uplink_used.any() else self.silent(fleet)
+        columns = fleet.columns
+        sent = columns.stamps[Part.UPLINKS] and columns.uplink_used.any()
+        return super().column(workload, fleet) if sent else self.silent(fleet)
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where what is left of the link can carry it."""

@@ -19,13 +19,13 @@ is paid, a hundred times over, and `placement.money.books` bounds prices. Divisi
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import TypeVar, cast
 
 import numpy as np
 
 from placement.fleet.columns import Columns, Described, Mask, Numbers, Words
 from placement.lately import Lately
+from placement.lazily import lazily
 from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
 from tidegate.model.decision import Cost
@@ -122,7 +122,10 @@ class Charges:
         self._loss_ppm: Numbers = prices.nothing
         if prices.any_interruptions:
             self._loss_ppm = np.minimum(-(-prices.interruptions * lost // MS_PER_HOUR), MOST_LOST_PPM)
-        self._any_loss = bool(self._loss_ppm.any())
+        any_loss = prices.any_interruptions and bool(self._loss_ppm.any())
+        may_be = (True, True, any_loss, prices.any_absent, prices.any_interruptions, any_loss)
+        self.live: tuple[int, ...] = tuple([row for row, is_live in enumerate(may_be) if is_live])
+        """Which of `PARTS` are not nothing everywhere."""
 
     def known(self, offers: Numbers) -> Mask:
         """Whether each offer has a price."""
@@ -133,13 +136,6 @@ class Charges:
     def known_or_unpriced(self) -> Mask:
         """Whether each shape has a price, and True behind the last."""
         return self._prices.known_or_unpriced
-
-    @property
-    def live(self) -> tuple[int, ...]:
-        """Which of `PARTS` are not nothing everywhere."""
-        prices = self._prices
-        may_be = (True, True, self._any_loss, prices.any_absent, prices.any_interruptions, self._any_loss)
-        return tuple([row for row, is_live in enumerate(may_be) if is_live])
 
     def parts(self, copies: int, units: Numbers, each: Numbers) -> Numbers:
         """As `charge`, for so many copies on one offer of every shape, and a column of zeros behind the last.
@@ -232,7 +228,7 @@ class Costs:
     """Expected interruptions an hour, in millionths; no cause of cost by itself."""
     nothing: Numbers
 
-    @cached_property
+    @lazily
     def total(self) -> Numbers:
         """All causes."""
         total = self.compute + self.idle
