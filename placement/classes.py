@@ -205,12 +205,12 @@ def _consider(
     placing = leaning(verdicts, workload, fleet, question)
     standing = order(placing, workload, fleet)
     dearest = int(standing.money[standing.first[0]]) if len(standing.rows) else 0
-    columns = verdicts.legal.records([record(column, workload, fleet) for column in verdicts.own])
+    own = [column.record or record(column, workload, fleet) for column in verdicts.own]
     verdicts.packing.close()
     return Considered(
         verdicts=verdicts,
         placing=placing,
-        columns=columns,
+        columns=verdicts.legal.records(own),
         order=standing,
         seeds=_seeds(fleet.columns, standing),
         ranking=recorded(standing, placing, fleet),
@@ -235,7 +235,8 @@ def stand(
     if found is None:
         verdicts = considered.placing
         slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
-        cost = sum((verdicts.costs.of(row) for row in chosen), Cost())
+        costs = [verdicts.costs.of(row) for row in chosen]
+        cost = sum(costs[1:], costs[0]) if costs else Cost()
         interruptions = sum(int(verdicts.costs.interruptions[row]) for row in chosen)
         measured = Measured.at(workload, fleet, question.model_digest, question.now)
         found = Stand(

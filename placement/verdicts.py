@@ -40,7 +40,7 @@ from tidegate.model.workload import Workload
 
 ENGINE, VOLUME = EngineRule(), Volume()
 SHAPE: tuple[Plain, ...] = (Gpus(), GpuModel(), GpuMemory(), GpuSharingRule(), Cpus(), Memory())
-LINK: tuple[Plain, ...] = (VolumeFree(),)
+LINK = VolumeFree()
 FREE: tuple[Plain, ...] = (GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree())
 """Rules that know nothing but what they are asked, made once."""
 
@@ -149,7 +149,7 @@ def judge(
         watch("law", legal.counts)
 
     stores = fleet.homes
-    products = _ask((Products(law.rules, stores),), workload, fleet) if stores else ()
+    products = (Products(law.rules, stores).column(workload, fleet),) if stores else ()
     measured = Measured.at(workload, fleet, digest, question.now)
     latency = LatencyRule(Arrivals.of(measured, columns) if measured.latency else None)
     reach = _ask((Available(question.exclude), ENGINE, latency, VOLUME), workload, fleet)
@@ -166,27 +166,27 @@ def judge(
         packing = Packing(workload, columns, law.prices(columns), lawful, other_models)
     too_late, too_small = reach[2].refuses, _refused(shape)
     one_copy = legal.for_offers & ~(too_late | too_small)
-    copies = _ask((Copies(packing, one_copy),), workload, fleet)[0]
+    copies = Copies(packing, one_copy).column(workload, fleet)
 
     source = question.source_region
     if source is None:
         source = columns.region_of_location(workload.data.origin)
     cost = costs(workload, columns, law.tariff, packing.charge, source)
-    price = _ask((MaxCost(packing, cost.total, law.price_book is not None),), workload, fleet)
+    price = (MaxCost(packing, cost.total, law.price_book is not None).column(workload, fleet),)
 
     lasting = everywhere & ~(legal.once | too_small | copies.refuses | _refused((*products, *reach, *price)))
-    spread = _ask((SpreadRule(packing, lasting),), workload, fleet)[0]
+    spread = SpreadRule(packing, lasting).column(workload, fleet)
     shape = (*shape, copies, spread)
     too_small |= copies.refuses | spread.refuses
 
-    link, free = _ask(LINK, workload, fleet), _ask(FREE, workload, fleet)
+    link, free = LINK.column(workload, fleet), [rule.column(workload, fleet) for rule in FREE]
     too_full = _refused(free)
     has_room = legal.for_offers & ~(too_late | too_small | too_full)
-    allowed = lasting & ~(too_small | too_full | _refused(link))
-    free = (*link, *free, *_ask((CopiesFree(packing, has_room, allowed),), workload, fleet))
+    allowed = lasting & ~(too_small | too_full | link.refuses)
+    free = [link, *free, CopiesFree(packing, has_room, allowed).column(workload, fleet)]
     budget = TeamBudget(law.tree, packing, cost.total, question.now)
     asked_of: tuple[TeamLimit | TeamQuota | TeamBudget, ...] = (limit, share, budget)
-    quotas = _ask(asked_of, workload, fleet)
+    quotas = [quota.column(workload, fleet) for quota in asked_of]
     if _refused(quotas):
         open_to = to_mask(lasting & ~too_small, len(columns))
         for quota, column in zip(asked_of, quotas, strict=True):
@@ -246,7 +246,7 @@ def _ask(rules: tuple[Plain, ...], workload: Workload, fleet: Fleet) -> tuple[Co
     return tuple(found)
 
 
-def _refused(columns: tuple[Column, ...]) -> int:
+def _refused(columns: Iterable[Column]) -> int:
     """The sites that any of these enforced rules refuses, as bits."""
     refused = 0
     for column in columns:

@@ -68,6 +68,9 @@ class Packing:
         self._charges = Charges(prices, workload)
         size = len(columns) if sites is None else len(sites)
         self._priceable = np.zeros(size, dtype=np.bool_)
+        self._unsettled = size
+        """How many sites are not settled yet."""
+        self._of_unsettled: Numbers | None = None
         self._chosen: Numbers = np.full(size, UNKNOWN, dtype=np.int64)
         self._table_of: Numbers | None = None
         self._tables: list[PriceList] = []
@@ -124,7 +127,7 @@ class Packing:
         """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
         for name in ("_ground", "rooms"):
             self.__dict__.pop(name, None)
-        self._tables, self._sums, self._several_parts, self._table_of = [], [], [], None
+        self._tables, self._sums, self._several_parts, self._table_of, self._of_unsettled = [], [], [], None, None
 
     def again(self, sites: tuple[int, ...], workload: Workload, prices: Prices) -> "Packing | None":
         """With these sites packed anew, as things are now; None where nothing comes of it.
@@ -239,26 +242,38 @@ class Packing:
 
         Few are left to settle after the first time, so that only their offers are looked at then.
         """
-        ground, table, settled = self._ground, priced.table, self._priceable
-        if settled.all():
+        ground, table = self._ground, priced.table
+        if not self._unsettled:
             return
-        if priced.now is not None and now and not settled.any():
+        if priced.now is not None and now and self._unsettled == ground.size:
             best = table.best(ground, priced.now)
             one = (best != NEVER).nonzero()[0]
             self._stand(table, one, best.take(one))
         elif priced.now is not None:
-            offers = (~settled).take(ground.offer_site).nonzero()[0]
+            offers = self._unsettled_offers()
             alone = priced.now.take(offers) if now else priced.room.alone_empty(offers, priced.units)
-            self._stand(table, *table.best_of(ground, offers[alone]))
-        if self.wanted == 1 or settled.all():
+            self._stand(table, *table.best_of(ground, offers.take(alone.nonzero()[0])))
+        if self.wanted == 1 or not self._unsettled:
             return  # one copy stands on one offer
-        offers = (~settled).take(ground.offer_site).nonzero()[0]
+        offers = self._unsettled_offers()
         has, count = self._summed(priced.room, offers, now=now, apart=True)
         several = count >= self.wanted
-        if several.any():
+        sites = several.nonzero()[0]
+        if len(sites):
             some = (several.take(ground.offer_site.take(offers)) & (has > 0)).nonzero()[0]
-            self._choose_several(priced.room, several.nonzero()[0], offers.take(some), has.take(some))
-            settled |= several
+            self._choose_several(priced.room, sites, offers.take(some), has.take(some))
+            self._settled(sites)
+
+    def _settled(self, sites: Numbers) -> None:
+        self._priceable[sites] = True
+        self._unsettled -= len(sites)
+        self._of_unsettled = None
+
+    def _unsettled_offers(self) -> Numbers:
+        """The offers of the sites that are not settled yet, ascending."""
+        if self._of_unsettled is None:
+            self._of_unsettled = (~self._priceable).take(self._ground.offer_site).nonzero()[0]
+        return self._of_unsettled
 
     def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
         """All copies stand on one offer at each of these sites, of which `best` is what `PriceList.best` says."""
@@ -272,7 +287,7 @@ class Packing:
             if self._table_of is None:
                 self._table_of = np.zeros(len(self._chosen), dtype=np.int64)
             self._table_of[sites] = self._tables.index(table)
-        self._priceable[sites] = True
+        self._settled(sites)
 
     def _price(self) -> None:
         """What was settled, as columns."""
@@ -307,8 +322,10 @@ class Packing:
         nothing = self.columns.nothing
         if self._sites is not None:
             nothing = nothing[: self._parts.shape[1]]
-        rows = dict(zip(self._charges.live, self._parts, strict=True))
-        return Charge(*[rows.get(row, nothing) for row in range(len(PARTS))])
+        columns = [nothing] * len(PARTS)
+        for place, row in enumerate(self._charges.live):
+            columns[row] = self._parts[place]
+        return Charge(*columns)
 
     def _choose_several(self, room: Room, sites: Numbers, offers: Numbers, alone: Numbers) -> None:
         """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone.
@@ -328,7 +345,7 @@ class Packing:
         starts = starts_of(at)
         before = np.cumsum(room_here) - room_here
         before -= np.repeat(before[starts], lengths_of(starts, len(at)))
-        counts = np.clip(self.wanted - before, 0, room_here)
+        counts = np.minimum(np.maximum(self.wanted - before, 0), room_here)
         taken = (counts > 0).nonzero()[0]
         offers, at, counts = offers[taken], at[taken], counts[taken]
         starts = starts_of(at)

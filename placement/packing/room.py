@@ -4,11 +4,13 @@ Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from placement.fleet.columns import GREATEST, Described, Mask, Numbers
 from placement.fleet.journal import Left
 from placement.gpu.count import accepts, on_empty, on_units
 from placement.gpu.wanted import Wanted
+from placement.lazily import lazily
 from placement.packing.ground import Ground
 from placement.packing.usable import Usable
 from tidegate.model.site import Offer
@@ -31,6 +33,7 @@ class Room:
     def __init__(self, ground: Ground, wanted: Wanted, of_shape: Numbers, usable: Usable) -> None:
         """`usable`: of the ground's offers."""
         self.wanted = wanted
+        self._on_begun: dict[bool, NDArray[np.float64]] = {}
         self.of_shape = of_shape
         """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
         self._ground, self._usable = ground, usable
@@ -40,22 +43,15 @@ class Room:
 
         `units`, shape (shapes,): how many empty ones they take; `apart`: no two copies on one unit.
         """
-        ground, usable, some = self._ground, self._usable.now, self.of_shape > 0
-        now: Mask = ground.fresh >= (units | np.multiply(~some, NEVER)).take(ground.shape)
-        # Of the others, those with room on units in use, if at all.
-        begun = some.take(ground.unit_shape) & ~now.take(ground.unit_offer)
+        ground, usable = self._ground, self._usable.now
+        now: Mask = ground.fresh >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(ground.shape)
         if usable is not None:
             now &= usable
-            begun &= usable.take(ground.unit_offer)
-        places = begun.nonzero()[0]
-        if len(places):
-            offers, left = ground.unit_offer.take(places), self._left_on(places)
+        offers, left = self._begun
+        if len(offers):
             if copies > 1:
-                # Sums of whole numbers below 2**53, so that floats hold them exactly.
-                there = left > 0 if apart else left
-                have = np.bincount(offers, there, len(now)).take(offers)
                 each = 1 if apart else self.of_shape.take(ground.shape.take(offers))
-                enough = have + ground.fresh.take(offers) * each >= copies
+                enough = self._on_units(apart).take(offers) + ground.fresh.take(offers) * each >= copies
             else:
                 enough = left > 0
             now[offers.take(enough.nonzero()[0])] = True
@@ -76,22 +72,32 @@ class Room:
             each = np.minimum(each, 1)
         if not now:
             return _only(ground.count.take(places) * each, self._usable.lasting, places)
-        found = ground.fresh.take(places) * each
-        here = np.zeros(len(ground.shape), dtype=np.bool_)
-        here[places] = each > 0
-        begun = here.take(ground.unit_offer).nonzero()[0]
-        if len(begun):
-            left = self._left_on(begun)
-            left = np.minimum(left, 1) if apart else left
-            begun_offers = ground.unit_offer.take(begun)
-            found += np.bincount(begun_offers, left, len(here)).take(places).astype(np.int64)  # below 2**53
+        found = ground.fresh.take(places) * each + self._on_units(apart).take(places).astype(np.int64)
         return _only(found, self._usable.now, places)
 
-    def _left_on(self, places: Numbers) -> Numbers:
-        """Copies that have room on these of the units in use, given by their places among them."""
-        ground, wanted = self._ground, self.wanted
-        begun = on_units(ground.columns, wanted, ground.unit_rows.take(places)) if wanted.on_gpu else None
-        return times(wanted, begun, *ground.left(places))
+    @lazily
+    def _begun(self) -> tuple[Numbers, Numbers]:
+        """Of the units in use that may be used: their offers, and how many copies have room on each."""
+        ground, usable, wanted = self._ground, self._usable.now, self.wanted
+        begun = (self.of_shape > 0).take(ground.unit_shape)
+        if usable is not None:
+            begun &= usable.take(ground.unit_offer)
+        places = begun.nonzero()[0]
+        on_gpus = on_units(ground.columns, wanted, ground.unit_rows.take(places)) if wanted.on_gpu else None
+        return ground.unit_offer.take(places), times(wanted, on_gpus, *ground.left(places))
+
+    def _on_units(self, apart: bool) -> NDArray[np.float64]:
+        """Shape (offers,): copies on all of an offer's units in use; `apart`: units that have room for one.
+
+        Sums of whole numbers below 2**53, so that floats hold them exactly.
+        """
+        found = self._on_begun.get(apart)
+        if found is None:
+            offers, left = self._begun
+            there = np.asarray(left > 0 if apart else left, dtype=np.float64)
+            found = np.asarray(np.bincount(offers, there, len(self._ground.shape)), dtype=np.float64)
+            self._on_begun[apart] = found
+        return found
 
 
 def _only(numbers: Numbers, usable: Mask | None, places: Numbers) -> Numbers:
