@@ -49,7 +49,7 @@ class Units:
         self._spare_units: list[int] = []
         self._spare_gpus: dict[int, list[int]] = {}
         self._changes = 0
-        self._in_use: tuple[int, Numbers, Numbers] | None = None
+        self._in_use: tuple[int, Numbers, Numbers, Numbers] | None = None
         self._in_shape: tuple[int, Numbers] | None = None
         self._empties: dict[int, Left] = {}
         self.journal = Journal()
@@ -108,10 +108,18 @@ class Units:
 
     def in_use(self) -> tuple[Numbers, Numbers]:
         """The rows that are not spare, and the offers of these."""
+        rows, offers, _ = self._of_in_use()
+        return rows, offers
+
+    def left_in_use(self) -> Numbers:
+        """Shape (3, units in use): GPUs wholly free, CPUs and memory left on these rows."""
+        return self._of_in_use()[2]
+
+    def _of_in_use(self) -> tuple[Numbers, Numbers, Numbers]:
         if self._in_use is None or self._in_use[0] != self._changes:
             rows = (self.offer != SPARE).nonzero()[0]
-            self._in_use = (self._changes, rows, self.offer[rows])
-        return self._in_use[1], self._in_use[2]
+            self._in_use = (self._changes, rows, self.offer[rows], self._units[_GPUS : _MEMORY + 1, rows])
+        return self._in_use[1:]
 
     def in_shape(self, shape: Numbers) -> Numbers:
         """Shape (units in use,): the shape of each one's offer, of `shape` by offer, which is always the same."""

@@ -41,7 +41,7 @@ class Ground:
             self.offer_site, self.zone = columns.offer_site, columns.zone.codes
             self.starts, self.local = columns.starts, columns.among_its_own
             self.unit_rows, self.unit_offer = units.in_use()
-            self.unit_shape = units.in_shape(columns.shape)
+            self.unit_shape, self.unit_left = units.in_shape(columns.shape), units.left_in_use()
         else:
             self.size = len(sites)
             ranges = [columns.offers_of(site) for site in sites]
@@ -58,11 +58,7 @@ class Ground:
             found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
             self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
             self.unit_shape = self.shape.take(self.unit_offer)
-
-    def left(self, places: Numbers) -> tuple[Numbers, Numbers]:
-        """CPUs and memory left on these of the units in use, given by their places among them."""
-        units, rows = self.columns.units, self.unit_rows.take(places)
-        return units.cpus.take(rows), units.memory.take(rows)
+            self.unit_left = np.array([units.gpus, units.cpus, units.memory], dtype=np.int64)[:, self.unit_rows]
 
     @property
     def place_bits(self) -> int:

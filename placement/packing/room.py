@@ -47,14 +47,14 @@ class Room:
         now: Mask = ground.fresh >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(ground.shape)
         if usable is not None:
             now &= usable
-        offers, left = self._begun
-        if len(offers):
-            if copies > 1:
-                each = 1 if apart else self.of_shape.take(ground.shape.take(offers))
-                enough = self._on_units(apart).take(offers) + ground.fresh.take(offers) * each >= copies
-            else:
-                enough = left > 0
-            now[offers.take(enough.nonzero()[0])] = True
+        if copies == 1:
+            offers = ground.unit_offer.take(self._open().nonzero()[0])
+        else:
+            offers, _ = self._left
+            each = 1 if apart else self.of_shape.take(ground.shape.take(offers))
+            enough = self._on_units(apart).take(offers) + ground.fresh.take(offers) * each >= copies
+            offers = offers.take(enough.nonzero()[0])
+        now[offers] = True
         return now
 
     def alone_empty(self, offers: Numbers, units: Numbers) -> Mask:
@@ -75,16 +75,31 @@ class Room:
         found = ground.fresh.take(places) * each + self._on_units(apart).take(places).astype(np.int64)
         return _only(found, self._usable.now, places)
 
-    @lazily
-    def _begun(self) -> tuple[Numbers, Numbers]:
-        """Of the units in use that may be used: their offers, and how many copies have room on each."""
-        ground, usable, wanted = self._ground, self._usable.now, self.wanted
+    def _begun(self) -> Mask:
+        """Shape (units in use,): those of offers that may be used at all."""
+        ground, usable = self._ground, self._usable.now
         begun = (self.of_shape > 0).take(ground.unit_shape)
-        if usable is not None:
-            begun &= usable.take(ground.unit_offer)
-        places = begun.nonzero()[0]
+        return begun if usable is None else begun & usable.take(ground.unit_offer)
+
+    def _open(self) -> Mask:
+        """Shape (units in use,): those that have room for a copy."""
+        wanted, found = self.wanted, self._begun()
+        if wanted.share_milli or wanted.mig_profile:
+            found &= on_units(self._ground.columns, wanted, self._ground.unit_rows) > 0
+        for need, left in zip(
+            (wanted.gpus, wanted.cpus_milli, wanted.memory_bytes), self._ground.unit_left, strict=True
+        ):
+            if need:
+                found &= left >= need
+        return found
+
+    @lazily
+    def _left(self) -> tuple[Numbers, Numbers]:
+        """Of the units in use that may be used: their offers, and how many copies have room on each."""
+        ground, wanted, places = self._ground, self.wanted, self._begun().nonzero()[0]
+        _, cpus, memory = ground.unit_left
         on_gpus = on_units(ground.columns, wanted, ground.unit_rows.take(places)) if wanted.on_gpu else None
-        return ground.unit_offer.take(places), times(wanted, on_gpus, *ground.left(places))
+        return ground.unit_offer.take(places), times(wanted, on_gpus, cpus.take(places), memory.take(places))
 
     def _on_units(self, apart: bool) -> NDArray[np.float64]:
         """Shape (offers,): copies on all of an offer's units in use; `apart`: units that have room for one.
@@ -93,7 +108,7 @@ class Room:
         """
         found = self._on_begun.get(apart)
         if found is None:
-            offers, left = self._begun
+            offers, left = self._left
             there = np.asarray(left > 0 if apart else left, dtype=np.float64)
             found = np.asarray(np.bincount(offers, there, len(self._ground.shape)), dtype=np.float64)
             self._on_begun[apart] = found
