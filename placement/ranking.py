@@ -55,11 +55,6 @@ class Order:
     @lazily
     def second(self) -> Numbers:
         """The places of those that are best but for ties when the first are left out."""
-        if len(self.first) == 1:
-            place = int(self.first[0])
-            others = np.arange(len(self.rows) - 1)
-            others[place:] += 1
-            return _least(self._telling, others)
         among = np.ones(len(self.rows), dtype=np.bool_)
         among[self.first] = False
         return _least(self._telling, among.nonzero()[0])

@@ -80,11 +80,11 @@ class Words(Generic[Value]):
 
     def where(self, answers: Iterable[bool]) -> Mask:
         """The rows whose value has a true answer; `answers` in the order of `values`."""
-        return np.fromiter(answers, dtype=np.bool_, count=len(self.values))[self.codes]
+        return np.fromiter(answers, dtype=np.bool_, count=len(self.values)).take(self.codes)
 
     def numbers(self, answers: Iterable[int]) -> Numbers:
         """As `where`, for whole numbers."""
-        return np.fromiter(answers, dtype=np.int64, count=len(self.values))[self.codes]
+        return np.fromiter(answers, dtype=np.int64, count=len(self.values)).take(self.codes)
 
 
 class Described:

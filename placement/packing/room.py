@@ -44,17 +44,18 @@ class Room:
         `units`, shape (shapes,): how many empty ones they take; `apart`: no two copies on one unit.
         """
         ground, usable = self._ground, self._usable.now
-        now: Mask = ground.fresh >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(ground.shape)
+        if copies == 1:
+            now: Mask = (self.of_shape > 0).take(ground.shape) & (ground.fresh > 0)
+            begun = ground.unit_offer.take(self._open().nonzero()[0])
+        else:
+            now = ground.fresh >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(ground.shape)
+            begun, _ = self._left
+            each = 1 if apart else self.of_shape.take(ground.shape.take(begun))
+            enough = self._on_units(apart).take(begun) + ground.fresh.take(begun) * each >= copies
+            begun = begun.take(enough.nonzero()[0])
         if usable is not None:
             now &= usable
-        if copies == 1:
-            offers = ground.unit_offer.take(self._open().nonzero()[0])
-        else:
-            offers, _ = self._left
-            each = 1 if apart else self.of_shape.take(ground.shape.take(offers))
-            enough = self._on_units(apart).take(offers) + ground.fresh.take(offers) * each >= copies
-            offers = offers.take(enough.nonzero()[0])
-        now[offers] = True
+        now[begun] = True
         return now
 
     def alone_empty(self, offers: Numbers, units: Numbers) -> Mask:
