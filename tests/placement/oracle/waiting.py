@@ -6,12 +6,12 @@ dear where there is room now does not wait for something cheaper at the same pla
 that in what is left of this month, if all that runs ended now, or in the whole of the next one.
 """
 
+from dataclasses import replace
+
 from tests.placement.oracle.judge import Judge, good
 from tests.placement.oracle.packed import Stand
 from tests.placement.oracle.question import Question
 from tests.placement.oracle.teams import month_after
-
-MONEY = ("max-cost", "team-budget")
 
 _KEPT: list[Question] = []
 _FOUND: list[tuple[str, ...]] = []
@@ -28,11 +28,12 @@ def hopes(q: Question) -> tuple[str, ...]:
 
 def _hopes(q: Question) -> tuple[str, ...]:
     judge = Judge(q)
-    now, bare, open_to = judge.answer(), Judge(q.bare, besides=judge.now).answer(), list[str]()
+    free = replace(q.bare, work=replace(q.work, max_cost_micros_per_hour=0))
+    now, bare, open_to = judge.answer(), Judge(free, besides=judge.now).answer(), list[str]()
     for name, verdict in bare.verdicts.items():
         stand = now.stands.get(name)
         affordable = now.verdicts[name]["max-cost"] and (stand is None or _could_pay(judge, stand))
-        if affordable and good(verdict, MONEY, judge.optional):
+        if affordable and good(verdict, ("team-budget",), judge.optional):
             open_to.append(name)
     return tuple(open_to) if len(open_to) >= judge.sites else ()
 
