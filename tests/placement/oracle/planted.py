@@ -31,8 +31,8 @@ CHANGES = (
     (
         "a unit that is just large enough is too small",
         "placement/packing/room.py",
-        "np.minimum(often, have // need, out=often)",
-        "np.minimum(often, (have - 1) // need, out=often)",
+        "there = have // need",
+        "there = (have - 1) // need",
     ),
     (
         "a measurement is old when it is as old as it may be",
