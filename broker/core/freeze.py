@@ -28,7 +28,7 @@ from broker.core.state import State
 from placement.fleet.facts import Holding
 from tidegate.model.errors import TidegateError
 
-FORMAT = 15
+FORMAT = 16
 
 _DERIVED = ("fleet", "law", "queues")
 _LINES = ("workloads", "answers")

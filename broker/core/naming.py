@@ -1,8 +1,9 @@
 """Whose a name is: the newest service's of that name that lives, or that lived last.
 
 A new version takes the name where it is placed, and the old one goes on until the new one runs. Where the new one ends
-first (it was cancelled, or a newer one took its place while it waited), the name is the old one's again: what goes on
-can always be found, superseded and stopped by its name. Part of `State.apply`, and by itself no writer.
+first (it was cancelled, or a newer one took its place while it waited), the name is the old one's again; where none is
+left, it is the one's that waits. So what goes on or will come can always be found, superseded and stopped by its name.
+A newer version that is not refused takes the place of all that wait. Part of `State.apply`, and by itself no writer.
 """
 
 from collections.abc import Iterator
@@ -26,13 +27,16 @@ def take_name(state: "State", record: "WorkloadRecord", placed: bool) -> "Worklo
 
 
 def give_back(state: "State", workload_id: str) -> None:
-    """Where this one no longer lives, its name is that of the newest before it that does."""
+    """Where this one no longer lives, its name is that of the newest before it that does, or of one that waits."""
     record = state.workloads.get(workload_id)
     if record is None or record.phase is None or record.live or state.names.get(record.workload.name) != workload_id:
         return
-    older = next((one for one in versions_before(state, record) if one.live), None)
-    if older is not None:
-        state.names[record.workload.name] = older.id
+    heir = next((one for one in versions_before(state, record) if one.live), None)
+    for waiting in state.queues.named.get(record.workload.name, ()) if heir is None else ():
+        one = state.workloads[waiting]
+        heir = one if heir is None or heir.submitted_before(one) else heir
+    if heir is not None:
+        state.names[record.workload.name] = heir.id
 
 
 def versions_before(state: "State", record: "WorkloadRecord") -> Iterator["WorkloadRecord"]:

@@ -23,6 +23,8 @@ class Queues:
     classes: dict[str, dict[str, None]] = field(default_factory=dict)
     of: dict[str, str] = field(default_factory=dict)
     """Each workload's class."""
+    named: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Waiting workloads by name: for a moment there may be several versions of a service."""
     tried: dict[str, int] = field(default_factory=dict)
     """By class, the state's `freed` when it was last asked in vain."""
     done: int = -1
@@ -32,17 +34,23 @@ class Queues:
 
     def add(self, record: "WorkloadRecord") -> None:
         """One that begins to wait."""
-        self.remove(record.id)
+        self.remove(record)
         name = _class(record)
         self.of[record.id] = name
         self.classes.setdefault(name, {})[record.id] = None
+        self.named.setdefault(record.workload.name, {})[record.id] = None
         self.done = -1
 
-    def remove(self, workload_id: str) -> None:
+    def remove(self, record: "WorkloadRecord") -> None:
         """One that waits no more; nothing happens where it did not."""
+        workload_id = record.id
         name = self.of.pop(workload_id, None)
         if name is None:
             return
+        alike = self.named[record.workload.name]
+        del alike[workload_id]
+        if not alike:
+            del self.named[record.workload.name]
         del self.classes[name][workload_id]
         if not self.classes[name]:
             del self.classes[name]

@@ -257,7 +257,7 @@ class State:
             outlawed_by=(),
             placed_offset=record.placed_offset or offset,
         )
-        self._waits_no_more(record.id)
+        self._waits_no_more(record)
         if event.stop_first:
             for site in record.leaving:
                 self._unassign(record.id, site, offset)
@@ -274,9 +274,9 @@ class State:
         else:
             self.workloads[record.id] = record
 
-    def _waits_no_more(self, workload_id: str) -> None:
-        if self.waiting.pop(workload_id, None):
-            self.queues.remove(workload_id)
+    def _waits_no_more(self, record: WorkloadRecord) -> None:
+        if self.waiting.pop(record.id, None):
+            self.queues.remove(record)
 
     def _ask_counted(self, record: WorkloadRecord) -> None:
         """With its first decision, which was made by the ranking as it stood before; a replay finds it so."""
@@ -448,7 +448,7 @@ class State:
         for site in dict.fromkeys((*record.sites, *record.leaving)):
             self._unassign(record.id, site, offset)
         self.workloads[record.id] = replace(record, leaving=(), holding=())
-        self._waits_no_more(record.id)
+        self._waits_no_more(record)
         self.ended[record.id] = offset
         if len(self.ended) > ENDED_KEPT:
             del self.ended[oldest := next(iter(self.ended))]

@@ -147,9 +147,12 @@ def at_rest(
     for record in state.workloads.values():
         _record_at_rest(record, names, findings)
     for one in [state.workloads[name] for name in state.waiting][:WAITING]:
-        decision, found, _, _ = ask(state, one.workload, one.model, at)
+        decision, found, _, _ = ask(state, one.workload, one.model, at, record=one)
         if decision.outcome is Outcome.PLACED or found:
             findings.add(f"{one.id} waits, and there is room for it at {decision.sites}")
+        named = state.find(one.workload.name)
+        if named is not None and named.live and one.submitted_before(named):
+            findings.add(f"{one.id} waits, though {named.id} of that name is newer")
     if pending(state, at):
         findings.add(f"{sorted(state.waiting)} wait, and nobody asks them again")
     if late := overdue(state, at):

@@ -60,6 +60,9 @@ def submit(state: State, command: SubmitWorkload, watch: Watch) -> Deciding[Subm
     if old is not None and (instead or old.phase is Phase.WAITING):
         yield WorkloadCancelled(command.at, old.id, f"superseded by {workload_id}")
     decision = yield from record(state, workload_id, decision, found, kept, command.at)
+    if decision.outcome is not Outcome.REFUSED:
+        for older in [one for one in state.queues.named.get(workload.name, ()) if one != workload_id]:
+            yield WorkloadCancelled(command.at, older, f"superseded by {workload_id}")
     return Submission(workload_id, decision.brief, state.workloads[workload_id].decided_offset, decision)
 
 
