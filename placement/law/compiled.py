@@ -7,28 +7,27 @@ out once (`LawRule.allows`, `LawRule.findings`) and then shared, record and all.
 set of truths are kept together as well (`Legal`).
 
 A value also says which rules it makes silent, since one of their conditions on when they apply fails for it. What is
-left when all attributes have said so are the rules that apply. Their answers are joined group by group, and a group
-that was met before with the same rules applying is not gone through again. Numbers are kept by where they stand among
-the numbers that conditions name, not one by one.
+left when all attributes have said so are the rules that apply, and only these are gone through. Numbers are kept by
+where they stand among the numbers that conditions name, not one by one.
 
 Nothing here knows what a rule means: an answer that was kept is the answer that the rule gave. It is forgotten with the
 columns it was made for, when a site is declared anew.
 
 Limits: `MOST_ANSWERS` numbers are kept for a law, site by site; then everything is forgotten and worked out again. Of
-the answers of the whole law those of the last `MOST_LEGAL` sets of truths are.
+the answers of the whole law those of the last sets of truths are, `MOST_LEGAL` rule by rule.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
+from placement.bits import to_mask
 from placement.explain import record, record_silent
 from placement.fleet.columns import Columns, Mask
 from placement.fleet.fleet import Fleet
 from placement.lately import Lately
-from placement.law.legal import Group, Legal, joined
+from placement.law.legal import Legal
 from placement.rules.attributes import Attribute, Found, Type
 from placement.rules.expressions import Condition
 from placement.rules.law import LawRule, together
@@ -40,11 +39,8 @@ from tidegate.model.workload import Workload
 MOST_ANSWERS = 50_000_000
 """Sites times the answers kept: about as many bytes."""
 
-MOST_LEGAL = 1_000
-
-GROUP = 8
-"""Rules whose answers are joined once and for all, for those of them that apply: 256 ways at most, of plain rules, each
-of which is a byte of the number that says who applies."""
+MOST_LEGAL = 200_000
+"""Rules times the answers of the whole law kept: some twenty times as many bytes."""
 
 MOST_VALUES = 10_000
 """Values of one attribute whose truths are kept."""
@@ -55,8 +51,6 @@ Truths = tuple[int, ...]
 """For each data set that the workload holds, the truth of every condition on the workload, as bits."""
 Key = tuple[Truths, tuple[tuple[Found, ...], ...]]
 """What the answers of the whole law follow from: the truths, and for each data set the values that a miss may name."""
-Variants = tuple[Any, ...]
-"""For each rule of a group of which it matters: its number, truths, and the values that its misses name."""
 Truth = tuple[int, int]
 """The conditions that hold for a value, as bits, and the rules that are silent for it."""
 
@@ -67,8 +61,12 @@ class Answer:
 
     column: Column
     record: RuleColumn
+    refuses: int
+    """The sites that it refuses, where it is enforced, as bits."""
     offers: Mask | None
     """Shape (offers,): what the rule allows, where it is enforced, speaks of offers and refuses some."""
+    prefers: bool
+    """Whether it counts something against a site, or may count it against an offer."""
 
 
 class _Rule:
@@ -76,8 +74,9 @@ class _Rule:
 
     def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int], sites: int) -> None:
         self.rule = rule
-        self.enforced, self.of_offers, self.of_data = rule.enforced, rule.of_offers, rule.of_data
-        self.prefers = rule.penalty_micros_per_hour > 0
+        self.of_offers, self.of_data = rule.of_offers, rule.of_data
+        self.is_more = rule.of_offers or rule.penalty_micros_per_hour > 0
+        """Whether it may say more than which sites it refuses."""
         self.bits = _sum(bits, rule.conditions)
         wanted = (*rule.require, *(condition for way in rule.require_any for condition in way))
         self.told = tuple(dict.fromkeys(asked[c.attribute.key] for c in wanted if c.attribute.key in asked))
@@ -85,8 +84,11 @@ class _Rule:
         self.silent = Column(rule, 0, sites)
         """What it says where it does not apply."""
         self.plain = not self.told and _sum(bits, rule.conditions) == _sum(bits, rule.when)
-        """Whether a workload to which it applies can make no difference to its answer."""
+        """Whether a workload to which it applies, with its own data alone, can make no difference to its answer."""
+        self.always: Answer | None = None
+        """That answer, once it was given."""
         self.answers: dict[Hashable, Answer] = {}
+        """The others, by the rule's truths and the values that its misses name."""
 
 
 def _reader(rule: LawRule, attribute: Attribute) -> Callable[[Workload], Found]:
@@ -168,14 +170,9 @@ class Compiled:
         self._rules = tuple(_Rule(rule, bits, asked, len(columns)) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
         self._place = {number: index for index, number in enumerate(self._told)}
-        self._not_plain = [0] * -(-len(rules) // GROUP)
-        """Which rules of each group are not plain, as bits."""
-        for number, one_rule in enumerate(self._rules):
-            self._not_plain[number // GROUP] |= (not one_rule.plain) << number % GROUP
-        self._groups: list[dict[Hashable, Group]] = [{} for _ in self._not_plain]
-        """Of each group: its answers, by which rules apply and, where that does not say all, by `Variants` too."""
+        self._silent = [one.silent for one in self._rules]
         self._silent_records = [record_silent(rule) for rule in rules]
-        self._legal: Lately[Legal] = Lately(MOST_LEGAL)
+        self._legal: Lately[Legal] = Lately(MOST_LEGAL // (len(rules) + 1))
         self._kept = 0
 
     def legal(self, workload: Workload, fleet: Fleet) -> Legal:
@@ -216,57 +213,58 @@ class Compiled:
 
     def _judge(self, key: Key, applying: int, workload: Workload, fleet: Fleet) -> Legal:
         truths, values = key
-        alone = len(truths) == 1
-        groups: list[Group] = []
-        by_group = applying.to_bytes(len(self._groups), "little")
-        for number, (known, here, odd) in enumerate(zip(self._groups, by_group, self._not_plain, strict=True)):
-            variants = () if alone and not here & odd else self._variants(number * GROUP, here, truths, values)
-            answer: Hashable = (here, variants) if variants else here
-            found = known.get(answer)
-            if found is None:
-                found = known[answer] = self._group(number * GROUP, here, variants, workload, fleet)
-            groups.append(found)
-        return joined(groups, len(fleet.columns))
-
-    def _variants(self, start: int, here: int, truths: Truths, values: tuple[tuple[Found, ...], ...]) -> Variants:
-        """Of each rule of a group that applies: what its answer goes by, beside that it applies."""
-        alone = len(truths) == 1
-        found: list[Hashable] = []
-        for number in range(start, min(start + GROUP, len(self._rules))):
-            one = self._rules[number]
-            if (one.plain and alone) or not here >> (number - start) & 1:
-                continue
-            own = truths if one.of_data else truths[:1]
-            named = tuple(tuple(seen[self._place[told]] for told in one.told) for seen in values[: len(own)])
-            found.append((number, tuple(truth & one.bits for truth in own), named))
-        return tuple(found)
-
-    def _group(self, start: int, here: int, variants: Variants, workload: Workload, fleet: Fleet) -> Group:
-        of_rule = {variant[0]: variant[1:] for variant in variants}
-        group = Group()
-        for number, one in enumerate(self._rules[start : start + GROUP], start):
-            if not here >> (number - start) & 1:
-                group.columns.append(one.silent)
-                group.records.append(self._silent_records[number])
-                continue
-            variant = of_rule.get(number)
-            answer = one.answers.get(variant)
+        alone, sites = len(truths) == 1, len(fleet.columns)
+        columns, records = self._silent.copy(), self._silent_records.copy()
+        refusing: list[Column] = []
+        preferring: list[Column] = []
+        once = no_offer = 0
+        offers: Mask | None = None
+        for number in to_mask(applying, len(self.rules)).nonzero()[0].tolist():
+            rule = self._rules[number]
+            answer = rule.always if alone and rule.plain else rule.answers.get(self._variant(rule, truths, values))
             if answer is None:
-                answer = one.answers[variant] = self._ask(one.rule, workload, fleet)
-            group.add(answer.column, answer.record, answer.offers, prefers=one.prefers, of_offers=one.of_offers)
-        self._kept += 16 * GROUP + self._sites // 2
-        return group
+                answer = self._ask(rule, truths, values, workload, fleet)
+            columns[number], records[number] = answer.column, answer.record
+            if answer.refuses:
+                once |= answer.refuses
+                refusing.append(answer.column)
+            if rule.is_more:
+                no_offer |= answer.refuses if rule.of_offers else 0
+                if answer.prefers:
+                    preferring.append(answer.column)
+                if answer.offers is not None:
+                    offers = answer.offers if offers is None else offers & answer.offers
+        return Legal(columns, refusing, once, sites, (1 << sites) - 1 & ~no_offer, offers, preferring, records)
 
-    def _ask(self, rule: LawRule, workload: Workload, fleet: Fleet) -> Answer:
+    def _variant(self, rule: _Rule, truths: Truths, values: tuple[tuple[Found, ...], ...]) -> Hashable:
+        """What the answer of a rule goes by that applies."""
+        own = truths if rule.of_data else truths[:1]
+        named = tuple(tuple(seen[self._place[told]] for told in rule.told) for seen in values[: len(own)])
+        return tuple(truth & rule.bits for truth in own), named
+
+    def _ask(
+        self, one: _Rule, truths: Truths, values: tuple[tuple[Found, ...], ...], workload: Workload, fleet: Fleet
+    ) -> Answer:
+        rule = one.rule
         column = Column.of(rule, rule.allows(workload, fleet))
-        offers = rule.offers(workload, fleet) if rule.of_offers and rule.enforced else None
+        offers = rule.offers(workload, fleet) if one.of_offers and rule.enforced else None
+        answer = Answer(
+            column,
+            record(column, workload, fleet),
+            refuses=column.refuses if rule.enforced else 0,
+            offers=None if offers is None or offers.all() else offers,
+            prefers=rule.penalty_micros_per_hour > 0 and bool(column.refuses or one.of_offers),
+        )
+        if one.plain and len(truths) == 1:
+            one.always = answer
+        else:
+            one.answers[self._variant(one, truths, values)] = answer
         self._kept += 3 * self._sites
-        return Answer(column, record(column, workload, fleet), None if offers is None or offers.all() else offers)
+        return answer
 
     def _forget(self) -> None:
         self._legal.clear()
-        for known in self._groups:
-            known.clear()
         for one in self._rules:
             one.answers.clear()
+            one.always = None
         self._kept = 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from placement.fleet.fleet import Fleet
-from placement.law.legal import Legal, refused_by
+from placement.law.legal import Legal
 from placement.rules.law import LawRule
 from placement.rules.rule import Column, Rule
 from placement.verdicts import Question, Verdicts, judge, legal_of
@@ -166,7 +166,7 @@ class Place:
         still += [
             Column(rule, 1, 1) for rule in self.rules if is_about_agreements(rule) and not self.allows(rule, trial)
         ]
-        legal = replace(legal, groups=(refused_by(still),), once=int(bool(still)))
+        legal = replace(legal, columns=still, refusing=still, once=int(bool(still)))
         if not any(is_about_agreements(rule) for rule in of_offers):
             return legal
 
