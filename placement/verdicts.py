@@ -218,7 +218,7 @@ def _usable(
     """Those that answer soon enough, or all of a site where none does, and that quotas leave open."""
     soon = latency.in_time(workload, fleet)
     if soon is not None and late.refuses:
-        soon |= ~late.allowed.take(fleet.columns.offer_site)
+        soon |= fleet.columns.at_offers(~late.allowed)
     usable = Usable(soon, soon)
     for rule in teams:
         usable = usable.within(*rule.usable(workload, fleet))

@@ -249,6 +249,8 @@ class Columns(Described):
         """Where each site's offers begin, and where the last one's end."""
         self.starts: Numbers = np.array(self.stops[:-1], dtype=np.int64)
         """Shape (sites,): the same as an array."""
+        self.many: Numbers = np.array(self.stops[1:], dtype=np.int64) - self.starts
+        """Shape (sites,): how many offers each has."""
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
         self.offer_name: Words[str] = Words(o.name for o in self.offers)
@@ -355,7 +357,11 @@ class Columns(Described):
                 found[f"gpus/{model}"] = gpus * 1000
         return found
 
-    # From offers to their sites.
+    # From offers to their sites, and back.
+
+    def at_offers(self, sites: Mask) -> Mask:
+        """Shape (offers,): what is said of their site."""
+        return np.repeat(sites, self.many)
 
     def site_any(self, offers: Mask) -> Mask:
         """Shape (sites,): whether any offer of the site is marked."""

@@ -39,7 +39,7 @@ class Ground:
             self.rows: Numbers = columns.every_offer
             self.shape, self.count, self.fresh = columns.shape, columns.count, columns.fresh
             self.offer_site, self.zone = columns.offer_site, columns.zone.codes
-            self.starts, self.local = columns.starts, columns.among_its_own
+            self.starts, self.many, self.local = columns.starts, columns.many, columns.among_its_own
             self.unit_rows, self.unit_offer = units.in_use()
             self.unit_shape, self.unit_left = units.in_shape(columns.shape), units.left_in_use()
         else:
@@ -48,9 +48,9 @@ class Ground:
             self.rows = np.concatenate([np.arange(one.start, one.stop) for one in ranges])
             self.shape, self.count = columns.shape[self.rows], columns.count[self.rows]
             self.fresh, self.zone = columns.fresh[self.rows], columns.zone.codes[self.rows]
-            many = np.array([len(one) for one in ranges], dtype=np.int64)
-            self.offer_site = np.repeat(np.arange(self.size), many)
-            self.starts = np.cumsum(many) - many
+            self.many = np.array([len(one) for one in ranges], dtype=np.int64)
+            self.offer_site = np.repeat(np.arange(self.size), self.many)
+            self.starts = np.cumsum(self.many) - self.many
             self.local = np.arange(len(self.rows)) - self.starts.take(self.offer_site)
             pairs = [
                 (row, local) for local, offer in enumerate(self.rows.tolist()) for row in units.rows_of(offer).values()
@@ -88,6 +88,10 @@ class Ground:
         if len(filled):
             answer[filled] = how.reduceat(offers, starts)
         return answer
+
+    def at_offers(self, sites: Mask) -> Mask:
+        """Shape (offers,): what is said of their site."""
+        return np.repeat(sites, self.many)
 
     def of_sites(self, mask: Mask) -> Mask:
         """A mask over the fleet's sites, for those that are here."""

@@ -168,7 +168,7 @@ class Packing:
         ground, column = self._ground, self.columns.shapes.gpu_model
         right = column.where([model in models for model in column.values]).take(ground.shape)
         if self.other_models is not None:
-            right |= ground.of_sites(self.other_models).take(ground.offer_site)
+            right |= ground.at_offers(ground.of_sites(self.other_models))
         return right
 
     @lazily
@@ -190,7 +190,7 @@ class Packing:
         """
         here = np.zeros(self._ground.size, dtype=np.bool_)
         here[sites] = True
-        offers = here.take(self._ground.offer_site).nonzero()[0]
+        offers = self._ground.at_offers(here).nonzero()[0]
         each = [self._summed(room, offers, now=now, apart=apart)[1].take(sites) for room in self.rooms]
         return each[0] if len(each) == 1 else np.maximum(each[0], each[1])
 
@@ -272,7 +272,7 @@ class Packing:
     def _unsettled_offers(self) -> Numbers:
         """The offers of the sites that are not settled yet, ascending."""
         if self._of_unsettled is None:
-            self._of_unsettled = (~self._priceable).take(self._ground.offer_site).nonzero()[0]
+            self._of_unsettled = self._ground.at_offers(~self._priceable).nonzero()[0]
         return self._of_unsettled
 
     def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
