@@ -2,7 +2,7 @@
 
 packing.py     copies at every site, and the offers that they would be on
 repacking.py   which sites must be packed again after a change
-several.py     where copies stand on more than one offer
+several.py     where copies stand on more than one offer; `settled.py`, where that is known
 usable.py      the offers that may be used; `ground.py`, them as rows
 room.py        copies per offer, now and if nothing stood there; `most.py`, the most that one unit has
 price_list.py  what the copies would cost on each offer

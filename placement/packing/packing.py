@@ -26,6 +26,7 @@ from placement.lazily import lazily
 from placement.packing.ground import Ground, lengths_of, starts_of
 from placement.packing.price_list import NEVER, Priced, PriceList
 from placement.packing.room import Room, room_for
+from placement.packing.settled import Settled
 from placement.packing.several import Several
 from placement.packing.usable import Usable
 from placement.scoring.cost import PARTS, Charge, Charges, Prices
@@ -66,12 +67,8 @@ class Packing:
         self.demand = workload.demand
         self.usable, self.other_models, self._sites = usable, other_models, sites
         self._charges = Charges(prices, workload)
-        size = len(columns) if sites is None else len(sites)
-        self._priceable = np.zeros(size, dtype=np.bool_)
-        self._unsettled = size
-        """How many sites are not settled yet."""
-        self._of_unsettled: Numbers | None = None
-        self._chosen: Numbers = np.full(size, UNKNOWN, dtype=np.int64)
+        self._settled = Settled(self._ground)
+        self._chosen: Numbers = np.full(self._ground.size, UNKNOWN, dtype=np.int64)
         self._table_of: Numbers | None = None
         self._tables: list[PriceList] = []
         self._several_parts: list[Several] = []
@@ -80,17 +77,17 @@ class Packing:
         """For each variant of the demand, shape (shapes,): copies on an empty unit."""
         priced = [self._priced(room) for room in self.rooms]
         self._settle(priced[0], now=True)
-        self.falls_back: Mask = ~self._priceable
+        self.falls_back: Mask = ~self._settled.sites
         """Where the copies do without GPUs that they asked for, if they fit."""
         for one in priced[1:]:
             self._settle(one, now=True)
-        self.fits: Mask = self._priceable.copy()
+        self.fits: Mask = self._settled.sites.copy()
         """Where all copies have room now, as far apart as asked."""
         for one in priced:
             self._settle(one, now=False)
-        self.stands: Mask = self._priceable.copy()
+        self.stands: Mask = self._settled.sites.copy()
         """Where they would have if nothing stood there."""
-        rest = (~self._priceable).nonzero()[0] if self.spread in (Spread.NODE, Spread.ZONE) else None
+        rest = (~self.stands).nonzero()[0] if self.spread in (Spread.NODE, Spread.ZONE) else None
         if rest is not None and (self.room_at(rest, now=False, apart=False) >= self.wanted).any():
             # Where the copies could stand, but not so far apart: what they would cost there all the same.
             self.spread = Spread.NONE
@@ -99,7 +96,7 @@ class Packing:
                 for one in priced:
                     self._settle(one, now=now)
             self.spread = workload.spread
-        self.priceable: Mask = self._priceable
+        self.priceable: Mask = self._settled.sites
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
         self._price()
         if not usable.alike:
@@ -125,9 +122,9 @@ class Packing:
 
     def close(self) -> None:
         """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
-        for name in ("_ground", "rooms"):
+        for name in ("_ground", "_settled", "rooms"):
             self.__dict__.pop(name, None)
-        self._tables, self._sums, self._several_parts, self._table_of, self._of_unsettled = [], [], [], None, None
+        self._tables, self._sums, self._several_parts, self._table_of = [], [], [], None
 
     def again(self, sites: tuple[int, ...], workload: Workload, prices: Prices) -> "Packing | None":
         """With these sites packed anew, as things are now; None where nothing comes of it.
@@ -238,42 +235,28 @@ class Packing:
         return Priced(room, table, units, room.alone(self.wanted, units, apart=self.spread is Spread.NODE))
 
     def _settle(self, priced: Priced, *, now: bool) -> None:
-        """Settle where the copies stand at the sites that have room and are not settled yet, at what price.
-
-        Few are left to settle after the first time, so that only their offers are looked at then.
-        """
-        ground, table = self._ground, priced.table
-        if not self._unsettled:
+        """Settle where the copies stand at the sites that have room; after the first time few are left to look at."""
+        ground, table, settled = self._ground, priced.table, self._settled
+        if not settled.left:
             return
-        if priced.now is not None and now and self._unsettled == ground.size:
+        if priced.now is not None and now and settled.left == ground.size:
             best = table.best(ground, priced.now)
             one = (best != NEVER).nonzero()[0]
             self._stand(table, one, best.take(one))
         elif priced.now is not None:
-            offers = self._unsettled_offers()
+            offers = settled.offers_left
             alone = priced.now.take(offers) if now else priced.room.alone_empty(offers, priced.units)
             self._stand(table, *table.best_of(ground, offers.take(alone.nonzero()[0])))
-        if self.wanted == 1 or not self._unsettled:
+        if self.wanted == 1 or not settled.left:
             return  # one copy stands on one offer
-        offers = self._unsettled_offers()
+        offers = settled.offers_left
         has, count = self._summed(priced.room, offers, now=now, apart=True)
         several = count >= self.wanted
         sites = several.nonzero()[0]
         if len(sites):
             some = (several.take(ground.offer_site.take(offers)) & (has > 0)).nonzero()[0]
             self._choose_several(priced.room, sites, offers.take(some), has.take(some))
-            self._settled(sites)
-
-    def _settled(self, sites: Numbers) -> None:
-        self._priceable[sites] = True
-        self._unsettled -= len(sites)
-        self._of_unsettled = None
-
-    def _unsettled_offers(self) -> Numbers:
-        """The offers of the sites that are not settled yet, ascending."""
-        if self._of_unsettled is None:
-            self._of_unsettled = self._ground.at_offers(~self._priceable).nonzero()[0]
-        return self._of_unsettled
+            settled.put(sites)
 
     def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
         """All copies stand on one offer at each of these sites, of which `best` is what `PriceList.best` says."""
@@ -287,7 +270,7 @@ class Packing:
             if self._table_of is None:
                 self._table_of = np.zeros(len(self._chosen), dtype=np.int64)
             self._table_of[sites] = self._tables.index(table)
-        self._settled(sites)
+        self._settled.put(sites)
 
     def _price(self) -> None:
         """What was settled, as columns."""
