@@ -31,7 +31,7 @@ from agents.gpu.nvml import discover, offers
 from agents.link.probe import responder
 from agents.link.session import Identity, Link
 from agents.runtime.site import Site
-from agents.spool import Limits, SpoolReader, SpoolWriter
+from agents.spool import Limits, SpoolReader, SpoolWriter, StreamTaken
 from agents.store import HeldStore
 from agents.telemetry import SpanRecorder
 from tidegate.files import RealFiles, fault, put
@@ -40,6 +40,8 @@ from tidegate.model.workload import WorkloadKind
 
 ENDED, BROKEN, CONFIGURATION, WORLD = 0, 1, 2, 4
 STREAM = "agent"
+LEFT_BEHIND_S = 5.0
+"""How long the lock of a killed agent may outlive it: a process that it was starting has it until that runs."""
 
 log = logging.getLogger("agents")
 
@@ -90,7 +92,7 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
         files.make_directory(str(folder))
     except OSError as error:
         raise fault("making the data folder", str(folder), error) from error
-    with SpoolWriter(files, spool_root, STREAM, Limits(max_bytes=config.spool_bytes)) as spool:
+    with await opened(files, spool_root, Limits(max_bytes=config.spool_bytes), clock) as spool:
         spans = SpanRecorder(spool, config.site, clock)
         gpus = discover()
         engines = drivers(config, spans, clock, gpus)
@@ -132,6 +134,18 @@ async def live(config: AgentConfig, hooks: Hooks = plain) -> None:
                 await site.stop_all(WorkloadKind.INFERENCE_SERVICE)
             for driver in engines.values():
                 await driver.close()
+
+
+async def opened(files: RealFiles, root: str, limits: Limits, clock: Clock) -> SpoolWriter:
+    """The agent's stream, once nobody else writes it; Unavailable where somebody still does after `LEFT_BEHIND_S`."""
+    until = clock.monotonic_us() + int(LEFT_BEHIND_S * 1_000_000)
+    while True:
+        try:
+            return SpoolWriter(files, root, STREAM, limits)
+        except StreamTaken:
+            if clock.monotonic_us() >= until:
+                raise
+        await asyncio.sleep(0.05)
 
 
 async def _until_told(config: AgentConfig, clock: Clock, site: Site, link: Link, address: str) -> None:

@@ -28,7 +28,7 @@ from agents.spool.commit import GroupCommit
 from agents.spool.limits import Limits, SpoolFull
 from agents.spool.reader import Backlog, SpoolReader
 from agents.spool.records import Fact, Gap, Kind, Record, ShedClass
-from agents.spool.writer import SpoolWriter
+from agents.spool.writer import SpoolWriter, StreamTaken
 from tidegate.files import FileSystem, RealFiles
 
 __all__ = [
@@ -45,4 +45,5 @@ __all__ = [
     "SpoolFull",
     "SpoolReader",
     "SpoolWriter",
+    "StreamTaken",
 ]

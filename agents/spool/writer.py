@@ -53,11 +53,15 @@ from tidegate.model.errors import Broken, Refused, Unavailable
 STREAM_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,126}")
 
 
+class StreamTaken(Unavailable):
+    """Another process writes the stream."""
+
+
 class SpoolWriter:
     """Opens `<root>/<stream>`, mends its end (`recovery`), and appends. Closing it and being killed are both fine."""
 
     def __init__(self, files: FileSystem, root: str, stream: str, limits: Limits | None = None) -> None:
-        """Raises Refused for a bad name, Unavailable when another process writes the stream or the disk is full."""
+        """Raises Refused for a bad name, StreamTaken when another process writes it, Unavailable on a full disk."""
         if not STREAM_NAME.fullmatch(stream):
             raise Refused("not a stream name", field="stream", found=stream, wanted=STREAM_NAME.pattern)
         self._files = files
@@ -70,7 +74,7 @@ class SpoolWriter:
                 files.make_directory(self._directory)
                 lock = files.try_lock(f"{self._directory}/{WRITER_LOCK}")
                 if lock is None:
-                    raise Unavailable("the stream has another writer", field="stream", found=stream)
+                    raise StreamTaken("the stream has another writer", field="stream", found=stream)
                 held.enter_context(lock)
                 with self._shape():
                     self._take(recover(files, self._directory))
