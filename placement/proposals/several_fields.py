@@ -12,7 +12,6 @@ from placement.proposals.lawful import agreed, deidentified, named, satisfy_home
 from placement.proposals.nearer import no_further
 from placement.proposals.one_field import all_the_way
 from placement.proposals.trial import Place, Trial, refusing
-from placement.rules.law import LawRule
 from placement.verdicts import Verdicts
 from tidegate.model.workload import Spread
 
@@ -38,10 +37,13 @@ def by_several_fields(place: Place, verdicts: Verdicts) -> tuple[Trial, Verdicts
 
 
 def _everything(place: Place, verdicts: Verdicts) -> Trial | None:
-    """All that may give way, all the way; of the law, where it is in the way. None where nothing satisfies it."""
+    """All that may give way, all the way; of the law, where it may be in the way. None where nothing satisfies it.
+
+    A rule on offers may be, wherever it leaves one: that one may have no room.
+    """
     trial = place.first
     refused = [column.rule for column in refusing(verdicts)]
-    if law := tuple(rule for rule in refused if isinstance(rule, LawRule)):
+    if law := tuple(rule for rule in place.rules if rule.of_offers or rule in refused):
         more = named(law, trial.site)
         trial = agreed(trial, trial.site, more) if more else trial
         trial = deidentified(trial) or trial

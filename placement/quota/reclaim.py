@@ -9,7 +9,10 @@ the order, the others by construction.
 `helps` is the judge: the broker's asks the engine, with exactly these victims gone, whether the work is placed. Nobody
 is displaced for a set that was not judged so.
 
-Limits: 64 candidates, 400 questions to `helps` before it goes over to putting back.
+Work that falls back on CPUs where no GPU is free may be helped by few and not by many, where it cannot have the GPUs
+that these would free for another reason. So sets are then tried though all together do not help.
+
+Limits: 64 candidates, 400 questions to `helps` before it goes over to putting back; 64 where many may help less.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,29 +52,30 @@ def preference(victims: Iterable[Candidate]) -> Preference:
     )
 
 
-def choose(candidates: Sequence[Candidate], helps: Helps) -> tuple[Candidate, ...]:
-    """The victims, least loss first; empty where not even all would help. More victims must never help less."""
+def choose(candidates: Sequence[Candidate], helps: Helps, *, more_may_harm: bool = False) -> tuple[Candidate, ...]:
+    """The victims, least loss first; empty where none would help. More victims never help less, or `more_may_harm`."""
     order = sorted(candidates, key=_cheapest)[:CANDIDATES]
     for rank in sorted({one.rank for one in order}, reverse=True):
         pool = [one for one in order if one.rank >= rank]
-        if helps(_ids(pool)):
-            return tuple(sorted(_least(pool, rank, helps), key=_cheapest))
+        all_help = helps(_ids(pool))
+        if (all_help or more_may_harm) and (found := _least(pool, rank, helps, all_help)):
+            return tuple(sorted(found, key=_cheapest))
     return ()
 
 
-def _least(pool: list[Candidate], rank: int, helps: Helps) -> tuple[Candidate, ...]:
-    """From a pool that helps. Sets without a victim of that rank were judged before, in vain."""
+def _least(pool: list[Candidate], rank: int, helps: Helps, all_help: bool) -> tuple[Candidate, ...]:
+    """Of a pool. Sets without a victim of that rank were judged before, in vain."""
     questions = 0
     for size in range(1, min(AT_ONCE, len(pool)) + 1):
         for victims in _sets(pool, size):
             if all(one.rank > rank for one in victims):
                 continue
-            if questions == QUESTIONS:
-                return _put_back(pool, helps)
+            if questions == (QUESTIONS if all_help else CANDIDATES):
+                return _put_back(pool, helps) if all_help else ()
             questions += 1
             if helps(_ids(victims)):
                 return victims
-    return _put_back(pool, helps)
+    return _put_back(pool, helps) if all_help else ()
 
 
 def _sets(pool: list[Candidate], size: int) -> Iterator[tuple[Candidate, ...]]:

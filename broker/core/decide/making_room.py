@@ -81,7 +81,11 @@ def _search(
         for one, because in may
     ]
     here = [one for one in candidates if site in state.workloads[one.workload_id].sites]
-    return choose(here, helps) or (choose(candidates, helps) if len(here) < len(candidates) else ())
+    falls_back = workload.demand.cpu_fallback
+    found = choose(here, helps, more_may_harm=falls_back)
+    if not found and len(here) < len(candidates):
+        found = choose(candidates, helps, more_may_harm=falls_back)
+    return found
 
 
 def _proved(

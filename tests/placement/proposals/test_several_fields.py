@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from placement.law.law import Law
 from tests.placement.places import GIB, fleet, job, service
-from tests.placement.proposals.test_one_field import NODE, hall, told
+from tests.placement.proposals.test_one_field import BAA, NODE, hall, told
 from tidegate.model.money import Price, PriceBook
+from tidegate.model.policy import Expression, Operator, Policy, Rule
 from tidegate.model.site import Pricing
 
 LISTED = replace(NODE, pricing=Pricing.RESERVED)
@@ -26,6 +27,16 @@ def test_less_data_and_fewer_copies_are_found_where_the_link_and_the_price_are_i
     work = replace(work, data=replace(work.data, origin="plant", bytes_per_day=4 * GIB))
     places = fleet(hall(LISTED, UNLISTED, uplink_bytes_per_day=3 * GIB))
     assert told(work, places, LAW) == {"hall": ["replicas.min 16 -> 8", "data.bytesPerDay 4Gi -> 3Gi"]}
+
+
+def test_an_agreement_opens_an_offer_beside_one_that_has_no_room_and_fewer_copies_stand_there() -> None:
+    """The law allows the site for the sake of the other offer, so it is not the law that refuses."""
+    zoned = Rule("zoned", when=(Expression("offer.zone", Operator.EXISTS, ()),), require=(BAA,))
+    none = replace(NODE, name="none", count=0)
+    gang = job(workers=16, memory_bytes=2 * GIB)
+    assert told(gang, fleet(hall(none, replace(NODE, zone="a"))), Law((Policy("p", 1, rules=(zoned,)),))) == {
+        "hall": ["site.agreements  -> baa", "training.workers 16 -> 8"],
+    }
 
 
 def test_where_even_everything_would_not_do_nothing_is_proposed() -> None:

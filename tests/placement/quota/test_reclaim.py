@@ -59,3 +59,16 @@ def test_many_small_ones_are_put_back_one_by_one():
 
     assert [one.lost for one in choose(candidates, helps)] == list(range(20))
     assert len(questions) < 600
+
+
+SETS = st.sets(st.frozensets(st.sampled_from([f"w{i}" for i in range(5)]), min_size=1, max_size=3), max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CANDIDATES.map(lambda sized: [one for one, _ in sized][:5]), SETS)
+def test_where_many_may_help_less_the_best_of_the_small_sets_is_found(candidates, good):
+    by_id = {one.workload_id: one for one in candidates}
+    sets = [[by_id[one] for one in ids] for ids in good if ids <= by_id.keys()]
+    chosen = choose(candidates, lambda victims: victims in good, more_may_harm=True)
+    assert bool(chosen) == bool(sets)
+    assert not sets or preference(chosen) == min(map(preference, sets))
