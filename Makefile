@@ -4,8 +4,8 @@
 #   make check   format, lint, types, import contracts, generated code
 #   make bench   the benchmarks
 #   make fuzz    any bytes into every reader, for SECONDS_EACH seconds each (60)
-#   make sim     20,000 seeds of the simulation, all planted bugs, a million power cuts, 500 kills, 200,000 questions to the
-#                oracle (SEEDS, FROM, PROCESSES); hours
+#   make sim     20,000 seeds of the simulation, all planted bugs, a million power cuts, 500 kills, 48 beside a Ray cluster,
+#                200,000 questions to the oracle (SEEDS, FROM, PROCESSES); hours
 #   make sim-quick   500 seeds, a tenth of the planted bugs (another with each commit), 20,000 power cuts, 20 kills
 SHELL := /bin/bash
 PYTHON ?= python3

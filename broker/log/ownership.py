@@ -17,9 +17,8 @@ from pathlib import Path
 from tidegate.files import fault
 from tidegate.model.errors import Refused
 
-LEFT_BEHIND_S = 5.0
-"""How long a lock may outlive its owner."""
-LOOK_S = 0.02
+LOOK_S, LOOKS = 0.02, 250
+"""A lock may outlive its owner for so long: 5 s."""
 
 
 class Ownership:
@@ -54,15 +53,16 @@ class Ownership:
 
 def _taken(descriptor: int) -> bool:
     """Take the lock; where its owner is gone, after a while."""
-    until = time.monotonic() + LEFT_BEHIND_S
-    while True:
+    for _ in range(LOOKS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
         except BlockingIOError:
-            if time.monotonic() >= until or _lives(os.pread(descriptor, 32, 0)):
+            if _lives(os.pread(descriptor, 32, 0)):
                 return False
-        time.sleep(LOOK_S)
+            time.sleep(LOOK_S)
+        else:
+            return True
+    return False
 
 
 def _lives(owner: bytes) -> bool:

@@ -42,10 +42,10 @@ def test_what_a_dead_owner_left_to_a_child_is_waited_for(tmp_path: Path, monkeyp
     assert owner.stdin is not None and owner.stdout is not None
     assert owner.stdout.readline() == b"owned\n"
     owner.wait()
-    monkeypatch.setattr(ownership, "LEFT_BEHIND_S", 0.0)
+    monkeypatch.setattr(ownership, "LOOKS", 1)
     with pytest.raises(Refused, match=str(owner.pid)):
         Ownership(path)
-    monkeypatch.setattr(ownership, "LEFT_BEHIND_S", 60.0)
+    monkeypatch.setattr(ownership, "LOOKS", 3_000)
     asked: list[bytes] = []
     lives = ownership._lives
     monkeypatch.setattr(ownership, "_lives", lambda pid: asked.append(pid) or lives(pid))
