@@ -31,12 +31,12 @@ def give_back(state: "State", workload_id: str) -> None:
     record = state.workloads.get(workload_id)
     if record is None or record.phase is None or record.live or state.names.get(record.workload.name) != workload_id:
         return
-    heir = next((one for one in versions_before(state, record) if one.live), None)
-    for waiting in state.queues.named.get(record.workload.name, ()) if heir is None else ():
-        one = state.workloads[waiting]
-        heir = one if heir is None or heir.submitted_before(one) else heir
+    name = record.workload.name
+    older = next((one for one in versions_before(state, record) if one.live), None)
+    waiting = (state.workloads[one] for one in state.queues.named.get(name, ()))
+    heir = older or max(waiting, key=lambda one: one.submitted_offset, default=None)
     if heir is not None:
-        state.names[record.workload.name] = heir.id
+        state.names[name] = heir.id
 
 
 def versions_before(state: "State", record: "WorkloadRecord") -> Iterator["WorkloadRecord"]:

@@ -144,9 +144,14 @@ class WorkloadRecord:
         said = {self.statuses[site].phase for site in self.sites if site in self.statuses}
         return Phase.SUCCEEDED if said == {Phase.SUCCEEDED} else Phase.CANCELLED
 
-    def submitted_before(self, other: "WorkloadRecord") -> bool:
+    @property
+    def submitted_offset(self) -> int:
         """Ids are the offsets of submissions, so they tell the order."""
-        return int(self.id[1:]) < int(other.id[1:])
+        return int(self.id[1:])
+
+    def submitted_before(self, other: "WorkloadRecord") -> bool:
+        """Whether it is the older one."""
+        return self.submitted_offset < other.submitted_offset
 
     def made_room(self, by: str, at: int, offset: int, placements: int) -> "WorkloadRecord":
         """As it waits once another one has its room: nothing that agents said of it counts any more."""
