@@ -4,11 +4,8 @@ The table says how often each point was died at. A run that did not die at every
 for it (`ENOUGH` deaths a point), and fails; so does one in which nothing was asked.
 """
 
-import argparse
 import asyncio
-import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -16,8 +13,9 @@ from random import Random
 
 from tests.simulation.kills.checks import Generations, answers_stand, at_rest
 from tests.simulation.kills.engineers import Engineer, History
-from tests.simulation.kills.fleet import ANYWHERE, Daemon, Fleet
+from tests.simulation.kills.fleet import Daemon, Fleet
 from tests.simulation.kills.points import BROKER, POINTS
+from tests.simulation.kills.run import run
 from tests.support.builders import press, rack
 from tests.support.until import until_async
 from tidegate.client.aio import AsyncClient
@@ -32,34 +30,6 @@ LEAST = 5
 ENOUGH = 3
 REST_EVERY = 50
 """Deaths between two rests, at which everything is checked."""
-
-
-def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.kills")
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--in", dest="folder", type=Path, help="a folder that is kept")
-    chosen = parser.parse_args(arguments)
-    began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is told to end leaves no daemon behind
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        world = World(chosen.folder or Path(folder), chosen.seed, chosen.kills)
-        try:
-            asyncio.run(world.live())
-        except AssertionError as error:
-            print(f"FOUND {error}")
-            print(f"  again: python -m tests.simulation.kills --kills {chosen.kills} --seed {chosen.seed}")
-            return 1
-        finally:
-            world.fleet.end()
-    world.table()
-    history = world.history
-    print(
-        f"{sum(world.deaths.values())} kills in {time.monotonic() - began:.0f} s; {history.asked} requests, "
-        f"{len(history.answered)} answered, {len(history.refused)} refused, {history.pushed} models pushed, "
-        f"{world.asked_again} answers asked for again, {world.rests} rests"
-    )
-    return world.verdict()
 
 
 class World:
@@ -149,11 +119,13 @@ class World:
         self._fed = len(self.history.answered)
         self.fleet.start(daemon, armed=not hungry)
 
-    def table(self) -> None:
-        """Each point, and how often it was died at."""
-        for point in POINTS:
-            print(f"{self.deaths[point.name]:>6}  {point.daemon:7} {point.name}")
-        print(f"{self.deaths[ANYWHERE]:>6}  {'any':7} {ANYWHERE}")
+    def told(self) -> str:
+        """What was asked, and what became of it."""
+        history = self.history
+        return (
+            f"{history.asked} requests, {len(history.answered)} answered, {len(history.refused)} refused, "
+            f"{history.pushed} models pushed, {self.asked_again} answers asked for again, {self.rests} rests"
+        )
 
     def verdict(self) -> int:
         """1 where too little happened to mean anything."""
@@ -172,4 +144,4 @@ def _age(daemon: Daemon) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("tests.simulation.kills", 20, POINTS, World, sys.argv[1:]))

@@ -14,12 +14,10 @@ that an attempt begins and that it ends. What must hold:
 It takes about ten seconds a death, most of it Ray's.
 """
 
-import argparse
 import asyncio
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import replace
@@ -27,8 +25,9 @@ from pathlib import Path
 from random import Random
 
 from agents.drivers.ray.processes import MARK, marked
-from tests.simulation.kills.fleet import ANYWHERE, Daemon, Fleet
+from tests.simulation.kills.fleet import Daemon, Fleet
 from tests.simulation.kills.points import RAY, RAY_POINTS
+from tests.simulation.kills.run import run
 from tests.support.builders import book, cloud, job
 from tests.support.until import until_async
 from tidegate.client.aio import AsyncClient
@@ -188,11 +187,9 @@ class World:
         judged = await client.verify()
         assert not judged.findings, judged.findings
 
-    def table(self) -> None:
-        """Each point, and how often it was died at."""
-        for point in RAY_POINTS:
-            print(f"{self.deaths[point.name]:>6}  {point.name}")
-        print(f"{self.deaths[ANYWHERE]:>6}  {ANYWHERE}")
+    def told(self) -> str:
+        """How the jobs ended."""
+        return f"{len(self.asked)} jobs: " + ", ".join(f"{many} {phase}" for phase, many in sorted(self.ended.items()))
 
     def verdict(self) -> int:
         """1 where too little happened to mean anything."""
@@ -236,32 +233,5 @@ def _remains() -> set[str]:
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Exits with 1 where anything was found, or too little happened."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.kills.training")
-    parser.add_argument("--kills", type=int, default=ENOUGH * len(RAY_POINTS))
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--in", dest="folder", type=Path, help="a folder that is kept")
-    chosen = parser.parse_args(arguments)
-    began = time.monotonic()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # whoever is told to end leaves no daemon behind
-    with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        world = World(chosen.folder or Path(folder), chosen.seed, chosen.kills)
-        try:
-            asyncio.run(world.live())
-        except AssertionError as error:
-            print(f"FOUND {error}")
-            print(f"  again: python -m tests.simulation.kills.training --kills {chosen.kills} --seed {chosen.seed}")
-            return 1
-        finally:
-            world.fleet.end()
-    world.table()
-    print(
-        f"{sum(world.deaths.values())} kills in {time.monotonic() - began:.0f} s; {len(world.asked)} jobs: "
-        + ", ".join(f"{count} {phase}" for phase, count in sorted(world.ended.items()))
-    )
-    return world.verdict()
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("tests.simulation.kills.training", ENOUGH * len(RAY_POINTS), RAY_POINTS, World, sys.argv[1:]))
