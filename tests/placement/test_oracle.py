@@ -23,6 +23,11 @@ def test_no_disagreement_on_small_questions(block: int) -> None:
     assert wrong == {}
 
 
+@pytest.mark.parametrize("number", [7_099_986, 7_120_403, 7_148_705, 7_190_459])
+def test_what_a_longer_run_once_found_is_found_no_more(number: int) -> None:
+    assert disagreements(case(number)) == []
+
+
 def test_a_seed_is_one_question() -> None:
     assert case(7).question == case(7).question != case(8).question
 

@@ -69,6 +69,13 @@ def phase(broker: BrokerStub) -> str:
     return status.phase.value if status else ""
 
 
+async def ran_and_was_taken_back(broker: BrokerStub) -> None:
+    await broker.desire(assigned())
+    await until_async(lambda: phase(broker) == "running")
+    await broker.desire()
+    await until_async(lambda: phase(broker) == "cancelled")
+
+
 async def test_success_is_told_after_the_outputs_and_never_runs_twice(tmp_path: Path) -> None:
     broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
     try:
@@ -178,10 +185,7 @@ async def test_a_log_that_the_disk_does_not_give_is_said_to_be_unreadable(tmp_pa
     broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
     try:
         async with attached(tmp_path, broker, driver):
-            await broker.desire(assigned())
-            await until_async(lambda: phase(broker) == "running")
-            await broker.desire()
-            await until_async(lambda: phase(broker) == "cancelled")
+            await ran_and_was_taken_back(broker)
             (kept,) = (tmp_path / "logs").iterdir()
             kept.unlink()
             kept.mkdir()
@@ -196,10 +200,7 @@ async def test_a_log_outlives_its_work_and_the_agent(tmp_path: Path) -> None:
     broker, driver = await BrokerStub().start(), ScriptedDriver(TaskPhase.RUNNING)
     try:
         async with attached(tmp_path, broker, driver):
-            await broker.desire(assigned())
-            await until_async(lambda: phase(broker) == "running")
-            await broker.desire()
-            await until_async(lambda: phase(broker) == "cancelled")
+            await ran_and_was_taken_back(broker)
         async with attached(tmp_path, broker, driver) as site:
             assert await site.logs("w-1", 4) == LogChunk("line\n", 9, True)
     finally:

@@ -98,6 +98,7 @@ async def test_a_cluster_outlives_its_agent_trains_and_leaves_nothing_behind(tmp
             return sum(node.alive and not node.head for node in await api.nodes())
 
         assert await workers() == 2
+        assert [(job.submission_id, job.status) for job in await api.jobs()] == [("digits-1-1-1", "SUCCEEDED")]
 
         async def none_left() -> bool:
             return await workers() == 0
