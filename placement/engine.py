@@ -12,11 +12,10 @@ The decision is audited (`placement.audit.auditor`) and recorded by the broker. 
 nobody records changes nothing.
 
 Time (`python -m tests.bench decisions`): over 1,000 sites, 10,000 offers and 200 policy rules, on one quiet core, a
-decision never seen before takes 0.46 ms (p50; p99 1.3), a quarter less where the same is asked over and over; with ten
-times the offers 0.80 ms (p99 1.4). One of a class seen before takes 0.02 ms, and where a node has changed in between
-0.05 ms, in a fleet of 10,000 offers as of 100,000: what is remembered is made good where the change lies
-(`placement.classes`). Where anything comes of that change at all, the rules are asked again with it: some 0.3 ms. A
-refusal that is advised (`advise`) takes some 16 ms, most of it trying changes. `make bench` tells.
+decision never seen before takes 0.46 ms (p50; p99 1.3), with ten times the offers 0.80 ms (p99 1.4). One of a class
+seen before takes 0.02 ms, and where a node has changed in between 0.05 ms, in a fleet of 10,000 offers as of 100,000:
+what is remembered is made good where the change lies (`placement.classes`). A refusal that is advised (`advise`) takes
+some 16 ms, most of it trying changes.
 """
 
 import numpy as np
