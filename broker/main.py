@@ -32,6 +32,7 @@ from broker.log.snapshots import Snapshots
 from broker.rpc.interceptors import Doorway, authorisation, identity, rate
 from broker.rpc.server import Server
 from broker.rpc.tracing import Tracing
+from broker.runtime import garbage
 from broker.runtime.clock import SystemClock
 from broker.runtime.contents import Contents
 from broker.runtime.history import keep
@@ -68,6 +69,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
         telemetry_bytes_per_s=config.telemetry_bytes_per_s,
     )
     state, loop, sessions = broker.state, broker.loop, broker.sessions
+    garbage.keep()
     server = Server(Doorway((identity, authorisation, rate(clock))), broker.servicers, telemetry)
     address = await server.start(config.listen)
     if not is_local(config.listen):
@@ -135,6 +137,7 @@ def main() -> None:
     """The command line."""
     config = parse(sys.argv[1:])
     start_logging(config.log_level)
+    garbage.seldom()
 
     async def run() -> None:
         stop = asyncio.Event()
