@@ -22,12 +22,14 @@ here: whoever asks what follows from one finds it in one place.
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from itertools import chain, groupby
+from operator import attrgetter
 from types import MappingProxyType
 
 from placement.fleet.columns import Columns, Part
 from placement.fleet.facts import Carried, Copy, Holding, Measurement, SiteFacts
 from placement.gpu import count
 from placement.gpu.wanted import Wanted, variants, wanted_by
+from placement.lazily import lazily
 from placement.packing.room import eligible_for, may_stand
 from placement.packing.seating import Apart, FirstFit, Policy, TightestFit, copy_at, seat_of, seat_slot, seats_for
 from placement.quota.amounts import Amounts, add, amounts
@@ -61,7 +63,6 @@ class Fleet:
         self.ledger = Ledger()
         """The holdings by team, for the rules on quotas. Follows them; not to be changed by others."""
         self._aside: set[str] = set()
-        self._columns: Columns | None = None
         self._whole: Fleet | None = None
         """The fleet that this is one site of (`only`)."""
         self._homes: dict[str, Site] = {}
@@ -104,14 +105,18 @@ class Fleet:
         """Bytes a day that what stands at a site sends over its uplink, together."""
         return self._uplinks.get(site, 0)
 
-    @property
+    @lazily
     def columns(self) -> Columns:
         """The same as arrays; valid until the next change of this fleet."""
-        if self._columns is None:
-            self._columns = Columns(self.sites, self._links, self._standing())
-            for site, bytes_per_day in self._uplinks.items():
-                self._columns.put_uplink(site, bytes_per_day)
-        return self._columns
+        columns = Columns(self.sites, self._links, self._standing())
+        for site, bytes_per_day in self._uplinks.items():
+            columns.put_uplink(site, bytes_per_day)
+        return columns
+
+    @property
+    def _built(self) -> Columns | None:
+        """The columns, if somebody has asked for them since the last declaration."""
+        return self.__dict__.get("columns")
 
     @property
     def capacity(self) -> Mapping[str, int]:
@@ -141,20 +146,20 @@ class Fleet:
             for holding in self._holdings.values():
                 if any(copy.site == site.name for copy in holding.copies):
                     self._count(holding)
-        if self._columns is None:
+        if self._built is None:
             return
         if before is not None and before.site == site and before.offers == facts.offers:
-            self._columns.put_state(site.name, reachable, cordoned)
+            self._built.put_state(site.name, reachable, cordoned)
         else:
-            self._columns = None
+            del self.columns
 
     def put_link(self, origin: str, site: str, us: int, measured_at: int, samples: int = 1, p99_us: int = 0) -> None:
         """The newest measured round trip between an origin and a site, as in `Measurement`."""
         measurement = Measurement(us, measured_at, samples, p99_us)
         self._links[origin, site] = measurement
         self._links_of.setdefault(site, {})[origin, site] = measurement
-        if self._columns is not None:
-            self._columns.put_link(origin, site, measurement)
+        if self._built is not None:
+            self._built.put_link(origin, site, measurement)
 
     def put_service_time(
         self, model_digest: str, device_class: str, us: int, measured_at: int, samples: int = 1, p99_us: int = 0
@@ -172,7 +177,7 @@ class Fleet:
         columns = self.columns
         place = columns.units.journal.end
         seated: list[Seat] = []
-        for _, slots_there in groupby(slots, key=lambda slot: slot.site):
+        for _, slots_there in groupby(slots, key=attrgetter("site")):
             seated += self._seat_site(workload, tuple(slots_there))
         columns.units.journal.undo(place)
         return tuple(seated)
@@ -328,26 +333,26 @@ class Fleet:
         return [astray] * slot.count
 
     def _occupy(self, copy: Copy) -> None:
-        if self._columns is not None and not copy.nothing:
-            self._columns.occupy(copy)
+        if self._built is not None and not copy.nothing:
+            self._built.occupy(copy)
 
     def _vacate(self, copy: Copy) -> None:
-        if self._columns is not None and not copy.nothing:
-            self._columns.vacate(copy)
+        if self._built is not None and not copy.nothing:
+            self._built.vacate(copy)
 
     def _standing(self) -> Iterator[Copy]:
         return (copy for held in self._holdings.values() for copy in held.copies if not copy.nothing)
 
     def _touch(self, part: Part) -> None:
-        if self._columns is not None:
-            self._columns.touch(part)
+        if self._built is not None:
+            self._built.touch(part)
 
     def _carry(self, site: str, bytes_per_day: int) -> None:
         self._uplinks[site] = self._uplinks.get(site, 0) + bytes_per_day
         if self._uplinks[site] == 0:
             del self._uplinks[site]
-        if self._columns is not None:
-            self._columns.put_uplink(site, self.uplink_used(site))
+        if self._built is not None:
+            self._built.put_uplink(site, self.uplink_used(site))
 
     def _hold(self, holding: Holding) -> Holding:
         self._touch(Part.UNITS)
