@@ -67,28 +67,24 @@ class Answer:
     """Shape (offers,): what the rule allows, where it is enforced, speaks of offers and refuses some."""
     prefers: bool
     """Whether it counts something against a site, or may count it against an offer."""
+    of_offers: bool
+    """Whether the rule speaks of offers."""
 
 
 class _Rule:
     """A rule, with the bits of its own conditions and the answers it has given."""
 
-    def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int], sites: int) -> None:
+    def __init__(self, rule: LawRule, bits: dict[Test, int], asked: dict[str, int]) -> None:
         self.rule = rule
         self.of_offers, self.of_data = rule.of_offers, rule.of_data
-        self.is_more = rule.of_offers or rule.penalty_micros_per_hour > 0
-        """Whether it may say more than which sites it refuses."""
         self.bits = _sum(bits, rule.conditions)
         wanted = (*rule.require, *(condition for way in rule.require_any for condition in way))
         self.told = tuple(dict.fromkeys(asked[c.attribute.key] for c in wanted if c.attribute.key in asked))
         """Which of the workload's attributes a miss may name."""
-        self.silent = Column(rule, 0, sites)
-        """What it says where it does not apply."""
         self.plain = not self.told and _sum(bits, rule.conditions) == _sum(bits, rule.when)
         """Whether a workload to which it applies, with its own data alone, can make no difference to its answer."""
-        self.always: Answer | None = None
-        """That answer, once it was given."""
         self.answers: dict[Hashable, Answer] = {}
-        """The others, by the rule's truths and the values that its misses name."""
+        """By the rule's truths and the values that its misses name."""
 
 
 def _reader(rule: LawRule, attribute: Attribute) -> Callable[[Workload], Found]:
@@ -113,6 +109,7 @@ class _Asked:
     def __init__(self, attribute: Attribute, read: Callable[[Workload], Found]) -> None:
         """`read`: its value."""
         self.attribute, self.read = attribute, read
+        self._is_number = attribute.type is Type.NUMBER
         self.conditions: list[tuple[int, Condition]] = []
         """Each with its bit."""
         self.needing: list[tuple[int, int]] = []
@@ -122,7 +119,7 @@ class _Asked:
 
     def truth(self, found: Found) -> Truth:
         """Of a value: the conditions that hold, and the rules that are silent for it."""
-        key: Hashable = found if self.attribute.type is not Type.NUMBER else self._place(found)
+        key: Hashable = self._place(found) if self._is_number else found
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= MOST_VALUES:
@@ -167,11 +164,12 @@ class Compiled:
                     one.needing.append((1 << number, needs))
         self._of_data = any(key.startswith("data.") for key in asked)
         self._of_several = any(rule.of_several for rule in rules)
-        self._rules = tuple(_Rule(rule, bits, asked, len(columns)) for rule in rules)
+        self._rules = tuple(_Rule(rule, bits, asked) for rule in rules)
         self._told = tuple(sorted({number for one in self._rules for number in one.told}))
         self._place = {number: index for index, number in enumerate(self._told)}
-        self._silent = [one.silent for one in self._rules]
         self._silent_records = [record_silent(rule) for rule in rules]
+        self._always: list[Answer | None] = [None] * len(rules)
+        """Of rules that are `plain`: the one answer to work with its own data alone, once it was given."""
         self._legal: Lately[Legal] = Lately(MOST_LEGAL // (len(rules) + 1))
         self._kept = 0
 
@@ -203,9 +201,9 @@ class Compiled:
             for asked in self._asked:
                 value = asked.read(one)
                 found.append(value)
-                truth = asked.truth(value)
-                holds |= truth[0]
-                silent |= truth[1]
+                holding, silenced = asked.truth(value)
+                holds |= holding
+                silent |= silenced
             truths.append(holds)
             values.append(tuple([found[number] for number in told]) if told else ())
             applying |= everyone & ~silent
@@ -214,27 +212,30 @@ class Compiled:
     def _judge(self, key: Key, applying: int, workload: Workload, fleet: Fleet) -> Legal:
         truths, values = key
         alone, sites = len(truths) == 1, len(fleet.columns)
-        columns, records = self._silent.copy(), self._silent_records.copy()
+        records = self._silent_records.copy()
         refusing: list[Column] = []
+        warning: list[Column] = []
         preferring: list[Column] = []
         once = no_offer = 0
         offers: Mask | None = None
-        for number in to_mask(applying, len(self.rules)).nonzero()[0].tolist():
-            rule = self._rules[number]
-            answer = rule.always if alone and rule.plain else rule.answers.get(self._variant(rule, truths, values))
+        always = self._always
+        for number in to_mask(applying, len(always)).nonzero()[0].tolist():
+            answer = always[number] if alone else None
             if answer is None:
-                answer = self._ask(rule, truths, values, workload, fleet)
-            columns[number], records[number] = answer.column, answer.record
-            if answer.refuses:
-                once |= answer.refuses
+                answer = self._answer(number, truths, values, workload, fleet)
+            records[number] = answer.record
+            if refuses := answer.refuses:
+                once |= refuses
                 refusing.append(answer.column)
-            if rule.is_more:
-                no_offer |= answer.refuses if rule.of_offers else 0
-                if answer.prefers:
-                    preferring.append(answer.column)
+            elif answer.column.refuses:
+                warning.append(answer.column)
+            if answer.prefers:
+                preferring.append(answer.column)
+            if answer.of_offers:
+                no_offer |= refuses
                 if answer.offers is not None:
                     offers = answer.offers if offers is None else offers & answer.offers
-        return Legal(columns, refusing, once, sites, (1 << sites) - 1 & ~no_offer, offers, preferring, records)
+        return Legal(refusing, warning, once, sites, (1 << sites) - 1 & ~no_offer, offers, preferring, records)
 
     def _variant(self, rule: _Rule, truths: Truths, values: tuple[tuple[Found, ...], ...]) -> Hashable:
         """What the answer of a rule goes by that applies."""
@@ -242,29 +243,37 @@ class Compiled:
         named = tuple(tuple(seen[self._place[told]] for told in rule.told) for seen in values[: len(own)])
         return tuple(truth & rule.bits for truth in own), named
 
-    def _ask(
-        self, one: _Rule, truths: Truths, values: tuple[tuple[Found, ...], ...], workload: Workload, fleet: Fleet
+    def _answer(
+        self, number: int, truths: Truths, values: tuple[tuple[Found, ...], ...], workload: Workload, fleet: Fleet
     ) -> Answer:
+        """What a rule says that applies: what it said before, or what it says now that it is asked."""
+        one = self._rules[number]
+        if one.plain and len(truths) == 1:
+            answer = self._always[number] = self._ask(one, workload, fleet)
+            return answer
+        variant = self._variant(one, truths, values)
+        known = one.answers.get(variant)
+        if known is None:
+            known = one.answers[variant] = self._ask(one, workload, fleet)
+        return known
+
+    def _ask(self, one: _Rule, workload: Workload, fleet: Fleet) -> Answer:
         rule = one.rule
+        self._kept += 3 * self._sites
         column = Column.of(rule, rule.allows(workload, fleet))
         offers = rule.offers(workload, fleet) if one.of_offers and rule.enforced else None
-        answer = Answer(
+        return Answer(
             column,
             record(column, workload, fleet),
             refuses=column.refuses if rule.enforced else 0,
             offers=None if offers is None or offers.all() else offers,
             prefers=rule.penalty_micros_per_hour > 0 and bool(column.refuses or one.of_offers),
+            of_offers=one.of_offers,
         )
-        if one.plain and len(truths) == 1:
-            one.always = answer
-        else:
-            one.answers[self._variant(one, truths, values)] = answer
-        self._kept += 3 * self._sites
-        return answer
 
     def _forget(self) -> None:
         self._legal.clear()
+        self._always = [None] * len(self.rules)
         for one in self._rules:
             one.answers.clear()
-            one.always = None
         self._kept = 0

@@ -16,10 +16,10 @@ from tidegate.model.decision import RuleColumn
 class Legal:
     """The whole law's answers for one set of truths. Shared between decisions, so never to be written to."""
 
-    columns: Sequence[Column]
-    """A column for each rule; of a `Legal` for one site, for those that refuse alone."""
     refusing: Sequence[Column]
     """Of the enforced rules, those that refuse some site."""
+    warning: Sequence[Column]
+    """Of the others, those that do."""
     once: int
     """The sites that some enforced rule refuses, as bits."""
     sites: int
@@ -32,6 +32,11 @@ class Legal:
     """Of the rules that prefer, those that apply."""
     told: Sequence[RuleColumn] = ()
     """The record of each rule; none of a `Legal` for one site."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of every rule that refuses some site."""
+        return (*self.refusing, *self.warning)
 
     def records(self, own: list[RuleColumn]) -> tuple[RuleColumn, ...]:
         """The record of each rule, and the engine's own behind them."""
@@ -53,14 +58,14 @@ class Legal:
     @property
     def counts(self) -> dict[str, int]:
         """How many sites each rule refuses, of those that refuse any."""
-        return {column.rule.name: column.refused for column in self.columns if column.refuses}
+        return {column.rule.name: column.refused for column in self.columns}
 
     def at(self, row: int, offers: range) -> "Legal":
         """The same for a fleet of that row alone, whose offers have those rows. Only who refuses is kept."""
         refusing = [Column(column.rule, 1, 1) for column in self.refusing if column.refuses >> row & 1]
         return Legal(
-            columns=refusing,
             refusing=refusing,
+            warning=(),
             once=self.once >> row & 1,
             sites=1,
             for_offers=self.for_offers >> row & 1,

@@ -166,7 +166,7 @@ class Place:
         still += [
             Column(rule, 1, 1) for rule in self.rules if is_about_agreements(rule) and not self.allows(rule, trial)
         ]
-        legal = replace(legal, columns=still, refusing=still, once=int(bool(still)))
+        legal = replace(legal, refusing=still, once=int(bool(still)))
         if not any(is_about_agreements(rule) for rule in of_offers):
             return legal
 
