@@ -1,8 +1,10 @@
 """How long one explained decision takes: never seen before, of a class seen before, and after a node has changed.
 
 The fleet, the law and the workloads are drawn from a seed (`tests.bench.fleets`). Every decision records its whole
-matrix, and the collector runs as it does in the broker. Each figure is time that the thread had a CPU, for the machine
-is shared; what passed on the wall stands beside.
+matrix, and the collector runs as it does in the broker (`broker.runtime.garbage`). Each figure is time that the thread
+had a CPU, for the machine is shared; what passed on the wall stands beside. Decisions are timed as a daemon makes them,
+when as many have been made as are remembered, and memory is neither new nor growing; what the first of a process take,
+after forty, stands in a row of its own.
 
 The reference is what NumPy alone takes for the least that any engine must do, in the same run: as many masks over the
 sites as there are rules joined, and a price for every offer summed and ordered.
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from broker.runtime import garbage
 from placement.engine import decide
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
@@ -30,22 +33,26 @@ from tidegate.model.workload import Demand, Workload
 
 FEW = {10_000: 300, 100_000: 150}
 """Decisions that a figure is drawn from, by offers: the 99th percentile is the third and the second slowest."""
-WARM = 40
+FIRST, WARM = 40, 200
+"""Decisions before the first are timed, and before the others are: the classes of some 150 are remembered."""
 
 
 def rows() -> list[Row]:
-    """Five rows for each size of the fleet, and what it all holds in memory."""
+    """Six rows for each size of the fleet, and what it all holds in memory."""
+    garbage.seldom()
     law, found = a_law(random.Random(1)), []
     for offers, few in FEW.items():
         dice = random.Random(2)
         fleet = a_fleet(dice, offers // SITES)
-        fresh = [a_workload(dice, number) for number in range(few + WARM)]
-        for workload in fresh[:WARM]:
+        fresh = [a_workload(dice, number) for number in range(WARM + few)]
+        for workload in fresh[:FIRST]:
             explain(workload, fleet, law)
+        first = timed([lambda w=w: explain(w, fleet, law) for w in fresh[FIRST:WARM]])
         reference = bare(offers)
         taken = timed([lambda w=w: explain(w, fleet, law) for w in fresh[WARM:]])
         what = f"decision never seen before, {SITES:,} sites x {offers:,} offers x {RULES} rules"
         found.append(row(what, taken, f"; NumPy alone {reference:,.0f} us, {quantile(taken[0], 0.5) / reference:.1f}x"))
+        found.append(row("... among the first of a process", first))
         again = [replace(workload, name=f"again-{workload.name}") for workload in fresh[-20:] * (few // 20)]
         found.append(row("... of a class seen before", timed([lambda w=w: explain(w, fleet, law) for w in again])))
         found.append(changed(fleet, law, again))
