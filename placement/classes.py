@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from operator import attrgetter
 
 from placement.explain import record
-from placement.fleet.columns import Columns, Part
+from placement.fleet.columns import Part
 from placement.fleet.fleet import Fleet
 from placement.lately import Lately
 from placement.leaning import leaning, leans
@@ -44,7 +44,7 @@ from tidegate.model.reading import Reading
 from tidegate.model.workload import Spread, Training, Workload
 
 MOST_CLASSES = 150_000
-"""Sites times the classes kept: some two hundred times as many bytes."""
+"""Sites times the classes kept: some forty times as many bytes."""
 
 FREE: tuple[FreeOnOneUnit, ...] = (GpusFree(), GpuMemoryFree(), CpusFree(), MemoryFree())
 LINK = VolumeFree()
@@ -119,7 +119,7 @@ def consider(workload: Workload, fleet: Fleet, question: Question, watch: Watch 
             watch_again(considered.verdicts, watch)
     else:
         bounds, considered = _bounds(workload, fleet, tree), None
-    considered = considered or _consider(workload, fleet, question, watch)
+    considered = considered or _consider(workload, fleet, question, watch, measured=measured)
     kept.put(
         key,
         _Kept(
@@ -183,10 +183,25 @@ def _in_month(considered: Considered, workload: Workload, fleet: Fleet, question
     return considered
 
 
-def class_of(workload: Workload, question: Question) -> Hashable:
-    """What workloads of one class have in common."""
+class Class:
+    """What workloads of one class have in common. Made of a dozen nouns, so its hash is worked out once."""
+
+    __slots__ = ("_hash", "_parts")
+
+    def __init__(self, *parts: Hashable) -> None:
+        self._parts, self._hash = parts, hash(parts)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Class) and self._parts == other._parts
+
+
+def class_of(workload: Workload, question: Question) -> Class:
+    """The class that a workload is of, for one question."""
     training = workload.training
-    return (
+    return Class(
         id(question.law),
         question.model_digest,
         question.exclude,
@@ -198,21 +213,25 @@ def class_of(workload: Workload, question: Question) -> Hashable:
 
 
 def _consider(
-    workload: Workload, fleet: Fleet, question: Question, watch: Watch, packing: Packing | None = None
+    workload: Workload,
+    fleet: Fleet,
+    question: Question,
+    watch: Watch,
+    packing: Packing | None = None,
+    measured: Measured | None = None,
 ) -> Considered:
-    """`packing`: where copies stand, if that is known."""
-    verdicts = judge(workload, fleet, question, watch, packing=packing)
+    """`packing`, `measured`: where copies stand and how long an answer takes, if that is known."""
+    verdicts = judge(workload, fleet, question, watch, packing=packing, measured=measured)
     placing = leaning(verdicts, workload, fleet, question)
     standing = order(placing, workload, fleet)
     dearest = int(standing.money[standing.first[0]]) if len(standing.rows) else 0
     own = [column.record or record(column, workload, fleet) for column in verdicts.own]
-    verdicts.packing.close()
-    return Considered(
+    considered = Considered(
         verdicts=verdicts,
         placing=placing,
         columns=verdicts.legal.records(own),
         order=standing,
-        seeds=_seeds(fleet.columns, standing),
+        seeds=fleet.columns.seeds.take(standing.rows),
         ranking=recorded(standing, placing, fleet),
         without=(
             *cheapest_without(verdicts, fleet, dearest),
@@ -221,30 +240,27 @@ def _consider(
         if workload.spread is not Spread.SITE
         else (),
     )
+    for one in (verdicts, placing):
+        one.packing.close()
+        one.costs.close()
+    return considered
 
 
-def _seeds(columns: Columns, standing: Order) -> Seeds:
-    return columns.seeds[standing.rows]
-
-
-def stand(
-    considered: Considered, chosen: tuple[int, ...], workload: Workload, fleet: Fleet, question: Question
-) -> Stand:
+def stand(considered: Considered, chosen: tuple[int, ...], workload: Workload, fleet: Fleet) -> Stand:
     """The copies at the sites in these rows: slots, seats, what they cost and how soon they answer."""
     found = considered.stands.get(chosen)
     if found is None:
         verdicts = considered.placing
         slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
-        costs = [verdicts.costs.of(row) for row in chosen]
+        costs = [considered.order.cost(row) for row in chosen]
         cost = sum(costs[1:], costs[0]) if costs else Cost()
-        interruptions = sum(int(verdicts.costs.interruptions[row]) for row in chosen)
-        measured = Measured.at(workload, fleet, question.model_digest, question.now)
+        interruptions = sum([considered.order.interrupted(row) for row in chosen])
         found = Stand(
             slots,
             fleet.seats(workload, slots),
             cost,
             monthly(workload, cost, interruptions),
-            readings(measured, slots, fleet.columns),
+            readings(verdicts.measured, slots, fleet.columns),
         )
         considered.stands[chosen] = found
     return found

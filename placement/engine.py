@@ -22,7 +22,6 @@ import numpy as np
 
 from placement.classes import consider, stand, with_ties
 from placement.explain import pack_bits, pack_up_to
-from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
 from placement.proposals.relax import cheaper, relaxations
@@ -67,7 +66,7 @@ def decide(
     best = standing.best(wanted + 1, tie)
     chosen = best[:wanted] if len(best) >= wanted else []
     other = best[len(chosen)] if chosen and len(best) > wanted else None
-    there = stand(considered, tuple(chosen), workload, fleet, question)
+    there = stand(considered, tuple(chosen), workload, fleet)
     watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
@@ -84,7 +83,7 @@ def decide(
         revision=revision,
         runner_up="" if other is None else fleet.columns.names[other],
         monthly=there.monthly,
-        margin_micros_per_hour=0 if other is None else _margin(considered.placing.costs.total, chosen[-1], other),
+        margin_micros_per_hour=0 if other is None else standing.paid(other) - standing.paid(chosen[-1]),
         seats=there.seats,
         among=_asked(fleet, exclude) if exclude else b"",
         readings=there.readings,
@@ -139,7 +138,3 @@ def _admit_part(demand: Demand) -> None:
 def _asked(fleet: Fleet, exclude: frozenset[str]) -> bytes:
     """Who was not left out, packed."""
     return pack_bits(np.array([name not in exclude for name in fleet.columns.names], dtype=np.bool_))
-
-
-def _margin(total: Numbers, last: int, other: int) -> int:
-    return int(total[other]) - int(total[last])

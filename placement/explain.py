@@ -4,16 +4,18 @@ Limits: a fleet of N sites under R rules records at most N x R misses, in one bi
 `tidegate.model.packed`); no object is made for any of them.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from placement.bits import to_bytes
-from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet.columns import Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.rules.rule import Column, Rule
-from tidegate.model.decision import Lack, RuleColumn
+from tidegate.model.decision import RuleColumn
 from tidegate.model.workload import Workload
+
+Value = TypeVar("Value")
 
 
 def record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
@@ -36,8 +38,8 @@ def _record(column: Column, workload: Workload, fleet: Fleet) -> RuleColumn:
         return record_silent(rule)
     refused = (~column.allowed).nonzero()[0]
     found = rule.findings(workload, fleet, refused)
-    lacks, codes = _used(found.lacks, found.codes)
-    offers, offer_codes = ((), b"") if found.offers is None else name_offers(found.offers, fleet.columns)
+    lacks, codes = (found.lacks[:1], b"") if found.codes is None else used(found.lacks, found.codes)
+    offers, offer_codes = ((), b"") if found.offers is None else used(*found.offers)
     numbers = _packed(found.numbers)
     return RuleColumn(
         rule=rule.name,
@@ -63,32 +65,15 @@ def _packed(numbers: Numbers | None) -> bytes:
     return b"" if numbers is None else pack_numbers(numbers)
 
 
-def _used(lacks: tuple[Lack, ...], codes: Numbers | None) -> tuple[tuple[Lack, ...], bytes]:
-    """Those that some site has, in the order of first mention among `lacks`."""
-    if codes is None:
-        return lacks[:1], b""
-    present = np.bincount(codes, minlength=len(lacks)) > 0
-    if not present.all():
-        lacks = tuple(lack for lack, there in zip(lacks, present.tolist(), strict=True) if there)
-        codes = (np.cumsum(present) - 1)[codes]
-    return lacks, pack_numbers(codes)
-
-
-def name_offers(rows: Numbers, columns: Columns) -> tuple[tuple[str, ...], bytes]:
-    """The offers' names, each once in the order of the fleet, and which of them each site has; no offer has no name."""
-    named = columns.offer_name
-    if len(named.codes) == 0:
-        return ("",), b""
-    nothing = len(named.values)
-    codes, values = named.codes.take(rows, mode="wrap"), named.values  # UNKNOWN: any, put right below
-    if len(rows) and np.minimum.reduce(rows) == UNKNOWN:
-        codes[rows == UNKNOWN] = nothing
-        values = (*values, "")
-    used = np.zeros(nothing + 1, dtype=np.int64)
-    used[codes] = 1
-    number = np.add.accumulate(used)
-    names = [values[value] for value in used.nonzero()[0].tolist()]
-    return tuple(names), pack_up_to(number.take(codes) - 1, len(names) - 1) if len(rows) else b""
+def used(values: tuple[Value, ...], codes: Numbers) -> tuple[tuple[Value, ...], bytes]:
+    """Those of the values that some row has, in their order, and which of them each row has."""
+    if len(codes) == 0:
+        return (), b""
+    present = np.bincount(codes, minlength=len(values)) > 0
+    if not np.logical_and.reduce(present):
+        values = tuple([values[code] for code in present.nonzero()[0].tolist()])
+        codes = np.add.accumulate(present).take(codes) - 1
+    return values, pack_up_to(codes, len(values) - 1)
 
 
 def pack_bits(mask: Mask) -> bytes:
@@ -105,10 +90,16 @@ def pack_numbers(numbers: Numbers) -> bytes:
 
 def pack_up_to(numbers: Numbers, most: int) -> bytes:
     """The same where the greatest is known, and none is below 0."""
-    if most == 0:
-        return b""
-    width = 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
-    return numbers.astype(_WIDTHS[width]).tobytes()
+    return numbers.astype(_WIDTHS[_width(most)]).tobytes() if most else b""
+
+
+def pack_same(number: int, count: int) -> bytes:
+    """The same of one number, 0 or more, so many times."""
+    return number.to_bytes(_width(number), "little") * count if number else b""
+
+
+def _width(most: int) -> int:
+    return 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
 
 
 _WIDTHS: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}

@@ -23,7 +23,7 @@ from placement.packing.packing import Packing
 from placement.rules.law import LawRule
 from placement.rules.max_cost import MaxCost
 from placement.rules.team_budget import TeamBudget
-from placement.scoring.cost import Costs, costs
+from placement.scoring.cost import Costs
 from placement.scoring.penalty import Against, against_offers, where_they_stand
 from placement.verdicts import Question, Verdicts
 from tidegate.model.workload import Workload
@@ -60,7 +60,7 @@ class _Leaning:
         for refused, micros in against:
             sums[refused] += micros
         money = self.verdicts.costs.total[rows] + where_they_stand(against, base, rows)
-        stranded, best = base.fragmentation[rows], base
+        stranded, best = base.charged.fragmentation[rows], base
         for level in np.unique(sums)[:-1][:MOST_LEVELS][::-1].tolist():
             part = self._packed(rows, sums <= level)
             same = (part.fits & (part.falls_back == base.falls_back[rows])).nonzero()[0]
@@ -68,7 +68,7 @@ class _Leaning:
             total = self._costs(whole)
             same = same[self._within(whole, total)[rows[same]]]
             here = total.total[rows[same]] + where_they_stand(against, part, same)
-            left = part.fragmentation[same]
+            left = part.charged.fragmentation[same]
             better = (here < money[same]) | ((here == money[same]) & (left <= stranded[same]))
             same, here, left = same[better], here[better], left[better]
             money[same], stranded[same] = here, left
@@ -84,7 +84,7 @@ class _Leaning:
         columns, source = self.fleet.columns, self.question.source_region
         if source is None:
             source = columns.region_of_location(self.workload.data.origin)
-        return costs(self.workload, columns, self.question.law.tariff, packing.charge, source)
+        return Costs(self.workload, columns, self.question.law.tariff, packing, source)
 
     def _within(self, packing: Packing, total: Costs) -> Mask:
         """Shape (sites,): where the ceiling and the month allow what it would cost."""

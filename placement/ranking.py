@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement.bits import to_bytes
-from placement.explain import name_offers, pack_numbers, pack_up_to
+from placement.explain import pack_numbers, pack_same, used
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
 from placement.lazily import lazily
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
 from placement.verdicts import Verdicts
-from tidegate.model.decision import Ranking
+from tidegate.model.decision import Cost, Ranking
 from tidegate.model.workload import Workload
 
 
@@ -31,8 +31,12 @@ class Order:
     """The fields of `Score`, in their order, but for the tie, which is the workload's own."""
     penalties: Numbers
     """What rules that prefer other places add to each."""
+    causes: tuple[Numbers, ...]
+    """What each costs, in the order of `Cost`'s fields."""
+    interruptions: Numbers
+    """Expected interruptions an hour at each, in millionths."""
     none: Numbers
-    """Zeros: a field or a penalty that is nothing everywhere is this very column."""
+    """Zeros: a field, a penalty or a cause that is nothing everywhere is this very column."""
     leans: bool
     """Whether the workload prefers some to others, money apart."""
 
@@ -40,6 +44,20 @@ class Order:
     def money(self) -> Numbers:
         """What each costs, penalties included."""
         return self.fields[2]
+
+    def cost(self, row: int) -> Cost:
+        """What one of them costs, by cause."""
+        place = int(self.rows.searchsorted(row))
+        return Cost(*[int(cause[place]) for cause in self.causes])
+
+    def interrupted(self, row: int) -> int:
+        """Expected interruptions an hour at one of them, in millionths."""
+        return int(self.interruptions[int(self.rows.searchsorted(row))])
+
+    def paid(self, row: int) -> int:
+        """What one of them costs, penalties left out."""
+        place = int(self.rows.searchsorted(row))
+        return int(self.money[place]) - int(self.penalties[place])
 
     @lazily
     def first(self) -> Numbers:
@@ -93,8 +111,14 @@ def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     leans = bool(workload.prefer.tiers or workload.prefer.sites)
     leaning = dispreferred(workload, fleet.columns).take(rows) if leans else none
     penalty = penalties(verdicts, workload, fleet, rows) if verdicts.legal.preferring else none
+    packing, nothing = verdicts.packing, fleet.columns.nothing
+    *causes, interruptions = [
+        none if column is nothing else column.take(rows)
+        for column in (*verdicts.costs.columns, packing.charge.interruptions)
+    ]
     money = verdicts.costs.total.take(rows) + penalty
-    return Order(rows, (none, leaning, money, verdicts.packing.fragmentation.take(rows)), penalty, none, leans)
+    fields = (none, leaning, money, packing.charged.fragmentation.take(rows))
+    return Order(rows, fields, penalty, tuple(causes), interruptions, none, leans)
 
 
 def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
@@ -103,19 +127,18 @@ def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:
         return None
     packing = verdicts.packing
     offers, copies, more = packing.slot_columns(order.rows)
-    named, codes = name_offers(offers, fleet.columns)
+    named, codes = used(*fleet.columns.names_of(offers))
     displaced, leaning, _, fragmentation = order.fields
-    rows, causes, nothing = order.rows, verdicts.costs.columns, fleet.columns.nothing
-    costs = tuple([b"" if column is nothing else pack_numbers(column.take(rows)) for column in causes])
-    others = (displaced, leaning, fragmentation, order.penalties)
-    packed = tuple([b"" if column is order.none else pack_numbers(column) for column in others])
+    columns = (*order.causes, displaced, leaning, fragmentation, order.penalties)
+    packed = tuple([b"" if column is order.none else pack_numbers(column) for column in columns])
+    causes = len(order.causes)
     return Ranking(
         bits=to_bytes(verdicts.bits, verdicts.legal.sites),
-        costs=costs,
-        scores=packed[:-1],
+        costs=packed[:causes],
+        scores=packed[causes:-1],
         offers=named,
         offer_codes=codes,
-        copies=pack_numbers(copies) if more.any() else pack_up_to(copies, packing.wanted),
-        more_slots=pack_numbers(more),
+        copies=pack_same(packing.wanted, len(offers)) if copies is None else pack_numbers(copies),
+        more_slots=b"" if more is None else pack_numbers(more),
         penalties=packed[-1],
     )

@@ -35,7 +35,7 @@ from placement.rules.team_budget import TeamBudget
 from placement.rules.team_limit import TeamLimit
 from placement.rules.team_quota import TeamQuota
 from placement.rules.volume import Volume, VolumeFree
-from placement.scoring.cost import Costs, costs
+from placement.scoring.cost import Costs
 from tidegate.model.workload import Workload
 
 ENGINE, VOLUME = EngineRule(), Volume()
@@ -66,16 +66,15 @@ class Verdicts:
     costs: Costs
     usable: Usable
     """The offers that all but the law leaves to the packing."""
+    measured: Measured
+    """What was known of how long an answer takes."""
+    bits: int
+    """The sites that every enforced rule allows."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
         """Every rule's answers, those of the law first."""
         return (*self.legal.columns, *self.own)
-
-    @property
-    def bits(self) -> int:
-        """The sites that every enforced rule allows."""
-        return _everywhere(self.legal.sites) & ~(self.legal.once | _refused(self.own))
 
     @property
     def allowed(self) -> Mask:
@@ -138,9 +137,14 @@ def judge(
     watch: Watch = silent,
     legal: Legal | None = None,
     packing: Packing | None = None,
+    measured: Measured | None = None,
 ) -> Verdicts:
-    """Ask every rule about every site. `legal` and `packing`: what the law says and where copies stand, if known."""
-    law, digest, columns = question.law, question.model_digest, fleet.columns
+    """Ask every rule about every site.
+
+    What is known already need not be found out: what the law says (`legal`), where copies stand (`packing`), and how
+    long an answer takes (`measured`).
+    """
+    law, columns = question.law, fleet.columns
     everywhere = _everywhere(len(columns))
 
     legal = legal or legal_of(workload, fleet, law)
@@ -150,7 +154,7 @@ def judge(
 
     stores = fleet.homes
     products = (Products(law.rules, stores).column(workload, fleet),) if stores else ()
-    measured = Measured.at(workload, fleet, digest, question.now)
+    measured = measured or Measured.at(workload, fleet, question.model_digest, question.now)
     latency = LatencyRule(Arrivals.of(measured, columns) if measured.latency else None)
     reach = _ask((Available(question.exclude), ENGINE, latency, VOLUME), workload, fleet)
 
@@ -171,7 +175,7 @@ def judge(
     source = question.source_region
     if source is None:
         source = columns.region_of_location(workload.data.origin)
-    cost = costs(workload, columns, law.tariff, packing.charge, source)
+    cost = Costs(workload, columns, law.tariff, packing, source)
     price = (MaxCost(packing, cost.total, law.price_book is not None).column(workload, fleet),)
 
     lasting = everywhere & ~(legal.once | too_small | copies.refuses | _refused((*products, *reach, *price)))
@@ -195,7 +199,8 @@ def judge(
     if watch is not silent:
         watch("fit", _counts((*shape, *free, *quotas)))
         watch("price", _counts(price))
-    return Verdicts(legal, (*products, *reach, *shape, *price, *free, *quotas), packing, cost, usable)
+    own = (*products, *reach, *shape, *price, *free, *quotas)
+    return Verdicts(legal, own, packing, cost, usable, measured, everywhere & ~(legal.once | _refused(own)))
 
 
 REACH, PRICE = ("available", "engine", "latency", "volume"), ("max-cost",)

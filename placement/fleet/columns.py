@@ -30,6 +30,8 @@ from tidegate.model.site import Engine, GpuSharing, Offer, Pricing, Site, Tier
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
+Ranks = NDArray[np.int32] | NDArray[np.int64]
+"""Numbers that are only compared: half as wide where that will do, since every offer is gone through."""
 Value = TypeVar("Value", bound=Hashable)
 Kept = TypeVar("Kept")
 
@@ -57,6 +59,17 @@ MOST_KEPT = 32
 """Of what is made once for columns: the oldest goes first."""
 
 
+class Scratch:
+    """Shapes (offers,): memory to be written over by whoever goes through all offers, and done with before it returns.
+
+    What comes from the allocator was last written to long ago, by whatever has gone since, and takes twice as long.
+    """
+
+    def __init__(self, like: Ranks) -> None:
+        self.keys, self.closed = np.empty_like(like), np.empty_like(like)
+        self.numbers: Numbers = np.empty(len(like), dtype=np.int64)
+
+
 class Words(Generic[Value]):
     """A column of values that repeat: `values[codes[row]]` is the row's value."""
 
@@ -78,6 +91,11 @@ class Words(Generic[Value]):
         words.codes, words.values = self.codes[rows], self.values
         return words
 
+    def firsts(self) -> list[int]:
+        """The first row of each value."""
+        firsts: list[int] = np.unique(self.codes, return_index=True)[1].tolist()
+        return firsts
+
     def where(self, answers: Iterable[bool]) -> Mask:
         """The rows whose value has a true answer; `answers` in the order of `values`."""
         return np.fromiter(answers, dtype=np.bool_, count=len(self.values)).take(self.codes)
@@ -87,15 +105,14 @@ class Words(Generic[Value]):
         return np.fromiter(answers, dtype=np.int64, count=len(self.values)).take(self.codes)
 
 
-class Described:
-    """What one unit of each of some offers is, and what its price goes by. One row for each."""
+class Built:
+    """What one unit of each of some offers is. One row for each."""
 
-    def _describe(self, offers: tuple[Offer, ...], regions: list[str]) -> None:
+    def __init__(self, offers: tuple[Offer, ...]) -> None:
         self.gpus: Numbers = np.array([o.resources.gpus for o in offers], dtype=np.int64)
         self.gpu_memory: Numbers = np.array([o.resources.gpu_memory_bytes for o in offers], dtype=np.int64)
         self.cpus: Numbers = np.array([o.resources.cpus_milli for o in offers], dtype=np.int64)
         self.memory: Numbers = np.array([o.resources.memory_bytes for o in offers], dtype=np.int64)
-        self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in offers], dtype=np.bool_)
         self.sharing: Words[tuple[GpuSharing, MigTable | None]] = Words(_sharing(o) for o in offers)
         self.gpu_divisions: Words[tuple[Division | None, ...]] = Words(_divisions(o) for o in offers)
         """For each GPU of a unit, how it divides; empty where the offer does not share by MIG."""
@@ -104,6 +121,14 @@ class Described:
         )
         """GPUs of an empty unit that can be given out whole."""
         self.gpu_model: Words[str] = Words(o.gpu_model for o in offers)
+
+
+class Described(Built):
+    """The same, and what its price goes by."""
+
+    def __init__(self, offers: tuple[Offer, ...], regions: list[str]) -> None:
+        super().__init__(offers)
+        self.owned: Mask = np.array([o.pricing is Pricing.OWNED for o in offers], dtype=np.bool_)
         self.price_key: Words[tuple[str, str, Pricing, str, int]] = Words(
             (o.instance_type or o.name, region, o.pricing, o.gpu_model, o.resources.gpus)
             for o, region in zip(offers, regions, strict=True)
@@ -120,6 +145,8 @@ class Columns(Described):
         copies: Iterable[Copy],
     ) -> None:
         facts = tuple(sites.values())
+        rows = [(row, offer) for row, known in enumerate(facts) for offer in known.offers]
+        super().__init__(tuple(offer for _, offer in rows), [facts[row].site.region for row, _ in rows])
         self.stamps: dict[Part, int] = dict.fromkeys(Part, 0)
         """How often each part has changed."""
         self._kept: dict[Hashable, Any] = {}
@@ -144,7 +171,7 @@ class Columns(Described):
             tuple(dict.fromkeys(offer.gpu_model for offer in known.offers if offer.gpu_model)) for known in facts
         )
         self.gpu_sharings: Words[tuple[str, ...]] = Words(_sharings(known.offers) for known in facts)
-        self._put_offers(facts)
+        self._put_offers(rows)
         self.units = Units(self.offers)
         for copy in copies:
             self.occupy(copy)
@@ -237,8 +264,7 @@ class Columns(Described):
 
     # Offers, and the units of them that are in use.
 
-    def _put_offers(self, facts: tuple[SiteFacts, ...]) -> None:
-        rows = [(row, offer) for row, known in enumerate(facts) for offer in known.offers]
+    def _put_offers(self, rows: list[tuple[int, Offer]]) -> None:
         self.offers: tuple[Offer, ...] = tuple(offer for _, offer in rows)
         self.offer_site: Numbers = np.array([row for row, _ in rows], dtype=np.int64)
         self.offer_row: dict[tuple[str, str], int] = {
@@ -253,23 +279,38 @@ class Columns(Described):
         """Shape (sites,): how many offers each has."""
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
-        self.offer_name: Words[str] = Words(o.name for o in self.offers)
+        self.offer_name: Words[str] = Words((*(o.name for o in self.offers), ""))
+        """Shape (offers + 1,): no offer has no name."""
         self.zone: Words[str] = Words(o.zone for o in self.offers)
         regions = [self.sites[row].region for row, _ in rows]
-        self._describe(self.offers, regions)
         shapes = Words(
-            (
-                *(offer.resources, offer.pricing, offer.gpu_model, offer.gpu_sharing, offer.mig_layout),
-                *(offer.instance_type or offer.name, region),
-            )
+            (_build(offer), offer.pricing, offer.instance_type or offer.name, region)
             for offer, region in zip(self.offers, regions, strict=True)
         )
-        _, first = np.unique(shapes.codes, return_index=True)
         self.shape: Numbers = shapes.codes
         """Shape (offers,): the offer's row in `shapes`."""
-        self.shapes = Described()
+        firsts = shapes.firsts()
+        of_shapes = tuple([self.offers[row] for row in firsts])
+        self.shapes = Described(of_shapes, [regions[row] for row in firsts])
         """What differs among offers but for name, zone, device class, number and site; each once. Shapes (shapes,)."""
-        self.shapes._describe(tuple(self.offers[row] for row in first), [regions[row] for row in first])
+        builds = Words(_build(offer) for offer in of_shapes)
+        self.build_of_shape: Numbers = builds.codes
+        self.build: Numbers = builds.codes.take(self.shape)
+        """Shape (offers,): the offer's row in `builds`."""
+        self.builds = Built(tuple([of_shapes[row] for row in builds.firsts()]))
+        """What differs among these but for price: how many copies an empty unit holds goes by it. Shapes (builds,)."""
+
+    def names_of(self, offers: Numbers) -> tuple[tuple[str, ...], Numbers]:
+        """Every name of an offer, in the order of the fleet, and which of them each of these has.
+
+        The last is empty: that of no offer, which is `UNKNOWN`.
+        """
+        return self.offer_name.values, self.offer_name.codes.take(offers, mode="wrap")
+
+    @cached_property
+    def shape_and_build(self) -> tuple[Numbers, Numbers]:
+        """Shapes (offers + 1,): of each offer; of no offer, which is the row before the first, that behind the last."""
+        return np.append(self.shape, len(self.shapes.gpus)), np.append(self.build, len(self.builds.gpus))
 
     @cached_property
     def every_offer(self) -> Numbers:
@@ -284,14 +325,27 @@ class Columns(Described):
         return zeros
 
     @cached_property
-    def among_its_own(self) -> Numbers:
+    def among_its_own(self) -> Ranks:
         """Shape (offers,): the place of each offer among those of its site."""
-        return self.every_offer - self.starts.take(self.offer_site)
+        return self.narrowed(self._places)
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """For all the offers."""
+        return Scratch(self.among_its_own)
 
     @cached_property
     def place_bits(self) -> int:
         """How many bits that place takes, at most."""
-        return int(self.among_its_own.max(initial=0)).bit_length()
+        return int(self._places.max(initial=0)).bit_length()
+
+    @cached_property
+    def _places(self) -> Numbers:
+        return self.every_offer - self.starts.take(self.offer_site)
+
+    def narrowed(self, numbers: Numbers) -> Ranks:
+        """The same, half as wide where the number of a shape and a place beside it have room in that."""
+        return numbers.astype(np.int32) if (len(self.shapes.gpus) + 1) << self.place_bits < 2**31 else numbers
 
     @cached_property
     def regions_by_location(self) -> dict[str, str]:
@@ -397,6 +451,10 @@ class Columns(Described):
     def offers_of(self, row: int) -> range:
         """The offer rows of one site."""
         return range(self.stops[row], self.stops[row + 1])
+
+
+def _build(offer: Offer) -> Hashable:
+    return offer.resources, offer.gpu_model, offer.gpu_sharing, offer.mig_layout
 
 
 def _sharings(offers: tuple[Offer, ...]) -> tuple[str, ...]:

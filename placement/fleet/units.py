@@ -25,6 +25,7 @@ from placement.gpu.division import EVERY_SLICE, Division, instance_mask, offer_d
 from placement.gpu.unit import MILLI, UnitGpus
 from tidegate.model.site import Offer
 
+Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 SPARE = -1
@@ -39,6 +40,8 @@ class Units:
         self._offers = offers
         self.fresh: Numbers = np.array([offer.count for offer in offers], dtype=np.int64)
         """Shape (offers,): units on which nothing stands."""
+        self.spent: Mask = self.fresh <= 0
+        """Shape (offers,): where something stands on every unit."""
         self.divisions: list[Division] = []
         """Every way in which some GPU of the fleet divides, by number."""
         self._division_codes: dict[Division, int] = {}
@@ -49,8 +52,8 @@ class Units:
         self._spare_units: list[int] = []
         self._spare_gpus: dict[int, list[int]] = {}
         self._changes = 0
-        self._in_use: tuple[int, Numbers, Numbers, Numbers] | None = None
-        self._in_shape: tuple[int, Numbers] | None = None
+        self._in_use: tuple[int, Numbers, Numbers, Numbers, Mask] | None = None
+        self._in_build: tuple[int, Numbers] | None = None
         self._empties: dict[int, Left] = {}
         self.journal = Journal()
         """What changed, unit by unit."""
@@ -108,24 +111,30 @@ class Units:
 
     def in_use(self) -> tuple[Numbers, Numbers]:
         """The rows that are not spare, and the offers of these."""
-        rows, offers, _ = self._of_in_use()
+        rows, offers, _, _ = self._of_in_use()
         return rows, offers
 
     def left_in_use(self) -> Numbers:
         """Shape (3, units in use): GPUs wholly free, CPUs and memory left on these rows."""
         return self._of_in_use()[2]
 
-    def _of_in_use(self) -> tuple[Numbers, Numbers, Numbers]:
+    def spent_in_use(self) -> Mask:
+        """Shape (units in use,): those of offers of which no unit is fresh."""
+        return self._of_in_use()[3]
+
+    def _of_in_use(self) -> tuple[Numbers, Numbers, Numbers, Mask]:
         if self._in_use is None or self._in_use[0] != self._changes:
             rows = (self.offer != SPARE).nonzero()[0]
-            self._in_use = (self._changes, rows, self.offer[rows], self._units[_GPUS : _MEMORY + 1, rows])
+            left = self._units[_GPUS : _MEMORY + 1].take(rows, axis=1)  # row by row in memory, which an index is not
+            offers = self.offer.take(rows)
+            self._in_use = (self._changes, rows, offers, left, self.spent.take(offers))
         return self._in_use[1:]
 
-    def in_shape(self, shape: Numbers) -> Numbers:
-        """Shape (units in use,): the shape of each one's offer, of `shape` by offer, which is always the same."""
-        if self._in_shape is None or self._in_shape[0] != self._changes:
-            self._in_shape = (self._changes, shape.take(self.in_use()[1]))
-        return self._in_shape[1]
+    def in_build(self, build: Numbers) -> Numbers:
+        """Shape (units in use,): the build of each one's offer, of `build` by offer, which is always the same."""
+        if self._in_build is None or self._in_build[0] != self._changes:
+            self._in_build = (self._changes, build.take(self.in_use()[1]))
+        return self._in_build[1]
 
     def rows_of(self, offer: int) -> dict[int, int]:
         """The rows of an offer's units in use, by number."""
@@ -182,6 +191,11 @@ class Units:
         return UnitGpus(
             whole.gpu_sharing, memory, divisions, part[_LEFT].tolist(), part[_BYTES].tolist(), part[_MASK].tolist()
         )
+
+    def free_gpus(self, offer: int, number: int) -> list[int]:
+        """Those of one unit that can be given out whole, ascending."""
+        found = self.gpus_of(offer, number)
+        return [gpu for gpu in range(len(found)) if found.is_free(gpu)]
 
     def occupy(self, offer: int, copy: Copy) -> None:
         """A copy comes."""
@@ -254,6 +268,7 @@ class Units:
         )  # fmt: skip
         part[_DIVISION] = [self.division_code(division) for division in divisions]
         self.fresh[offer] -= 1
+        self.spent[offer] = self.fresh[offer] == 0
         return row
 
     def _close(self, offer: int, row: int) -> None:
@@ -264,6 +279,7 @@ class Units:
         self._units[_OFFER, row] = SPARE
         self._spare_units.append(row)
         self.fresh[offer] += 1
+        self.spent[offer] = False
 
     def division_code(self, division: Division | None) -> int:
         """The number of a division among `divisions`; -1 for none."""

@@ -7,14 +7,14 @@ so the count is what seating them one by one reaches (a property test holds it).
 
 import numpy as np
 
-from placement.fleet.columns import Columns, Described, Mask, Numbers
+from placement.fleet.columns import Built, Columns, Mask, Numbers
 from placement.gpu.division import MASKS, more
 from placement.gpu.unit import MILLI
 from placement.gpu.wanted import Wanted
 from tidegate.model.site import GpuSharing
 
 
-def accepts(columns: Described, wanted: Wanted, time_slicing: bool) -> Mask:
+def accepts(columns: Built, wanted: Wanted, time_slicing: bool) -> Mask:
     """Shape (offers,): True where the offer's GPUs can be given out as wanted, whatever is free.
 
     Whole GPUs always can. `time_slicing`: whether a share will do that nothing holds to its part.
@@ -32,7 +32,7 @@ def accepts(columns: Described, wanted: Wanted, time_slicing: bool) -> Mask:
     return columns.gpu_memory >= wanted.gpu_memory_bytes
 
 
-def on_empty(columns: Described, wanted: Wanted) -> Numbers:
+def on_empty(columns: Built, wanted: Wanted) -> Numbers:
     """Shape (offers,): copies that the GPUs of an empty unit have room for, where the offer `accepts` them at all."""
     if wanted.mig_profile:
         return columns.gpu_divisions.numbers(

@@ -4,15 +4,14 @@ One of `gpus`, `share_milli` and `mig_profile` says something, or none of them d
 behind: which models, and whether CPUs alone would do, are questions about offers.
 """
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tidegate.model.mig import gpu_milli
 from tidegate.model.quantity import Resources
 from tidegate.model.workload import Demand
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """One copy's."""
 
     gpus: int = 0
@@ -31,6 +30,11 @@ class Wanted:
         return bool(self.gpus or self.share_milli or self.mig_profile)
 
     @property
+    def is_particular(self) -> bool:
+        """Whether there may be GPUs enough on a unit that it cannot stand on all the same (`count.accepts`)."""
+        return bool(self.gpu_memory_bytes or self.share_milli or self.mig_profile)
+
+    @property
     def gpu_milli(self) -> int:
         """Thousandths of a GPU taken, rounded up."""
         return self.gpus * 1000 + self.share_milli + gpu_milli(self.mig_profile)
@@ -47,7 +51,7 @@ class Wanted:
 
     def without_gpus(self) -> "Wanted":
         """The same, met without GPUs."""
-        return replace(self, gpus=0, share_milli=0, mig_profile="", gpu_memory_bytes=0)
+        return self._replace(gpus=0, share_milli=0, mig_profile="", gpu_memory_bytes=0)
 
 
 def wanted_by(demand: Demand, *, memory: bool = True) -> Wanted:

@@ -5,7 +5,7 @@ Packing one site again costs what the site costs, not what the fleet does, being
 
 import numpy as np
 
-from placement.fleet.columns import GREATEST, Columns, Mask, Numbers
+from placement.fleet.columns import Columns, Mask, Numbers, Ranks, Scratch
 from placement.lazily import lazily
 
 
@@ -37,33 +37,37 @@ class Ground:
         if sites is None:
             self.size = len(columns)
             self.rows: Numbers = columns.every_offer
-            self.shape, self.count, self.fresh = columns.shape, columns.count, columns.fresh
+            self.shape, self.build, self.count = columns.shape, columns.build, columns.count
+            self.fresh, self.spent = units.fresh, units.spent
             self.offer_site, self.zone = columns.offer_site, columns.zone.codes
             self.starts, self.many, self.local = columns.starts, columns.many, columns.among_its_own
             self.unit_rows, self.unit_offer = units.in_use()
-            self.unit_shape, self.unit_left = units.in_shape(columns.shape), units.left_in_use()
+            self.unit_build, self.unit_left = units.in_build(columns.build), units.left_in_use()
+            self.unit_spent = units.spent_in_use()
         else:
             self.size = len(sites)
             ranges = [columns.offers_of(site) for site in sites]
             self.rows = np.concatenate([np.arange(one.start, one.stop) for one in ranges])
-            self.shape, self.count = columns.shape[self.rows], columns.count[self.rows]
-            self.fresh, self.zone = columns.fresh[self.rows], columns.zone.codes[self.rows]
+            self.shape, self.build = columns.shape[self.rows], columns.build[self.rows]
+            self.count = columns.count[self.rows]
+            self.fresh, self.spent = units.fresh[self.rows], units.spent[self.rows]
+            self.zone = columns.zone.codes[self.rows]
             self.many = np.array([len(one) for one in ranges], dtype=np.int64)
             self.offer_site = np.repeat(np.arange(self.size), self.many)
             self.starts = np.cumsum(self.many) - self.many
-            self.local = np.arange(len(self.rows)) - self.starts.take(self.offer_site)
+            self.local = columns.among_its_own.take(self.rows)
             pairs = [
                 (row, local) for local, offer in enumerate(self.rows.tolist()) for row in units.rows_of(offer).values()
             ]
             found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
             self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
-            self.unit_shape = self.shape.take(self.unit_offer)
+            self.unit_build, self.unit_spent = self.build.take(self.unit_offer), self.spent.take(self.unit_offer)
             self.unit_left = np.array([units.gpus, units.cpus, units.memory], dtype=np.int64)[:, self.unit_rows]
 
-    @property
-    def place_bits(self) -> int:
-        """How many bits the place of an offer at its site takes, at most."""
-        return self.columns.place_bits if self.sites is None else int(self.local.max(initial=0)).bit_length()
+    @lazily
+    def scratch(self) -> Scratch:
+        """For these offers."""
+        return self.columns.scratch if self.sites is None else Scratch(self.local)
 
     @lazily
     def _filled(self) -> tuple[Numbers, Numbers]:
@@ -72,21 +76,14 @@ class Ground:
         starts = starts_of(self.offer_site)
         return self.offer_site[starts], starts
 
-    def site_sum(self, offers: Numbers) -> Numbers:
-        """Shape (sites,): the sum over the site's offers."""
-        return self._reduce(np.add, offers, 0)
-
-    def site_min(self, offers: Numbers) -> Numbers:
-        """Shape (sites,): the least of the site's offers; the greatest number there is where it has none."""
-        return self._reduce(np.minimum, offers, GREATEST)
-
-    def _reduce(self, how: np.ufunc, offers: Numbers, default: int) -> Numbers:
+    def site_min(self, offers: Ranks) -> Ranks:
+        """Shape (sites,): the least of the site's offers; the greatest number of its width where it has none."""
         filled, starts = self._filled
         if len(filled) == self.size:
-            return how.reduceat(offers, starts) if self.size else np.zeros(0, dtype=np.int64)
-        answer = np.full(self.size, default, dtype=np.int64)
+            return np.minimum.reduceat(offers, starts) if self.size else offers
+        answer = np.full(self.size, np.iinfo(offers.dtype).max, dtype=offers.dtype)
         if len(filled):
-            answer[filled] = how.reduceat(offers, starts)
+            answer[filled] = np.minimum.reduceat(offers, starts)
         return answer
 
     def at_offers(self, sites: Mask) -> Mask:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement.bits import to_bits
-from placement.explain import name_offers, pack_bits, pack_numbers
+from placement.explain import pack_bits, pack_numbers, used
 from placement.fleet.columns import Columns, Numbers
 
 UNREACHED = np.iinfo(np.int64).min
@@ -94,6 +94,6 @@ class Most:
         refused = less.nonzero()[0]
         if len(refused) == 0:
             return Cell(0, b"", b"", (), b"")
-        offers, codes = name_offers(self.nearest[refused], self._columns)
+        offers, codes = used(*self._columns.names_of(self.nearest[refused]))
         numbers = pack_numbers(np.maximum(self.best[refused], 0))
         return Cell(to_bits(less), pack_bits(~less), numbers, offers, codes)

@@ -23,18 +23,19 @@ from placement.bits import to_bits
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
 from placement.lazily import lazily
+from placement.packing.charged import Charged, Sum
 from placement.packing.ground import Ground, lengths_of, starts_of
-from placement.packing.price_list import NEVER, Priced, PriceList
+from placement.packing.price_list import Priced, PriceList
 from placement.packing.room import Room, room_for
 from placement.packing.settled import Settled
 from placement.packing.several import Several
 from placement.packing.usable import Usable
-from placement.scoring.cost import PARTS, Charge, Charges, Prices
+from placement.scoring.cost import Charge, Charges, Prices
 from placement.scoring.fragmentation import stranded
 from tidegate.model.decision import Slot
 from tidegate.model.workload import Spread, Workload
 
-BY_SITE = ("fits", "stands", "priceable", "_chosen", "fragmentation", "priced", "falls_back")
+BY_SITE = ("fits", "stands", "priceable", "_chosen", "falls_back")
 
 
 class Packing:
@@ -72,9 +73,10 @@ class Packing:
         self._table_of: Numbers | None = None
         self._tables: list[PriceList] = []
         self._several_parts: list[Several] = []
-        self._sums: list[tuple[Numbers, Charge, Numbers, Mask]] = []
-        self.each = [room.of_shape for room in self.rooms]
-        """For each variant of the demand, shape (shapes,): copies on an empty unit."""
+        self._sums: list[Sum] = []
+        self._is_put = False
+        self.each = [room.each for room in self.rooms]
+        """For each variant of the demand, shape (builds,): copies on an empty unit."""
         priced = [self._priced(room) for room in self.rooms]
         self._settle(priced[0], now=True)
         self.falls_back: Mask = ~self._settled.sites
@@ -98,7 +100,7 @@ class Packing:
             self.spread = workload.spread
         self.priceable: Mask = self._settled.sites
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
-        self._price()
+        self._several = Several.joined(self._several_parts)
         if not usable.alike:
             every = np.arange(self._ground.size)
             self.stands = self.room_at(every, now=False, apart=True) >= self.wanted
@@ -120,11 +122,23 @@ class Packing:
             found.append(room_for(ground, wanted, self.demand, usable.within(named, named)))
         return found
 
+    @lazily
+    def charged(self) -> Charged:
+        """What the copies cost, before what follows from the site, and what they strand."""
+        live = self._charges.live
+        return Charged.of(self.columns, live, self._chosen, self._tables, self._table_of, self._sums)
+
+    @lazily
+    def charge(self) -> Charge:
+        """What they cost."""
+        nothing = self.columns.nothing
+        return self.charged.charge(self._charges.live, nothing if self._sites is None else nothing[: len(self._chosen)])
+
     def close(self) -> None:
-        """Forget what was worked out offer by offer: who asks for it again has it worked out again, as things are."""
-        for name in ("_ground", "_settled", "rooms"):
+        """Forget what follows from the rest, or from things as they are: it is worked out again for who asks again."""
+        for name in ("_ground", "_settled", "rooms", *(() if self._is_put else ("charged", "charge"))):
             self.__dict__.pop(name, None)
-        self._tables, self._sums, self._several_parts, self._table_of = [], [], [], None
+        self._several_parts = []
 
     def again(self, sites: tuple[int, ...], workload: Workload, prices: Prices) -> "Packing | None":
         """With these sites packed anew, as things are now; None where nothing comes of it.
@@ -134,8 +148,11 @@ class Packing:
         part = Packing(workload, self.columns, prices, self.usable, self.other_models, sites)
         rows = np.array(sites, dtype=np.int64)
         same = part._several.named(rows).same(self._several.of(rows))
-        same = same and np.array_equal(self._parts[:, rows], part._parts)
-        if same and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in BY_SITE):
+        if (
+            same
+            and self.charged.same(rows, part.charged)
+            and all(np.array_equal(getattr(self, name)[rows], getattr(part, name)) for name in BY_SITE)
+        ):
             return None
         return self.put(rows, part, np.arange(len(rows)))
 
@@ -147,10 +164,9 @@ class Packing:
             column = getattr(self, name).copy()
             column[rows] = getattr(part, name)[local]
             setattr(new, name, column)
-        new._parts = self._parts.copy()
-        new._parts[:, rows] = part._parts[:, local]
-        new.charge = new._charge()
-        names = np.zeros(part._parts.shape[1], dtype=np.int64)
+        new.charged, new._is_put = self.charged.put(rows, part.charged, local), True
+        new.__dict__.pop("charge", None)
+        names = np.zeros(len(part._chosen), dtype=np.int64)
         names[local] = rows
         new._several = Several.joined([self._several.without(rows), part._several.of(local).named(names)])
         new.fits_bits, new.stands_bits = to_bits(new.fits), to_bits(new.stands)
@@ -208,45 +224,44 @@ class Packing:
         chosen = self._several.at(site) or ((int(self._chosen[site]), self.wanted),)
         return tuple(Slot(name, self.columns.offers[offer].name, count) for offer, count in chosen)
 
-    def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers | None, Numbers | None]:
         """For sites that fit: the offer and the copies of each slot, site by site, and how many slots beyond the first.
 
-        Shapes (slots,), (slots,), (sites,).
+        Shapes (slots,), (slots,), (sites,). The last two are None where each site has one slot with all the copies.
         """
-        offers = self._chosen[sites]
-        copies, more = np.full(len(sites), self.wanted, dtype=np.int64), np.zeros(len(sites), dtype=np.int64)
-        if not len(self._several):
-            return offers, copies, more
+        offers = self._chosen.take(sites)
+        here = offers == UNKNOWN if len(self._several) else None
+        if here is None or not here.any():
+            return offers, None, None
+        several, more = self._several.of(sites[here]), np.zeros(len(sites), dtype=np.int64)
+        more[here] = several.lengths - 1
+        offers, copies = np.repeat(offers, 1 + more), np.full(len(sites) + int(more.sum()), self.wanted, dtype=np.int64)
         here = offers == UNKNOWN
-        several = self._several.of(sites[here])
-        if len(several):
-            more[here] = several.lengths - 1
-            offers, copies = np.repeat(offers, 1 + more), np.repeat(copies, 1 + more)
-            here = offers == UNKNOWN
-            offers[here], copies[here] = several.offers, several.copies
+        offers[here], copies[here] = several.offers, several.copies
         return offers, copies, more
 
     def _priced(self, room: Room) -> Priced:
         """What all copies would cost on each offer with room, and which offers have room for all of them."""
-        units = self._units(np.maximum(room.of_shape, 1), self.wanted)
-        table = PriceList.of(self._ground, room, self._charges, units, self.wanted)
+        apart = self.spread is Spread.NODE
+        table = PriceList.of(self.columns, room, self._charges, self.wanted, apart=apart)
         if self.spread is Spread.ZONE and self.wanted > 1:
-            return Priced(room, table, units, None)
-        return Priced(room, table, units, room.alone(self.wanted, units, apart=self.spread is Spread.NODE))
+            return Priced(room, table, None)
+        return Priced(room, table, room.full(self.wanted, table.units, apart=apart))
 
     def _settle(self, priced: Priced, *, now: bool) -> None:
         """Settle where the copies stand at the sites that have room; after the first time few are left to look at."""
         ground, table, settled = self._ground, priced.table, self._settled
         if not settled.left:
             return
-        if priced.now is not None and now and settled.left == ground.size:
-            best = table.best(ground, priced.now)
-            one = (best != NEVER).nonzero()[0]
-            self._stand(table, one, best.take(one))
-        elif priced.now is not None:
+        if priced.full is not None and now and settled.left == ground.size:
+            self._stand(table, *table.best(ground, priced.full))
+        elif priced.full is not None:
             offers = settled.offers_left
-            alone = priced.now.take(offers) if now else priced.room.alone_empty(offers, priced.units)
-            self._stand(table, *table.best_of(ground, offers.take(alone.nonzero()[0])))
+            if now:
+                alone = offers.take((~priced.full.take(offers)).nonzero()[0])
+            else:
+                alone = priced.room.would_hold(offers, table.units)
+            self._stand(table, *table.best_of(ground, alone))
         if self.wanted == 1 or not settled.left:
             return  # one copy stands on one offer
         offers = settled.offers_left
@@ -272,53 +287,14 @@ class Packing:
             self._table_of[sites] = self._tables.index(table)
         self._settled.put(sites)
 
-    def _price(self) -> None:
-        """What was settled, as columns."""
-        ground, size = self._ground, len(self.columns.shapes.gpus)
-        tables, live = self._tables, self._charges.live
-        at = np.full(ground.size, size, dtype=np.int64)
-        single = (self._chosen != UNKNOWN).nonzero()[0]
-        at[single] = self.columns.shape.take(self._chosen.take(single))
-        if not tables:
-            self._parts = np.zeros((len(live), ground.size), dtype=np.int64)
-            self.fragmentation = np.zeros(ground.size, dtype=np.int64)
-            self.priced = np.ones(ground.size, dtype=np.bool_)
-        else:
-            self._parts = tables[0].parts.take(at, axis=1)
-            self.fragmentation = tables[0].fragmentation.take(at)
-            self.priced = tables[0].known.take(at)
-        for number, table in enumerate(tables[1:], 1):
-            assert self._table_of is not None
-            rows = (self._table_of == number).nonzero()[0]
-            self._parts[:, rows] = table.parts.take(at[rows], axis=1)
-            self.fragmentation[rows] = table.fragmentation.take(at[rows])
-            self.priced[rows] = table.known.take(at[rows])
-        for sites, charge, gpus, known in self._sums:
-            for place, row in enumerate(live):
-                self._parts[place, sites] = getattr(charge, PARTS[row])
-            self.fragmentation[sites], self.priced[sites] = gpus, known
-        self._several = Several.joined(self._several_parts)
-        self.charge = self._charge()
-        """What the copies cost, before what follows from the site."""
-
-    def _charge(self) -> Charge:
-        nothing = self.columns.nothing
-        if self._sites is not None:
-            nothing = nothing[: self._parts.shape[1]]
-        columns = [nothing] * len(PARTS)
-        for place, row in enumerate(self._charges.live):
-            columns[row] = self._parts[place]
-        return Charge(*columns)
-
     def _choose_several(self, room: Room, sites: Numbers, offers: Numbers, alone: Numbers) -> None:
         """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone.
 
         `offers`: those with room, ascending; `alone`: for how many copies.
         """
         ground, zoned, charges = self._ground, self.spread is Spread.ZONE, self._charges
-        shapes = ground.shape[offers]
-        per_copy = charges.per_copy(shapes, room.of_shape[shapes])
-        order = np.lexsort((offers, per_copy, ground.offer_site[offers]))
+        per_copy = charges.per_copy(room.each.take(self.columns.build_of_shape)).take(ground.shape.take(offers))
+        order = np.lexsort((per_copy, ground.offer_site.take(offers)))
         if zoned:
             zones = (ground.offer_site[offers] * len(self.columns.zone.values) + ground.zone[offers])[order]
             order = order[np.sort(np.unique(zones, return_index=True)[1])]
@@ -333,18 +309,14 @@ class Packing:
         offers, at, counts = offers[taken], at[taken], counts[taken]
         starts = starts_of(at)
         shapes = ground.shape[offers]
-        each = room.of_shape[shapes]
+        each = room.each.take(ground.build.take(offers))
         units = self._units(each, counts)
         charge = charges.together(charges.charge(shapes, counts, units, each), starts)
         gpus = stranded(self.columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
         known = np.logical_and.reduceat(charges.known(shapes), starts)
-        self._sums.append((sites, charge, np.add.reduceat(gpus, starts), known))
+        self._sums.append(Sum(sites, charge, np.add.reduceat(gpus, starts), known))
         self._several_parts.append(Several(sites, lengths_of(starts, len(at)), ground.rows[offers], counts))
 
-    def _units(self, each: Numbers, counts: Numbers | int) -> Numbers:
+    def _units(self, each: Numbers, counts: Numbers) -> Numbers:
         """How many units the copies stand on, so many of which go on an empty one."""
-        if self.spread is Spread.NODE:
-            return np.full(len(each), counts, dtype=np.int64) if isinstance(counts, int) else counts
-        if isinstance(counts, int) and counts == 1:
-            return np.ones(len(each), dtype=np.int64)
-        return -(-counts // each)
+        return counts if self.spread is Spread.NODE else -(-counts // each)

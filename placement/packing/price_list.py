@@ -1,65 +1,99 @@
-"""A price list: what all copies of a workload would cost on one offer of each shape, and how offers rank by it."""
+"""A price list: what all copies of a workload would cost on one offer of each shape, and how offers rank by it.
+
+It follows from the prices, from how many copies there are and how many go on an empty unit, and from little else. So
+lists are kept with the prices: workloads that differ by less than units can tell have the same one.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from placement.fleet.columns import GREATEST, Mask, Numbers
+from placement.fleet.columns import GREATEST, Columns, Mask, Numbers, Ranks
+from placement.lately import Lately
 from placement.packing.ground import Ground, starts_of
 from placement.packing.room import Room
 from placement.scoring.cost import PARTS, Charges
 from placement.scoring.fragmentation import stranded
 
-NEVER = GREATEST
-"""The rank where there is no room: after every other."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PriceList:
-    """What all copies would cost on one offer of each shape; a row of zeros behind the last. Shapes (shapes + 1,)."""
+    """What all copies would cost on one offer of each shape."""
 
     parts: Numbers
-    """Shape (live, shapes + 1), in the order of `Charges.live`."""
+    """Shape (live, shapes + 1), in the order of `Charges.live`; zeros behind the last."""
     fragmentation: Numbers
+    """Shape (builds + 1,); 0 behind the last."""
     known: Mask
-    ranks: Numbers
-    """Shape (shapes,): what offers are ranked by within their site: the price, then what they strand."""
+    """Shape (shapes + 1,); True behind the last."""
+    ranks: Ranks
+    """Shape (shapes,): what offers are ranked by within their site: the price, then what they strand.
+
+    `never` where an empty unit has no room for a copy.
+    """
+    never: int
+    """After every rank, and the same with a place in it."""
     places: int
     """A mask of the lowest bits of these, which are free for the offer's place at its site."""
+    units: Numbers
+    """Shape (builds,): empty units that all copies take; `GREATEST` where such a unit has no room for one."""
 
     @classmethod
-    def of(cls, ground: Ground, room: Room, charges: Charges, units: Numbers, wanted: int) -> "PriceList":
-        """`units`, shape (shapes,): how many all copies stand on."""
-        shapes = ground.columns.shapes
-        size = len(shapes.gpus)
-        parts = charges.parts(wanted, units, np.maximum(room.of_shape, 1))
-        fragmentation = np.zeros(size + 1, dtype=np.int64)
-        fragmentation[:size] = stranded(shapes.gpus, units, wanted, room.wanted.gpu_milli)
-        total = parts[0, :size] + parts[1, :size]
+    def of(cls, columns: Columns, room: Room, charges: Charges, wanted: int, *, apart: bool) -> "PriceList":
+        """For `wanted` copies; `apart`: each on a unit of its own. Shared, so never to be written to."""
+        lists: Lately[PriceList] = charges.prices.kept
+        key = (charges.key, room.each.tobytes(), room.wanted.gpu_milli, wanted, apart)
+        found = lists.get(key)
+        if found is None:
+            found = cls._made(columns, room, charges, wanted, apart=apart)
+            lists.put(key, found)
+        return found
+
+    @classmethod
+    def _made(cls, columns: Columns, room: Room, charges: Charges, wanted: int, *, apart: bool) -> "PriceList":
+        builds, build, each = columns.builds, columns.build_of_shape, np.maximum(room.each, 1)
+        units = np.full(len(each), wanted, dtype=np.int64) if apart else -(-wanted // each)
+        parts = charges.parts(wanted, units.take(build), each.take(build))
+        fragmentation = np.append(stranded(builds.gpus, units, wanted, room.wanted.gpu_milli), 0)
+        total = parts[0, :-1] + parts[1, :-1]
         for place, row in enumerate(charges.live[2:], 2):
             if PARTS[row] in ("spot_loss", "availability"):
-                total += parts[place, :size]
-        bits = ground.place_bits
-        return cls(
-            parts, fragmentation, charges.known_or_unpriced, _joined(total, fragmentation[:size], bits), (1 << bits) - 1
-        )
+                total += parts[place, :-1]
+        bits = columns.place_bits
+        ranks = columns.narrowed(_ranks(total, fragmentation.take(build)) << bits)
+        never = int(np.iinfo(ranks.dtype).max)
+        ranks[(room.each <= 0).take(build)] = never
+        units[room.each <= 0] = GREATEST
+        return cls(parts, fragmentation, charges.known_or_unpriced, ranks, never, (1 << bits) - 1, units)
 
-    def best(self, ground: Ground, open_to: Mask) -> Numbers:
-        """Shape (sites,): the least rank and place of a site's offers that are marked; `NEVER` where none is."""
-        keys = self.ranks.take(ground.shape)
+    def best(self, ground: Ground, full: Mask) -> tuple[Numbers, Numbers]:
+        """The sites that have offers which have a rank and are not full, and the least rank and place of these.
+
+        Here every offer is gone through, so nothing is chosen by a mask, no two widths are mixed, and no memory is new.
+        """
+        keys, closed = ground.scratch.keys, ground.scratch.closed
+        self.ranks.take(ground.shape, out=keys, mode="clip")
         keys |= ground.local
-        keys |= np.multiply(~open_to, NEVER)  # no branch: to choose by a mask costs ten times as much
-        return ground.site_min(keys)
+        np.copyto(closed, full)
+        closed *= self.never
+        keys |= closed
+        return self._some(ground.site_min(keys))
 
     def best_of(self, ground: Ground, offers: Numbers) -> tuple[Numbers, Numbers]:
-        """The same for the sites of these offers, ascending: their rows, and the least rank and place of each."""
+        """The same among these offers, ascending, none of which is full."""
         if len(offers) == 0:
             return offers, offers
         keys = self.ranks.take(ground.shape.take(offers)) | ground.local.take(offers)
         at = ground.offer_site.take(offers)
         starts = starts_of(at)
-        return at.take(starts), np.minimum.reduceat(keys, starts)
+        there, best = self._some(np.minimum.reduceat(keys, starts))
+        return at.take(starts.take(there)), best
+
+    def _some(self, best: Ranks) -> tuple[Numbers, Numbers]:
+        """The places where there is one, and which."""
+        there = (best != self.never).nonzero()[0]
+        return there, best.take(there).astype(np.int64)
 
 
 class Priced(NamedTuple):
@@ -67,19 +101,22 @@ class Priced(NamedTuple):
 
     room: Room
     table: PriceList
-    units: Numbers
-    """Shape (shapes,): empty units that all copies take."""
-    now: Mask | None
-    """Shape (offers,): where all have room now; None where one offer alone will not do."""
+    full: Mask | None
+    """Shape (offers,): as `Room.full` says of all copies; None where one offer alone will not do."""
 
 
-def _joined(total: Numbers, gpus: Numbers, bits: int) -> Numbers:
-    """Shape (shapes,): numbers in the order of price and, of one price, of what is stranded; with so many bits free."""
+def _ranks(total: Numbers, gpus: Numbers) -> Numbers:
+    """Shape (shapes,): 0 and up, in the order of price and, of one price, of what is stranded."""
     most = int(np.maximum.reduce(gpus, initial=0)) + 1
-    if (int(np.maximum.reduce(total, initial=0)) + 1) * most < 1 << 62 - bits:
-        return (total * most + gpus) << bits
-    order = np.lexsort((gpus, total))
-    total, gpus = total[order], gpus[order]
-    rank = np.zeros(len(order), dtype=np.int64)
-    rank[order[1:]] = np.cumsum((total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1]))
-    return rank << bits
+    if (int(np.maximum.reduce(total, initial=0)) + 1) * most < 2**63:
+        key = total * most + gpus
+        order = key.argsort()
+        key = key.take(order)
+        rises = key[1:] != key[:-1]
+    else:
+        order = np.lexsort((gpus, total))
+        total, gpus = total.take(order), gpus.take(order)
+        rises = (total[1:] != total[:-1]) | (gpus[1:] != gpus[:-1])
+    ranks = np.zeros(len(order), dtype=np.int64)
+    ranks[order[1:]] = np.add.accumulate(rises, dtype=np.int64)
+    return ranks

@@ -36,14 +36,14 @@ def _matters(packing: Packing, offer: int, site: int, units: list[Change], told:
     if packing.usable.now is not None and not packing.usable.now[offer]:
         return False
     columns, asked = packing.columns, variants(packing.demand)
-    shape = columns.shape[offer]
+    build = columns.build[offer]
     for (wanted, models), each in zip(asked, packing.each, strict=True):
-        if not each[shape]:
+        if not each[build]:
             continue
         other = packing.other_models is not None and packing.other_models[site]
         if models and not other and columns.offers[offer].gpu_model not in models:
             continue
-        if _moves(packing, wanted, offer, site, units, told, int(each[shape]), len(asked) == 1):
+        if _moves(packing, wanted, offer, site, units, told, int(each[build]), len(asked) == 1):
             return True
     return False
 

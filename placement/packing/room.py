@@ -4,9 +4,8 @@ Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from placement.fleet.columns import GREATEST, Described, Mask, Numbers
+from placement.fleet.columns import Built, Mask, Numbers
 from placement.fleet.journal import Left
 from placement.gpu.count import accepts, on_empty, on_units
 from placement.gpu.wanted import Wanted
@@ -19,100 +18,93 @@ from tidegate.model.workload import Demand
 MOST_PER_UNIT = 1_000_000
 
 
-NEVER = GREATEST
-"""More units than any offer has."""
-
-
 class Room:
     """What one demand finds on every offer of some ground. Shapes (offers,), but where said otherwise.
 
-    Nearly all that is asked is whether an offer has room for all copies by itself (`alone`), which takes a look at the
+    Nearly all that is asked is whether an offer has room for all copies by itself (`full`), which takes a look at the
     units in use of few offers. How many copies have room is counted where that is not enough.
     """
 
-    def __init__(self, ground: Ground, wanted: Wanted, of_shape: Numbers, usable: Usable) -> None:
-        """`usable`: of the ground's offers."""
+    def __init__(self, ground: Ground, wanted: Wanted, each: Numbers, usable: Usable) -> None:
+        """`each`: shape (builds,), copies on an empty unit; `usable`: of the ground's offers."""
         self.wanted = wanted
-        self._on_begun: dict[bool, NDArray[np.float64]] = {}
-        self.of_shape = of_shape
-        """Shape (shapes,): copies on an empty unit, where such an offer may be used at all."""
-        self._ground, self._usable = ground, usable
+        self.each = each
+        self.ground, self._usable = ground, usable
 
-    def alone(self, copies: int, units: Numbers, *, apart: bool) -> Mask:
-        """Which offers have room for so many copies by themselves now.
+    def full(self, copies: int, units: Numbers, *, apart: bool) -> Mask:
+        """Shape (offers,): where an offer has no room for so many copies by itself now.
 
-        `units`, shape (shapes,): how many empty ones they take; `apart`: no two copies on one unit.
+        `units`, shape (builds,): how many empty ones they take, `GREATEST` where such a unit has no room for one;
+        `apart`: no two copies on one unit. For one copy such a build is not asked about, since no price list ranks it.
         """
-        ground, usable = self._ground, self._usable.now
+        ground, usable = self.ground, self._usable.now
         if copies == 1:
-            now: Mask = (self.of_shape > 0).take(ground.shape) & (ground.fresh > 0)
-            begun = ground.unit_offer.take(self._open().nonzero()[0])
+            full, enough = ground.spent.copy(), self._open()
         else:
-            now = ground.fresh >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(ground.shape)
-            begun, _ = self._left
-            each = 1 if apart else self.of_shape.take(ground.shape.take(begun))
-            enough = self._on_units(apart).take(begun) + ground.fresh.take(begun) * each >= copies
-            begun = begun.take(enough.nonzero()[0])
+            full = ground.fresh < units.take(ground.build, out=ground.scratch.numbers, mode="clip")
+            each = np.minimum(self.each, 1) if apart else self.each
+            fresh = ground.fresh.take(ground.unit_offer) * each.take(ground.unit_build)
+            enough = self._on_units(apart).take(ground.unit_offer) + fresh >= copies
+        full[ground.unit_offer.take(enough.nonzero()[0])] = False
         if usable is not None:
-            now &= usable
-        now[begun] = True
-        return now
+            full |= ~usable
+        return full
 
-    def alone_empty(self, offers: Numbers, units: Numbers) -> Mask:
-        """Which of these offers would have, if nothing stood there. `units` as before."""
-        ground, usable = self._ground, self._usable.lasting
-        shapes = ground.shape.take(offers)
-        there: Mask = ground.count.take(offers) >= (units | np.multiply(self.of_shape <= 0, NEVER)).take(shapes)
-        return there if usable is None else there & usable.take(offers)
+    def would_hold(self, offers: Numbers, units: Numbers) -> Numbers:
+        """Of these offers, those that would have, if nothing stood there. `units` as before."""
+        ground, usable = self.ground, self._usable.lasting
+        there = ground.count.take(offers) >= units.take(ground.build.take(offers))
+        if usable is not None:
+            there &= usable.take(offers)
+        return offers.take(there.nonzero()[0])
 
     def counted(self, places: Numbers, *, now: bool, apart: bool) -> Numbers:
         """Shape (places,): copies that these offers have room for; `apart`: units that have room for one."""
-        ground = self._ground
-        each = self.of_shape.take(ground.shape.take(places))
+        ground = self.ground
+        each = self.each.take(ground.build.take(places))
         if apart:
             each = np.minimum(each, 1)
         if not now:
             return _only(ground.count.take(places) * each, self._usable.lasting, places)
-        found = ground.fresh.take(places) * each + self._on_units(apart).take(places).astype(np.int64)
+        found = ground.fresh.take(places) * each + self._on_units(apart).take(places)
         return _only(found, self._usable.now, places)
 
-    def _begun(self) -> Mask:
-        """Shape (units in use,): those of offers that may be used at all."""
-        ground, usable = self._ground, self._usable.now
-        begun = (self.of_shape > 0).take(ground.unit_shape)
-        return begun if usable is None else begun & usable.take(ground.unit_offer)
-
     def _open(self) -> Mask:
-        """Shape (units in use,): those that have room for a copy."""
-        wanted, found = self.wanted, self._begun()
+        """Shape (units in use,): those that have what a copy wants, where no fresh one of the offer has it anyway.
+
+        Whether it may stand on such a unit at all is not asked.
+        """
+        ground, wanted = self.ground, self.wanted
+        found = ground.unit_spent.copy()
         if wanted.share_milli or wanted.mig_profile:
-            found &= on_units(self._ground.columns, wanted, self._ground.unit_rows) > 0
-        for need, left in zip(
-            (wanted.gpus, wanted.cpus_milli, wanted.memory_bytes), self._ground.unit_left, strict=True
-        ):
+            found &= on_units(ground.columns, wanted, ground.unit_rows) > 0
+        wants = (wanted.gpus, wanted.cpus_milli, wanted.memory_bytes)
+        for need, left in zip(wants, ground.unit_left, strict=True):
             if need:
                 found &= left >= need
         return found
 
     @lazily
-    def _left(self) -> tuple[Numbers, Numbers]:
-        """Of the units in use that may be used: their offers, and how many copies have room on each."""
-        ground, wanted, places = self._ground, self.wanted, self._begun().nonzero()[0]
-        _, cpus, memory = ground.unit_left
-        on_gpus = on_units(ground.columns, wanted, ground.unit_rows.take(places)) if wanted.on_gpu else None
-        return ground.unit_offer.take(places), times(wanted, on_gpus, cpus.take(places), memory.take(places))
+    def _left(self) -> Numbers:
+        """Shape (units in use,): the copies that have room on each."""
+        ground, wanted = self.ground, self.wanted
+        gpus, cpus, memory = ground.unit_left
+        on_gpus = gpus // wanted.gpus if wanted.gpus else None
+        if on_gpus is None and wanted.on_gpu:
+            on_gpus = on_units(ground.columns, wanted, ground.unit_rows)
+        left = times(wanted, on_gpus, cpus, memory)
+        if wanted.is_particular:
+            left *= (self.each > 0).take(ground.unit_build)
+        return left
 
-    def _on_units(self, apart: bool) -> NDArray[np.float64]:
+    def _on_units(self, apart: bool) -> Numbers:
         """Shape (offers,): copies on all of an offer's units in use; `apart`: units that have room for one.
 
-        Sums of whole numbers below 2**53, so that floats hold them exactly.
+        It is scratch, to be read before anything else is asked.
         """
-        found = self._on_begun.get(apart)
-        if found is None:
-            offers, left = self._left
-            there = np.asarray(left > 0 if apart else left, dtype=np.float64)
-            found = np.asarray(np.bincount(offers, there, len(self._ground.shape)), dtype=np.float64)
-            self._on_begun[apart] = found
+        found = self.ground.scratch.numbers
+        found.fill(0)
+        np.add.at(found, self.ground.unit_offer, np.minimum(self._left, 1) if apart else self._left)
         return found
 
 
@@ -122,15 +114,15 @@ def _only(numbers: Numbers, usable: Mask | None, places: Numbers) -> Numbers:
 
 def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Usable) -> Room:
     """The room for copies of `wanted` on the `usable` ones of the ground's offers; none on the others."""
-    shapes = ground.columns.shapes
-    empty = on_empty(shapes, wanted) if wanted.on_gpu else None
-    of_shape = times(wanted, empty, shapes.cpus, shapes.memory)
-    if wanted.gpu_memory_bytes or wanted.share_milli or wanted.mig_profile:
-        of_shape *= accepts(shapes, wanted, demand.time_slicing)
-    return Room(ground, wanted, of_shape, usable)
+    builds = ground.columns.builds
+    empty = on_empty(builds, wanted) if wanted.on_gpu else None
+    each = times(wanted, empty, builds.cpus, builds.memory)
+    if wanted.is_particular:
+        each *= accepts(builds, wanted, demand.time_slicing)
+    return Room(ground, wanted, each, usable)
 
 
-def eligible_for(shapes: Described, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
+def eligible_for(shapes: Built, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:
     """Shape (shapes,): the offers that one variant of a demand may stand on, whatever is free."""
     eligible = accepts(shapes, wanted, demand.time_slicing)
     if models:

@@ -22,7 +22,7 @@ from placement.fleet.columns import Columns, Numbers
 from placement.fleet.facts import Copy
 from placement.fleet.journal import Left
 from placement.gpu import count
-from placement.gpu.unit import MILLI, GpuSeat, UnitGpus
+from placement.gpu.unit import MILLI, GpuSeat
 from placement.gpu.wanted import Wanted
 from placement.packing.room import often, times
 from tidegate.model.decision import Seat, Slot
@@ -143,19 +143,19 @@ def seats_for(
 
 def _seat_few(columns: Columns, offer: int, copies: int, wanted: Wanted, apart: Apart) -> list[Seat] | None:
     """By the tightest fit."""
-    units, count = columns.units, int(columns.count[offer])
+    units, whole = columns.units, columns.offers[offer]
     rows = units.rows_of(offer)
     left = {number: units.left_on(offer, number) for number in sorted(rows)}
     compute = {number: units.compute_on(row) for number, row in rows.items()}
-    of_gpus: dict[int, UnitGpus] = {}
+    free: dict[int, list[int]] = {}
     closed: set[int] = set()
     seated: list[Seat] = []
     while len(seated) < copies:
-        if len(left) < count:
+        if len(left) < whole.count:
             number = 0
             while number in left:
                 number += 1
-            left[number], compute[number] = units.empty(offer), MILLI * int(columns.gpus[offer])
+            left[number], compute[number] = units.empty(offer), MILLI * whole.resources.gpus
         room = {number: often(wanted, there) for number, there in left.items() if number not in closed}
         most = max(room.values(), default=0)
         if most == 0:
@@ -166,16 +166,16 @@ def _seat_few(columns: Columns, offer: int, copies: int, wanted: Wanted, apart: 
             open_to = [min((compute[one], left[one].cpus_milli, left[one].memory_bytes, one) for one in open_to)[-1]]
         number = open_to[0]
         for _ in range(times):
+            gpus: tuple[int, ...] = ()
             if wanted.gpus:
-                on = of_gpus.get(number) or of_gpus.setdefault(number, units.gpus_of(offer, number))
-                found = on.seat(wanted)
-                assert found is not None  # the unit was counted to have room
-                on.take(wanted, found)
-                seated.append(Seat(number, found.gpus, found.mig_start))
-            else:
-                seated.append(Seat(number))
-            gpus, cpus, memory = left[number]
-            left[number] = Left(gpus - wanted.gpus, cpus - wanted.cpus_milli, memory - wanted.memory_bytes)
+                on = free.get(number) or free.setdefault(number, units.free_gpus(offer, number))
+                gpus, free[number] = tuple(on[: wanted.gpus]), on[wanted.gpus :]
+                assert len(gpus) == wanted.gpus  # the unit was counted to have room
+            seated.append(Seat(number, gpus))
+            there = left[number]
+            left[number] = Left(
+                there.gpus - wanted.gpus, there.cpus_milli - wanted.cpus_milli, there.memory_bytes - wanted.memory_bytes
+            )
             compute[number] -= MILLI * wanted.gpus
         if apart is Apart.EACH_ALONE:
             closed.add(number)

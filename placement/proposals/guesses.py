@@ -52,7 +52,7 @@ def _left(place: Place, amount: Amount, far: Verdicts) -> tuple[Numbers, Numbers
     columns = place.alone.columns
     units, rooms = columns.units, far.packing.rooms
     fits = np.any([room.counted(columns.every_offer, now=True, apart=False) > 0 for room in rooms], axis=0)
-    each = np.max([room.of_shape.take(columns.shape) for room in rooms], axis=0)
+    each = np.max([room.each.take(columns.build) for room in rooms], axis=0)
     rows, offers = units.in_use()
     rows, offers = rows[fits[offers]], offers[fits[offers]]
     gpus = np.flatnonzero(np.isin(units.gpu_unit, rows))

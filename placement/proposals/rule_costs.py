@@ -8,7 +8,7 @@ from placement.bits import to_bits, to_mask
 from placement.fleet.fleet import Fleet
 from placement.packing.packing import Packing
 from placement.rules.law import lawful_offers
-from placement.scoring.cost import costs
+from placement.scoring.cost import Costs
 from placement.verdicts import Question, Verdicts
 from tidegate.model.decision import Cost, RulePrice
 from tidegate.model.workload import Workload
@@ -32,7 +32,7 @@ def cheapest_without(verdicts: Verdicts, fleet: Fleet, below: int) -> tuple[Chea
     """
     found: list[Cheapest] = []
     total, packing = verdicts.costs.total, verdicts.packing
-    for column, alone in verdicts.by_one_alone(to_bits(packing.priceable & packing.priced & (total < below))):
+    for column, alone in verdicts.by_one_alone(to_bits(packing.priceable & packing.charged.priced & (total < below))):
         rows = np.flatnonzero(to_mask(alone, len(total)))
         cheapest = int(rows[np.argmin(total[rows])])
         found.append(Cheapest(column.rule.name, fleet.columns.names[cheapest], int(total[cheapest])))
@@ -57,10 +57,10 @@ def cheapest_with_offers(
         lawful = lawful_offers(tuple(one for one in on_offers if one is not rule), workload, fleet)
         packing = Packing(workload, columns, law.prices(columns), verdicts.usable.within(lawful, lawful))
         source = question.source_region or columns.region_of_location(workload.data.origin)
-        total = costs(workload, columns, law.tariff, packing.charge, source).total
+        total = Costs(workload, columns, law.tariff, packing, source).total
         open_to = verdicts.refusals == ~rule.allows(workload, fleet)  # by no rule, or by this one alone
         kept_dearer = ~rule.allows(workload, fleet) | (total < verdicts.costs.total)
-        rows = np.flatnonzero(open_to & packing.fits & packing.priced & (total < below) & kept_dearer)
+        rows = np.flatnonzero(open_to & packing.fits & packing.charged.priced & (total < below) & kept_dearer)
         if len(rows):
             cheapest = int(rows[np.argmin(total[rows])])
             found.append(Cheapest(rule.name, columns.names[cheapest], int(total[cheapest])))

@@ -14,7 +14,7 @@ from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.fleet.reach import Worth, of_classes
 from placement.lazily import lazily
-from placement.rules.rule import Findings, Plain
+from placement.rules.rule import Findings, Named, Plain
 from tidegate.model.decision import Kind, Lack, Slot, Unit
 from tidegate.model.reading import Reading
 from tidegate.model.workload import Latency, Workload
@@ -40,7 +40,7 @@ class Measured:
         """`now`: ms since the epoch; `model_digest` finds the measured service times."""
         columns, latency = fleet.columns, workload.latency
         if latency is None:
-            return cls(None, (), None)
+            return UNPROMISED
         trips = tuple([columns.round_trips(origin).at(now) for origin in latency.origins])
         classes, measured, service = columns.device_class.values, fleet.service_times, None
         if measured and any((model_digest, name) in measured for name in classes):
@@ -54,6 +54,10 @@ class Measured:
         said = one and (one.us.tobytes(), one.measured_at.tobytes(), one.samples.tobytes(), one.likely_us.tobytes())
         declared = self.latency.service_time_us if self.latency else 0
         return declared, tuple([id(trip) for trip in self.trips]), said
+
+
+UNPROMISED = Measured(None, (), None)
+"""Where no answer time is promised, nothing need be known."""
 
 
 class Arrivals:
@@ -91,6 +95,10 @@ class Arrivals:
         least = columns.site_min(self.us)
         self.fastest = columns.first_offer(self.us == least[columns.offer_site])
         """The row of the offer; `UNKNOWN` where there is none."""
+        names, codes = columns.names_of(self.fastest)
+        some, codes = np.unique(codes, return_inverse=True)
+        self.nearest: Named = (tuple([names[code] for code in some.tolist()]), codes)
+        """What it is called."""
         declared = np.where(self.network.us == UNKNOWN, UNREACHED, self.network.us + self.declared_us)
         self.least: Numbers = np.where(self.fastest == UNKNOWN, declared, least)
         """The fastest answer; a site without offers is judged by the declared service time."""
@@ -188,8 +196,8 @@ class LatencyRule(Plain):
             None if column is None else column.take(refused) for column in told
         ]
         likely = numbers if told[4] is told[1] else likely
-        offers = arrivals.fastest.take(refused)
-        return Findings(lacks, codes, numbers, offers, measured_at, samples, likely, parts)
+        names, which = arrivals.nearest
+        return Findings(lacks, codes, numbers, (names, which.take(refused)), measured_at, samples, likely, parts)
 
 
 def readings(measured: Measured, slots: tuple[Slot, ...], columns: Columns) -> tuple[Reading, ...]:

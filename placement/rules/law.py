@@ -148,7 +148,7 @@ class LawRule:
                 expression = conditions[index].expression
                 lack = Lack(expression.key, expression.operator.value, expression.values, words.values[value])
                 codes[here[words.codes[rows[here]] == value]] = lacks.setdefault(lack, len(lacks))
-        return Findings(tuple(lacks), codes=codes, offers=rows if self.of_offers else None)
+        return Findings(tuple(lacks), codes=codes, offers=columns.names_of(rows) if self.of_offers else None)
 
     def found(self, condition: Condition, workload: Workload, site: Site, offer: Offer | None = None) -> Found:
         """The value that a condition of this rule is tested against."""

@@ -35,11 +35,11 @@ class MaxCost(Plain):
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where the price is known and low enough, or there is nothing to price."""
         low_enough = self._total * _shares(workload) <= workload.max_cost_micros_per_hour
-        return ~self._packing.priceable | (self._packing.priced & self._has_prices & low_enough)
+        return ~self._packing.priceable | (self._packing.charged.priced & self._has_prices & low_enough)
 
     def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
         """The ceiling and the price; `found` says `unknown` where there is none."""
-        known = self._packing.priced[refused] & self._has_prices
+        known = self._packing.charged.priced[refused] & self._has_prices
         most = workload.max_cost_micros_per_hour
         return Findings(
             lacks=(

@@ -10,6 +10,9 @@ from placement.fleet.fleet import Fleet
 from tidegate.model.decision import Kind, Lack, RuleColumn
 from tidegate.model.workload import Workload
 
+Named = tuple[tuple[str, ...], Numbers]
+"""Names, and which of them each row has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -21,8 +24,8 @@ class Findings:
     """Which of `lacks`."""
     numbers: Numbers | None = None
     """What was found, where it is a number."""
-    offers: Numbers | None = None
-    """The row of the nearest offer, `UNKNOWN` where there is none; None where the rule speaks of no offers."""
+    offers: Named | None = None
+    """The nearest offer, of some; None where the rule speaks of no offers."""
     measured_at: Numbers | None = None
     """When the number was measured, ms since the epoch; 0 where it was declared."""
     samples: Numbers | None = None

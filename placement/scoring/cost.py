@@ -19,7 +19,7 @@ is paid, a hundred times over, and `placement.money.books` bounds prices. Divisi
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields
-from typing import TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -39,6 +39,9 @@ MOST_LOST_PPM = 100 * MILLION
 MOST_RATES = 1_000_000
 """Sites times the columns of rates kept."""
 
+MOST_KEPT = 200_000
+"""Shapes times what is kept that was made of prices: some sixty times as many bytes."""
+
 Made = TypeVar("Made")
 
 
@@ -52,21 +55,20 @@ class Prices:
         key = columns.price_key
         units = [Unit(*value) for value in key.values]
         listed = key.numbers(tariff.hourly(unit) for unit in units)
-        self.owned: Mask = columns.owned
         self.idle_ppm = tariff.idle_owned_ppm
-        self.known: Mask = (listed != UNKNOWN) | self.owned
+        self.known: Mask = (listed != UNKNOWN) | columns.owned
         self.known_or_unpriced: Mask = np.append(self.known, True)
         """The same, and True behind the last, of what is not priced at all."""
         dearest = key.numbers(tariff.dearest(unit) for unit in units)
-        self.unit: Numbers = np.where(listed != UNKNOWN, listed, np.where(self.owned, 0, dearest))
+        price = np.where(listed != UNKNOWN, listed, np.where(columns.owned, 0, dearest))
         found = [tariff.availability(unit) for unit in units]
-        self.bought: Numbers = np.where(self.owned, 0, self.unit)
+        self.bought: Numbers = np.where(columns.owned, 0, price)
         """What a unit costs that is not owned."""
-        self.standing: Numbers = np.where(self.owned, self.unit, 0)
+        self.standing: Numbers = np.where(columns.owned, price, 0)
         """And one that is, whether it is used or not."""
         self.owned_rows: Numbers = self.standing.nonzero()[0]
         """Shapes that are owned and have a price."""
-        self.nothing: Numbers = np.zeros(len(self.unit), dtype=np.int64)
+        self.nothing: Numbers = np.zeros(len(price), dtype=np.int64)
         self.interruptions: Numbers = key.numbers(one.interruptions_ppm_per_hour for one in found)
         self.restart_ms: Numbers = key.numbers(one.restart_ms for one in found)
         self.lost_work_ms: Numbers = key.numbers(one.lost_work_ms for one in found)
@@ -74,6 +76,8 @@ class Prices:
         self.absent_ppm: Numbers = key.numbers(
             min(-(-(MILLION - there) * MILLION // there), MOST_LOST_PPM) for there in absent
         )
+        self.kept: Lately[Any] = Lately(MOST_KEPT // (len(price) + 1))
+        """What others made of them, which goes when they go."""
         self.any_interruptions, self.any_absent = bool(self.interruptions.any()), bool(self.absent_ppm.any())
 
 
@@ -90,20 +94,10 @@ class Charge:
     stalls_ppm: Numbers
     """Expected hours lost in an hour, in millionths, by whatever stands still: summed over units where all do."""
 
-    @classmethod
-    def nothing(cls, size: int) -> "Charge":
-        """No cost, for so many rows."""
-        return cls(*(np.zeros(size, dtype=np.int64) for _ in PARTS))
-
     @property
     def total(self) -> Numbers:
         """What copies are ranked by within a site."""
         return self.compute + self.idle + self.spot_loss + self.availability
-
-    def put(self, rows: Numbers, other: "Charge", picked: Numbers) -> None:
-        """The other's picked rows, in these rows."""
-        for name in PARTS:
-            getattr(self, name)[rows] = getattr(other, name)[picked]
 
 
 PARTS = tuple(field.name for field in fields(Charge))
@@ -113,11 +107,14 @@ class Charges:
     """What one workload is charged on offers of every shape; `offers` are rows of these."""
 
     def __init__(self, prices: Prices, workload: Workload) -> None:
-        self._prices = prices
-        self._gang = workload.training is not None
+        training = workload.training
+        self.prices = prices
+        self._gang = training is not None
+        saved = training.checkpoint_every_ms if training else 0
+        self.key: Hashable = (self._gang, saved if prices.any_interruptions else 0)
+        """The same for the same charges of the same prices."""
         lost = prices.restart_ms
-        if workload.training is not None:
-            saved = workload.training.checkpoint_every_ms
+        if training is not None:
             lost = lost + (-(-saved // 2) if saved else prices.lost_work_ms)
         self._loss_ppm: Numbers = prices.nothing
         if prices.any_interruptions:
@@ -129,21 +126,21 @@ class Charges:
 
     def known(self, offers: Numbers) -> Mask:
         """Whether each offer has a price."""
-        known: Mask = self._prices.known[offers]
+        known: Mask = self.prices.known[offers]
         return known
 
     @property
     def known_or_unpriced(self) -> Mask:
         """Whether each shape has a price, and True behind the last."""
-        return self._prices.known_or_unpriced
+        return self.prices.known_or_unpriced
 
     def parts(self, copies: int, units: Numbers, each: Numbers) -> Numbers:
         """As `charge`, for so many copies on one offer of every shape, and a column of zeros behind the last.
 
         Shape (live, shapes + 1), in the order of `live`: what is nothing anywhere is not worked out.
         """
-        prices, live = self._prices, self.live
-        found = np.zeros((len(live), len(prices.unit) + 1), dtype=np.int64)
+        prices, live = self.prices, self.live
+        found = np.zeros((len(live), len(prices.bought) + 1), dtype=np.int64)
         every = found[:, :-1]
         compute, idle = every[0], every[1]
         np.multiply(prices.bought, units, out=compute)
@@ -169,19 +166,21 @@ class Charges:
 
     def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> Charge:
         """For so many copies on so many units of each offer, `each` of which go on an empty one."""
-        prices = self._prices
-        owned, price = prices.owned[offers], prices.unit[offers]
-        compute = np.where(owned, 0, price * units)
-        whole, rest = np.divmod(price * copies, each * MILLION)
-        idle = np.where(owned, whole * prices.idle_ppm - (-rest * prices.idle_ppm // (each * MILLION)), 0)
-        stalls = self._loss_ppm[offers] * (units if self._gang else 1)
-        paid = compute + idle
+        prices, per = self.prices, each * MILLION
+        compute = prices.bought.take(offers) * units
+        owned: Numbers = prices.standing.take(offers) * copies
+        whole: Numbers = owned // per
+        rest: Numbers = (whole * per - owned) * prices.idle_ppm
+        idle = whole * prices.idle_ppm - rest // per
+        if len(self.live) == 2:
+            return Charge(compute, idle, *np.zeros((4, len(offers)), dtype=np.int64))
+        stalls, paid = self._loss_ppm.take(offers) * (units if self._gang else 1), compute + idle
         return Charge(
             compute,
             idle,
             share(paid, stalls),
-            share(paid, prices.absent_ppm[offers]),
-            prices.interruptions[offers] * units,
+            share(paid, prices.absent_ppm.take(offers)),
+            prices.interruptions.take(offers) * units,
             np.minimum(stalls, MOST_LOST_PPM),
         )
 
@@ -197,81 +196,98 @@ class Charges:
             spot_loss = share(compute + idle, stalls)
         return Charge(compute, idle, spot_loss, availability, interruptions, stalls)
 
-    def per_copy(self, offers: Numbers, each: Numbers) -> Numbers:
-        """What one copy costs on a unit that is full of copies."""
-        one = np.ones(len(offers), dtype=np.int64)
-        return -(-self.charge(offers, each, one, each).total // each)
+    def per_copy(self, each: Numbers) -> Numbers:
+        """Shape (shapes,): what one copy costs on a unit that is full of copies. `each`: how many that is."""
+        key = ("per copy", self.key, each.tobytes())
+        found: Numbers | None = self.prices.kept.get(key)
+        if found is None:
+            one, full = np.ones(len(each), dtype=np.int64), np.maximum(each, 1)
+            found = -(-self.charge(np.arange(len(each)), full, one, full).total // full)
+            self.prices.kept.put(key, found)
+        return found
 
 
 def share(amount: Numbers, ppm: Numbers) -> Numbers:
     """So many millionths of each amount, rounded up; never more than `MOST_LOST_PPM` of it."""
     ppm = np.minimum(ppm, MOST_LOST_PPM)
+    if int(np.maximum.reduce(amount, initial=0)) < 2**63 // MOST_LOST_PPM:
+        return -(-amount * ppm // MILLION)
     whole = amount // MILLION
     rest = amount - whole * MILLION
     return whole * ppm - (-rest * ppm // MILLION)
 
 
-CAUSES = tuple(field.name for field in fields(Cost))
+class Packed(Protocol):
+    """Who knows what the packing found, which need not be kept."""
+
+    @property
+    def charge(self) -> Charge:
+        """What copies cost where they would stand. Shapes (sites,)."""
 
 
-@dataclass(frozen=True)
 class Costs:
-    """The cost of every candidate by cause. Shapes (sites,). What is nothing everywhere is `Columns.nothing`."""
+    """The cost of every candidate by cause. Shapes (sites,). What is nothing everywhere is `Columns.nothing`.
 
-    compute: Numbers
-    egress: Numbers
-    uplift: Numbers
-    idle: Numbers
-    spot_loss: Numbers
-    availability: Numbers
-    interruptions: Numbers
-    """Expected interruptions an hour, in millionths; no cause of cost by itself."""
-    nothing: Numbers
+    What follows from the site is worked out when somebody asks, and not kept beyond `close`.
+    """
+
+    def __init__(self, workload: Workload, columns: Columns, tariff: Tariff, packed: Packed, source: str) -> None:
+        """`packed`: what the packing found; `source`: the region where the data's origin stands."""
+        self._workload, self._columns, self._tariff, self._source = workload, columns, tariff, source
+        self._packed = packed
+
+    @property
+    def charge(self) -> Charge:
+        """What the packing found."""
+        return self._packed.charge
+
+    @lazily
+    def egress(self) -> Numbers:
+        """What the data's way costs."""
+        workload, columns, tariff, data = self._workload, self._columns, self._tariff, self._workload.data
+        spread = spread_ms(workload)
+        moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
+        if not data.origin or not moved:
+            return columns.nothing
+        start = (self._source, self._source or data.origin, data.origin)
+        rates = _kept(columns, tariff, ("egress", start), lambda: _rates(columns, tariff, *start))
+        each = [-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values]
+        return rates.numbers([min(one, MOST_EGRESS) for one in each])
+
+    @lazily
+    def uplift(self) -> Numbers:
+        """What compliance adds."""
+        columns, tariff, classes, charge = self._columns, self._tariff, self._workload.data.classes, self.charge
+        raised, ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
+        if len(raised) == 0:
+            return columns.nothing
+        uplift = np.zeros(len(columns), dtype=np.int64)
+        uplift[raised] = share(charge.compute.take(raised) + charge.idle.take(raised), ppm)
+        return uplift
 
     @lazily
     def total(self) -> Numbers:
         """All causes."""
-        total = self.compute + self.idle
-        for cause in (self.egress, self.uplift, self.spot_loss, self.availability):
-            if cause is not self.nothing:
+        total, nothing = self.charge.compute + self.charge.idle, self._columns.nothing
+        for cause in (self.egress, self.uplift, self.charge.spot_loss, self.charge.availability):
+            if cause is not nothing:
                 total += cause
         return total
 
     @property
     def columns(self) -> tuple[Numbers, ...]:
         """In the order of `Cost`'s fields."""
-        return tuple([getattr(self, name) for name in CAUSES])
+        charge = self.charge
+        return charge.compute, self.egress, self.uplift, charge.idle, charge.spot_loss, charge.availability
 
     def of(self, site: int) -> Cost:
         """One site's, as a noun."""
         return Cost(*[int(column[site]) for column in self.columns])
 
-
-def costs(workload: Workload, columns: Columns, tariff: Tariff, charge: Charge, source: str) -> Costs:
-    """Add egress and uplift to what the packing found. `source` is the region where the data's origin stands."""
-    classes, data = workload.data.classes, workload.data
-    uplift = egress = columns.nothing
-    raised, ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
-    if len(raised):
-        uplift = np.zeros(len(columns), dtype=np.int64)
-        uplift[raised] = share(charge.compute.take(raised) + charge.idle.take(raised), ppm)
-    spread = spread_ms(workload)
-    moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
-    if data.origin and moved:
-        start = (source, source or data.origin, data.origin)
-        rates = _kept(columns, tariff, ("egress", start), lambda: _rates(columns, tariff, *start))
-        each = [-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values]
-        egress = rates.numbers([min(one, MOST_EGRESS) for one in each])
-    return Costs(
-        charge.compute,
-        egress,
-        uplift,
-        charge.idle,
-        charge.spot_loss,
-        charge.availability,
-        charge.interruptions,
-        columns.nothing,
-    )
+    def close(self) -> None:
+        """Forget what was worked out: who asks for it again has it worked out again."""
+        for name in ("egress", "uplift", "total"):
+            self.__dict__.pop(name, None)
 
 
 def _kept(columns: Columns, tariff: Tariff, key: Hashable, make: Callable[[], Made]) -> Made:

@@ -41,7 +41,8 @@ def where_they_stand(against: Against, packing: Packing, rows: Numbers) -> Numbe
     total = np.zeros(len(rows), dtype=np.int64)
     if against and len(rows):
         offers, _, more = packing.slot_columns(rows)
-        starts = np.cumsum(1 + more) - (1 + more)
+        starts = None if more is None else np.cumsum(1 + more) - (1 + more)
         for refused, micros in against:
-            total += np.where(np.logical_or.reduceat(refused[offers], starts), micros, 0)
+            some = refused[offers] if starts is None else np.logical_or.reduceat(refused[offers], starts)
+            total += np.where(some, micros, 0)
     return total

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.audit.room import Need, Node, gives, wrong_holdings
-from placement.fleet.columns import Columns, Mask
+from placement.fleet.columns import GREATEST, Columns, Mask
 from placement.fleet.facts import Copy
 from placement.fleet.fleet import Fleet
 from placement.gpu import count
@@ -59,15 +59,19 @@ def holds_what_is_counted(room: Room, offers: int) -> tuple[list[int], list[int]
 
     The counts: copies and units with room now, and copies if nothing stood there.
     """
-    every, shapes = np.arange(offers), len(room.of_shape)
+    every, builds = np.arange(offers), len(room.each)
     counts = {
         (now, apart): room.counted(every, now=now, apart=apart) for now in (True, False) for apart in (True, False)
     }
     for copies in (1, 2, 3, 7):
         for apart in (True, False):
-            units = np.full(shapes, copies) if apart else -(-copies // np.maximum(room.of_shape, 1))
-            assert room.alone(copies, units, apart=apart).tolist() == (counts[True, apart] >= copies).tolist()
-            assert room.alone_empty(every, units).tolist() == (counts[False, apart] >= copies).tolist()
+            units = np.full(builds, copies) if apart else -(-copies // np.maximum(room.each, 1))
+            units[room.each == 0] = GREATEST
+            full = room.full(copies, units, apart=apart)
+            if copies == 1:
+                full |= room.each.take(room.ground.build) == 0
+            assert full.tolist() == (counts[True, apart] < copies).tolist()
+            assert room.would_hold(every, units).tolist() == (counts[False, apart] >= copies).nonzero()[0].tolist()
     few = every[offers // 2 :]
     for (now, apart), all_of_them in counts.items():
         assert room.counted(few, now=now, apart=apart).tolist() == all_of_them[few].tolist()

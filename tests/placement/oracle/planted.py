@@ -74,7 +74,7 @@ CHANGES = (
     (
         "a place whose price nobody knows would have cost nothing",
         "placement/proposals/rule_costs.py",
-        "packing.priceable & packing.priced & (total < below)",
+        "packing.priceable & packing.charged.priced & (total < below)",
         "packing.priceable & (total < below)",
     ),
     # What would help.
@@ -94,8 +94,8 @@ CHANGES = (
     (
         "money before leanings",
         "placement/ranking.py",
-        "return Order(rows, (none, leaning, money, ",
-        "return Order(rows, (none, none, money, ",
+        "fields = (none, leaning, money, ",
+        "fields = (none, none, money, ",
     ),
     (
         "the idle share rounded down",
