@@ -13,7 +13,7 @@ import numpy as np
 
 from placement.bits import to_bits
 from placement.explain import pack_bits, pack_numbers, used
-from placement.fleet.columns import Columns, Numbers
+from placement.fleet.columns import GREATEST, Columns, Numbers
 
 UNREACHED = np.iinfo(np.int64).min
 """Less than any unit has, an overcommitted one included."""
@@ -38,6 +38,7 @@ class Most:
         self._columns = columns
         self._cells: dict[Hashable, Cell] = {}
         self._scale: list[int] | None = None
+        self._least: int | None = None
         self.place = columns.units.journal.end
         """In the journal, of which everything here is."""
         self.put_all(by_offer)
@@ -69,7 +70,14 @@ class Most:
 
     def _forget(self) -> None:
         self._cells.clear()
-        self._scale = None
+        self._scale = self._least = None
+
+    @property
+    def least(self) -> int:
+        """What every site has: where no more is wanted, nobody is refused."""
+        if self._least is None:
+            self._least = int(self.best.min(initial=GREATEST))
+        return self._least
 
     def rank(self, wanted: int) -> int:
         """How many different amounts that sites have at most are less than the one wanted."""

@@ -69,7 +69,8 @@ class Packing:
         self.usable, self.other_models, self._sites = usable, other_models, sites
         self._charges = Charges(prices, workload)
         self._settled = Settled(self._ground)
-        self._chosen: Numbers = np.full(self._ground.size, UNKNOWN, dtype=np.int64)
+        self._chosen: Numbers = np.empty(self._ground.size, dtype=np.int64)
+        self._chosen.fill(UNKNOWN)
         self._table_of: Numbers | None = None
         self._tables: list[PriceList] = []
         self._several_parts: list[Several] = []

@@ -55,7 +55,8 @@ class OnOneUnit(Plain):
         wanted = self.wanted(workload)
         if wanted == 0:
             return self.silent(fleet)
-        return self._told(workload, wanted, fleet, self.most_whole(workload, fleet.columns), None)
+        most = self.most_whole(workload, fleet.columns)
+        return self.silent(fleet) if wanted <= most.least else self._told(workload, wanted, fleet, most, None)
 
     def _told(self, workload: Workload, wanted: int, fleet: Fleet, most: Most, unless: Most | None) -> Column:
         cell = most.cell(wanted, unless)
@@ -113,7 +114,10 @@ class FreeOnOneUnit(OnOneUnit):
         if wanted == 0:
             return self.silent(fleet)
         columns = fleet.columns
-        return self._told(workload, wanted, fleet, self.most_now(workload, columns), self.most_whole(workload, columns))
+        now = self.most_now(workload, columns)
+        if wanted <= now.least:
+            return self.silent(fleet)
+        return self._told(workload, wanted, fleet, now, self.most_whole(workload, columns))
 
     def most_now(self, workload: Workload, columns: Columns) -> Most:
         """The most on any unit as it is now."""
