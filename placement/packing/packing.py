@@ -20,10 +20,11 @@ from copy import copy
 import numpy as np
 
 from placement.bits import to_bits
-from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers, Ranks
 from placement.gpu.wanted import variants
 from placement.lazily import lazily
 from placement.packing.charged import Charged, Sum
+from placement.packing.cheapest import Cheapest
 from placement.packing.ground import Ground, lengths_of, starts_of
 from placement.packing.price_list import Priced, PriceList
 from placement.packing.room import Room, room_for
@@ -66,6 +67,7 @@ class Packing:
         self.spread = workload.spread
         self.wanted = 1 if workload.spread is Spread.SITE else workload.copies
         self.demand = workload.demand
+        self._asked = variants(workload.demand)
         self.usable, self.other_models, self._sites = usable, other_models, sites
         self._charges = Charges(prices, workload)
         self._settled = Settled(self._ground)
@@ -78,7 +80,7 @@ class Packing:
         self._is_put = False
         self.each = [room.each for room in self.rooms]
         """For each variant of the demand, shape (builds,): copies on an empty unit."""
-        priced = [self._priced(room) for room in self.rooms]
+        priced = [self._priced(place) for place in range(len(self.rooms))]
         self._settle(priced[0], now=True)
         self.falls_back: Mask = ~self._settled.sites
         """Where the copies do without GPUs that they asked for, if they fit."""
@@ -94,7 +96,7 @@ class Packing:
         if rest is not None and (self.room_at(rest, now=False, apart=False) >= self.wanted).any():
             # Where the copies could stand, but not so far apart: what they would cost there all the same.
             self.spread = Spread.NONE
-            priced = [self._priced(room) for room in self.rooms]
+            priced = [self._priced(place) for place in range(len(self.rooms))]
             for now in (True, False):
                 for one in priced:
                     self._settle(one, now=now)
@@ -118,7 +120,7 @@ class Packing:
         if self._sites is not None:
             usable = usable.at(ground.rows)
         found: list[Room] = []
-        for wanted, models in variants(self.demand):
+        for wanted, models in self._asked:
             named = self._of_models(models) if models else None
             found.append(room_for(ground, wanted, self.demand, usable.within(named, named)))
         return found
@@ -241,27 +243,23 @@ class Packing:
         offers[here], copies[here] = several.offers, several.copies
         return offers, copies, more
 
-    def _priced(self, room: Room) -> Priced:
-        """What all copies would cost on each offer with room, and which offers have room for all of them."""
-        apart = self.spread is Spread.NODE
+    def _priced(self, place: int) -> Priced:
+        """One variant of the demand: its room, and what all copies would cost on each offer."""
+        room, apart = self.rooms[place], self.spread is Spread.NODE
         table = PriceList.of(self.columns, room, self._charges, self.wanted, apart=apart)
-        if self.spread is Spread.ZONE and self.wanted > 1:
-            return Priced(room, table, None)
-        return Priced(room, table, room.full(self.wanted, table.units, apart=apart))
+        one_will_do = self.spread is not Spread.ZONE or self.wanted == 1
+        return Priced(room, table, self._asked[place][1], self.wanted, apart, one_will_do)
 
     def _settle(self, priced: Priced, *, now: bool) -> None:
         """Settle where the copies stand at the sites that have room; after the first time few are left to look at."""
         ground, table, settled = self._ground, priced.table, self._settled
         if not settled.left:
             return
-        if priced.full is not None and now and settled.left == ground.size:
-            self._stand(table, *table.best(ground, priced.full))
-        elif priced.full is not None:
+        if priced.one_will_do and now and settled.left == ground.size:
+            self._stand(table, *table.some(self._best_now(priced)))
+        elif priced.one_will_do:
             offers = settled.offers_left
-            if now:
-                alone = offers.take((~priced.full.take(offers)).nonzero()[0])
-            else:
-                alone = priced.room.would_hold(offers, table.units)
+            alone = priced.with_room(offers) if now else priced.room.would_hold(offers, table.units)
             self._stand(table, *table.best_of(ground, alone))
         if self.wanted == 1 or not settled.left:
             return  # one copy stands on one offer
@@ -273,6 +271,21 @@ class Packing:
             some = (several.take(ground.offer_site.take(offers)) & (has > 0)).nonzero()[0]
             self._choose_several(priced.room, sites, offers.take(some), has.take(some))
             settled.put(sites)
+
+    def _best_now(self, priced: Priced) -> Ranks:
+        """Shape (sites,): the least rank and place of the offers that have room for all copies by themselves now.
+
+        Of the whole fleet it is known what fresh units have, as long as nothing but models of GPU keeps offers out.
+        """
+        ground, table, models = self._ground, priced.table, priced.models
+        if self._sites is not None or self.usable.now is not None:
+            return table.keys(ground, priced.full)
+        keys = Cheapest.of(ground, table, models).copy()
+        if models and self.other_models is not None:
+            np.putmask(keys, self.other_models, Cheapest.of(ground, table))
+        begun = priced.room.on_begun(priced.copies, table.units, apart=priced.apart)
+        np.minimum.at(keys, ground.offer_site.take(begun), table.keys_of(ground, begun))
+        return keys
 
     def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
         """All copies stand on one offer at each of these sites, of which `best` is what `PriceList.best` says."""

@@ -4,13 +4,13 @@ It follows from the prices, from how many copies there are and how many go on an
 lists are kept with the prices: workloads that differ by less than units can tell have the same one.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from placement.fleet.columns import GREATEST, Columns, Mask, Numbers, Ranks
 from placement.lately import Lately
+from placement.lazily import lazily
 from placement.packing.ground import Ground, starts_of
 from placement.packing.room import Room
 from placement.scoring.cost import PARTS, Charges
@@ -67,8 +67,15 @@ class PriceList:
         units[room.each <= 0] = GREATEST
         return cls(parts, fragmentation, charges.known_or_unpriced, ranks, never, (1 << bits) - 1, units)
 
-    def best(self, ground: Ground, full: Mask) -> tuple[Numbers, Numbers]:
-        """The sites that have offers which have a rank and are not full, and the least rank and place of these.
+    def among(self, models: tuple[str, ...], columns: Columns) -> "PriceList":
+        """The same for offers whose GPUs are of these models alone: no other has a rank."""
+        column = columns.shapes.gpu_model
+        ranks = self.ranks.copy()
+        ranks[column.where([model not in models for model in column.values])] = self.never
+        return replace(self, ranks=ranks)
+
+    def keys(self, ground: Ground, full: Mask) -> Ranks:
+        """Shape (sites,): the least rank and place of a site's offers that have a rank and are not full; else `never`.
 
         Here every offer is gone through, so nothing is chosen by a mask, no two widths are mixed, and no memory is new.
         """
@@ -78,31 +85,46 @@ class PriceList:
         np.copyto(closed, full)
         closed *= self.never
         keys |= closed
-        return self._some(ground.site_min(keys))
+        return ground.site_min(keys)
+
+    def keys_of(self, ground: Ground, offers: Numbers) -> Ranks:
+        """Shape (offers,): the rank and place of each of these."""
+        return self.ranks.take(ground.shape.take(offers)) | ground.local.take(offers)
 
     def best_of(self, ground: Ground, offers: Numbers) -> tuple[Numbers, Numbers]:
-        """The same among these offers, ascending, none of which is full."""
+        """The sites where one of these offers, ascending, has a rank, and the least rank and place of these."""
         if len(offers) == 0:
             return offers, offers
-        keys = self.ranks.take(ground.shape.take(offers)) | ground.local.take(offers)
         at = ground.offer_site.take(offers)
         starts = starts_of(at)
-        there, best = self._some(np.minimum.reduceat(keys, starts))
+        there, best = self.some(np.minimum.reduceat(self.keys_of(ground, offers), starts))
         return at.take(starts.take(there)), best
 
-    def _some(self, best: Ranks) -> tuple[Numbers, Numbers]:
-        """The places where there is one, and which."""
-        there = (best != self.never).nonzero()[0]
-        return there, best.take(there).astype(np.int64)
+    def some(self, keys: Ranks) -> tuple[Numbers, Numbers]:
+        """Of the sites, those that have a key, and which."""
+        there = (keys != self.never).nonzero()[0]
+        return there, keys.take(there).astype(np.int64)
 
 
-class Priced(NamedTuple):
-    """One variant of the demand: its room, and what all copies would cost on each offer."""
+class Priced:
+    """One variant of the demand, on some ground."""
 
-    room: Room
-    table: PriceList
-    full: Mask | None
-    """Shape (offers,): as `Room.full` says of all copies; None where one offer alone will not do."""
+    def __init__(
+        self, room: Room, table: PriceList, models: tuple[str, ...], copies: int, apart: bool, one_will_do: bool
+    ) -> None:
+        self.room, self.table, self.models = room, table, models
+        self.copies, self.apart = copies, apart
+        self.one_will_do = one_will_do
+        """Whether all copies may stand on one offer."""
+
+    @lazily
+    def full(self) -> Mask:
+        """Shape (offers,): where there is no room for all copies now."""
+        return self.room.full(self.copies, self.table.units, apart=self.apart)
+
+    def with_room(self, offers: Numbers) -> Numbers:
+        """Of these offers, those that have room for all copies now."""
+        return offers.take((~self.full.take(offers)).nonzero()[0])
 
 
 def _ranks(total: Numbers, gpus: Numbers) -> Numbers:

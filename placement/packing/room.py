@@ -39,16 +39,29 @@ class Room:
         """
         ground, usable = self.ground, self._usable.now
         if copies == 1:
-            full, enough = ground.spent.copy(), self._open()
+            full = ground.spent.copy()
         else:
             full = ground.fresh < units.take(ground.build, out=ground.scratch.numbers, mode="clip")
-            each = np.minimum(self.each, 1) if apart else self.each
-            fresh = ground.fresh.take(ground.unit_offer) * each.take(ground.unit_build)
-            enough = self._on_units(apart).take(ground.unit_offer) + fresh >= copies
-        full[ground.unit_offer.take(enough.nonzero()[0])] = False
         if usable is not None:
             full |= ~usable
+        full[self.on_begun(copies, units, apart=apart)] = False
         return full
+
+    def on_begun(self, copies: int, units: Numbers, *, apart: bool) -> Numbers:
+        """The offers that have room for so many copies by themselves only if units in use are counted, in no order.
+
+        Some more than once. `units`, and what is not asked about, as before.
+        """
+        ground, usable = self.ground, self._usable.now
+        if copies == 1:
+            enough = self._open()
+        else:
+            each, fresh = np.minimum(self.each, 1) if apart else self.each, ground.fresh.take(ground.unit_offer)
+            enough = fresh < units.take(ground.unit_build)
+            fresh *= each.take(ground.unit_build)
+            enough &= self._on_units(apart).take(ground.unit_offer) + fresh >= copies
+        offers = ground.unit_offer.take(enough.nonzero()[0])
+        return offers if usable is None else offers.take(usable.take(offers).nonzero()[0])
 
     def would_hold(self, offers: Numbers, units: Numbers) -> Numbers:
         """Of these offers, those that would have, if nothing stood there. `units` as before."""
