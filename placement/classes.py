@@ -13,8 +13,9 @@ Limits: `MOST_CLASSES` sites, class by class, are kept; those that were asked fo
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from operator import attrgetter
+from typing import NamedTuple
 
 from placement.explain import record
 from placement.fleet.columns import Part
@@ -53,8 +54,7 @@ _WORKLOAD = attrgetter(*(one.name for one in fields(Workload) if one.name not in
 _TRAINING = attrgetter(*(one.name for one in fields(Training) if one.name != "env"))
 
 
-@dataclass(frozen=True, slots=True)
-class Stand:
+class Stand(NamedTuple):
     """Copies where they were chosen to stand."""
 
     slots: tuple[Slot, ...]
@@ -64,8 +64,7 @@ class Stand:
     readings: tuple[Reading, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Considered:
+class Considered(NamedTuple):
     """All that a decision is made of, but for the name's ties. Shared, so never to be written to."""
 
     verdicts: Verdicts
@@ -79,7 +78,7 @@ class Considered:
     """With no ties in it."""
     without: tuple[Cheapest, ...]
     """The best place without each rule that refuses a place by itself."""
-    stands: dict[tuple[int, ...], Stand] = field(default_factory=dict)
+    stands: dict[tuple[int, ...], Stand]
     """What follows from the rows that were chosen, for those that were."""
 
 
@@ -239,6 +238,7 @@ def _consider(
         )
         if workload.spread is not Spread.SITE
         else (),
+        stands={},
     )
     for one in (verdicts, placing):
         one.packing.close()

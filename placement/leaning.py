@@ -13,8 +13,6 @@ say, and what they cost, is told of the cheapest offers, as if nothing were pref
 Limits: the least `MOST_LEVELS` sums are tried, a packing each. Work to which no such rule speaks pays nothing.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from placement.fleet.columns import Mask, Numbers
@@ -73,7 +71,7 @@ class _Leaning:
             same, here, left = same[better], here[better], left[better]
             money[same], stranded[same] = here, left
             best = best.put(rows[same], part, same) if len(same) else best
-        return self.verdicts if best is base else replace(self.verdicts, packing=best, costs=self._costs(best))
+        return self.verdicts if best is base else self.verdicts._replace(packing=best, costs=self._costs(best))
 
     def _packed(self, rows: Numbers, open_to: Mask) -> Packing:
         base, columns = self.verdicts.packing, self.fleet.columns

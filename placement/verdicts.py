@@ -4,7 +4,7 @@ Shared by the engine, which explains and chooses from them, and by `relax`, whic
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from placement.bits import to_mask
 from placement.explain import record
@@ -55,8 +55,7 @@ def silent(step: str, counts: dict[str, int]) -> None:
     """Watches nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(NamedTuple):
     """What the rules said, in their order, with the sums they said it from."""
 
     legal: Legal
@@ -111,8 +110,7 @@ class Verdicts:
         return [(column, bits) for column in each if (bits := column.refuses & alone)]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked, but for the workload itself and the fleet."""
 
     law: Law

@@ -4,7 +4,6 @@ It follows from where they stand: on one offer, at what a price list says of its
 is worked out when somebody asks, and need not be kept.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +22,7 @@ class Sum(NamedTuple):
     priced: Mask
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Charged:
+class Charged(NamedTuple):
     """See the module. Shapes (sites,)."""
 
     parts: Numbers

@@ -1,8 +1,8 @@
 """Cheapest: by one price list, the best offer of every site that has fresh units enough for all copies.
 
-It follows from the list and from how many units are fresh. So it is kept, and follows the journal of units: where units
-were begun or came free again one site is looked at anew, or all where that is cheaper. What has room on units in use is
-for the packing to look at, since it goes by each amount that a copy asks for.
+It follows from the list and from how many units are fresh. So it is kept once it was asked for twice, and follows the
+journal of units: where units were begun or came free again one site is looked at anew, or all where that is cheaper.
+What has room on units in use is for the packing to look at, since it goes by each amount that a copy asks for.
 
 Limits: `MOST_CHEAPEST` sites, list by list, are kept.
 """
@@ -29,21 +29,25 @@ class Cheapest:
         self._look_at_all(ground)
 
     @classmethod
-    def of(cls, ground: Ground, table: PriceList, models: tuple[str, ...] = ()) -> Ranks:
+    def of(cls, ground: Ground, table: PriceList, models: tuple[str, ...] = ()) -> Ranks | None:
         """Shape (sites,): the least rank and place, or `PriceList.never`, as things are now. Not to be written to.
 
-        Of offers whose GPUs are of these models, or of all where none is named; `ground`: all of the fleet.
+        Of offers whose GPUs are of these models, or of all where none is named; `ground`: all of the fleet. None where
+        nobody has asked for it before.
         """
         columns = ground.columns
-        kept: Lately[tuple[PriceList, Cheapest]] = columns.kept(
+        kept: Lately[tuple[PriceList, Cheapest | None]] = columns.kept(
             "cheapest", lambda: Lately(MOST_CHEAPEST // (len(columns) + 1))
         )
         known = kept.get((id(table), models))
         if known is None:
+            kept.put((id(table), models), (table, None))
+            return None
+        found = known[1]
+        if found is None:
             found = cls(ground, table.among(models, columns) if models else table)
             kept.put((id(table), models), (table, found))
         else:
-            found = known[1]
             found._catch_up(ground)
         return found._keys
 

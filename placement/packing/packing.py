@@ -273,19 +273,23 @@ class Packing:
             settled.put(sites)
 
     def _best_now(self, priced: Priced) -> Ranks:
-        """Shape (sites,): the least rank and place of the offers that have room for all copies by themselves now.
-
-        Of the whole fleet it is known what fresh units have, as long as nothing but models of GPU keeps offers out.
-        """
-        ground, table, models = self._ground, priced.table, priced.models
-        if self._sites is not None or self.usable.now is not None:
+        """Shape (sites,): the least rank and place of the offers that have room for all copies by themselves now."""
+        ground, table = self._ground, priced.table
+        keys = self._on_fresh(priced) if self._sites is None and self.usable.now is None else None
+        if keys is None:
             return table.keys(ground, priced.full)
-        keys = Cheapest.of(ground, table, models).copy()
-        if models and self.other_models is not None:
-            np.putmask(keys, self.other_models, Cheapest.of(ground, table))
         begun = priced.room.on_begun(priced.copies, table.units, apart=priced.apart)
         np.minimum.at(keys, ground.offer_site.take(begun), table.keys_of(ground, begun))
         return keys
+
+    def _on_fresh(self, priced: Priced) -> Ranks | None:
+        """The same of those whose fresh units have room; None where that is not known. The asker's to change."""
+        ground, table, other = self._ground, priced.table, self.other_models
+        named = Cheapest.of(ground, table, priced.models)
+        if not priced.models or other is None:
+            return None if named is None else named.copy()
+        every = Cheapest.of(ground, table)
+        return None if named is None or every is None else np.where(other, every, named)
 
     def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
         """All copies stand on one offer at each of these sites, of which `best` is what `PriceList.best` says."""

@@ -1,12 +1,11 @@
 """Which offers a packing may use: those that answer soon enough and that neither law nor quota forbids."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from placement.fleet.columns import Mask, Numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Usable:
+class Usable(NamedTuple):
     """Shapes (offers,): the offers that answer soon enough and that neither law nor quota forbids; None: all.
 
     A quota may forbid a model of GPU now that it would allow if other work went; so there are two, and they are the

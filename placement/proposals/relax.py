@@ -31,8 +31,6 @@ are kept, one for each site, fewest changes first, then cheapest. A site costs a
     rule_costs.py  what each rule costs a placed workload
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from placement.explain import record
@@ -109,7 +107,7 @@ def _try(
     rows: list[int], workload: Workload, fleet: Fleet, question: Question, below: int | None = None
 ) -> list[Relaxation]:
     """What would help at each of the first of these sites, and cost less than `below`."""
-    question = replace(question, source_region=fleet.columns.region_of_location(workload.data.origin))
+    question = question._replace(source_region=fleet.columns.region_of_location(workload.data.origin))
     tried = (_relax(Place(workload, fleet, question, row), below) for row in rows[:MOST_TRIED])
     return [one for one in tried if one and (below is None or one.cost_micros_per_hour < below)]
 

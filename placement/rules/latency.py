@@ -6,7 +6,7 @@ trip that nobody knows is a "no": a promise cannot rest on it.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ UNREACHED = np.iinfo(np.int64).max
 """Of an offer that nobody knows the way to: later than any promise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What is known, at one moment, of how long an answer takes one workload."""
 
     latency: Latency | None

@@ -1,8 +1,7 @@
 """The shape of a rule: it answers for all sites at once, and gives numbers for all that it refused, at once too."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from placement.bits import to_bits, to_mask
 from placement.fleet.columns import Mask, Numbers, Part
@@ -14,8 +13,7 @@ Named = tuple[tuple[str, ...], Numbers]
 """Names, and which of them each row has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(NamedTuple):
     """What a rule wanted and found at the sites that it refused, as columns. Shapes (refused,); None: all 0."""
 
     lacks: tuple[Lack, ...]

@@ -18,8 +18,7 @@ is paid, a hundred times over, and `placement.money.books` bounds prices. Divisi
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -81,8 +80,7 @@ class Prices:
         self.any_interruptions, self.any_absent = bool(self.interruptions.any()), bool(self.absent_ppm.any())
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What copies cost where they would stand, before egress and uplift. Each of one shape, offers or sites."""
 
     compute: Numbers
@@ -100,7 +98,7 @@ class Charge:
         return self.compute + self.idle + self.spot_loss + self.availability
 
 
-PARTS = tuple(field.name for field in fields(Charge))
+PARTS = Charge._fields
 
 
 class Charges:

@@ -44,6 +44,7 @@ def rows() -> list[Row]:
     for offers, few in FEW.items():
         dice = random.Random(2)
         fleet = a_fleet(dice, offers // SITES)
+        garbage.keep()
         fresh = [a_workload(dice, number) for number in range(WARM + few)]
         for workload in fresh[:FIRST]:
             explain(workload, fleet, law)

@@ -91,6 +91,20 @@ def test_what_is_remembered_never_changes_an_answer(
         happen(data, fleet, workload, decision, number, now)
 
 
+@settings(max_examples=120, deadline=None)
+@given(workloads(), worlds(), laws(), st.data())
+def test_a_newcomer_that_differs_in_a_word_alone_is_packed_as_if_nobody_had_come_before(
+    workload: Workload, world: World, law: Law, data: st.DataObject
+) -> None:
+    """Each is of a class of its own, so nothing is remembered but what price lists are kept with."""
+    fleet = world.fleet()
+    for number in range(data.draw(st.integers(4, 8))):
+        newcomer = replace(workload, labels={"number": str(number)})
+        decision = asked(newcomer, fleet, law, 5)
+        assert encode(decision) == encode(asked(newcomer, again(fleet), law, 5))
+        happen(data, fleet, newcomer, decision, number, 5)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(workloads(), min_size=1, max_size=4), worlds(), laws(), st.data())
 def test_what_the_auditor_keeps_never_changes_its_judgement(
