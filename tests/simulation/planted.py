@@ -65,7 +65,7 @@ def found(planted: Planted) -> str:
         for name in ("agents", "broker", "edge", "placement", "tidegate", "tests", "deploy", "pyproject.toml"):
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__", "bench"))
+                shutil.copytree(source, tree / name, ignore=shutil.ignore_patterns("__pycache__", "data"))
             else:
                 shutil.copy(source, tree / name)
         plant(planted, tree)
