@@ -46,7 +46,8 @@ class Packing:
 
     For each room (now, then as if nothing stood there) the best single offer of a site is the least of one number that
     every offer has: its price, then what it strands, then its place. Sums are taken where no single offer will do. So
-    offers are gone through some ten times, and prices are worked out for their shapes alone.
+    offers are gone through a few times, or only those with units in use where the rest is known (`Cheapest`), and
+    prices are worked out for their shapes alone, once for all that take as much of an empty unit.
     """
 
     def __init__(
