@@ -251,7 +251,7 @@ def stand(considered: Considered, chosen: tuple[int, ...], workload: Workload, f
     found = considered.stands.get(chosen)
     if found is None:
         verdicts = considered.placing
-        slots = tuple(slot for row in chosen for slot in verdicts.packing.slots(row))
+        slots = tuple([slot for row in chosen for slot in verdicts.packing.slots(row)])
         costs = [considered.order.cost(row) for row in chosen]
         cost = sum(costs[1:], costs[0]) if costs else Cost()
         interruptions = sum([considered.order.interrupted(row) for row in chosen])

@@ -57,7 +57,8 @@ def decide(
     """
     admit(workload)
     law = law.at(now)
-    watch("admit", {"sites": len(fleet.columns)})
+    if watch is not silent:
+        watch("admit", {"sites": len(fleet.columns)})
     question = Question(law, model_digest, exclude, now)
     considered = consider(workload, fleet, question, watch)
     verdicts, standing, ranking = considered.verdicts, considered.order, considered.ranking
@@ -67,7 +68,8 @@ def decide(
     chosen = best[:wanted] if len(best) >= wanted else []
     other = best[len(chosen)] if chosen and len(best) > wanted else None
     there = stand(considered, tuple(chosen), workload, fleet)
-    watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
+    if watch is not silent:
+        watch("choose", {"allowed": len(standing.rows), "candidates": len(fleet.columns)})
     decision = Decision(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,

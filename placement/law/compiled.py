@@ -114,19 +114,20 @@ class _Asked:
         """Each with its bit."""
         self.needing: list[tuple[int, int]] = []
         """Rules, as bits, that apply only where all these conditions hold, as bits."""
-        self._known: dict[Hashable, Truth] = {}
+        self.known: dict[Hashable, Truth] = {}
+        """What `truth` said before, by the value; of numbers, by their place."""
         self._scale: list[int] | None = None
 
     def truth(self, found: Found) -> Truth:
         """Of a value: the conditions that hold, and the rules that are silent for it."""
         key: Hashable = self._place(found) if self._is_number else found
-        known = self._known.get(key)
+        known = self.known.get(key)
         if known is None:
-            if len(self._known) >= MOST_VALUES:
-                self._known.clear()
+            if len(self.known) >= MOST_VALUES:
+                self.known.clear()
             holds = sum(bit for bit, condition in self.conditions if condition.holds(found))
             silent = sum(rule for rule, bits in self.needing if holds & bits != bits)
-            known = self._known[key] = (holds, silent)
+            known = self.known[key] = (holds, silent)
         return known
 
     def _place(self, found: Found) -> Hashable:
@@ -201,7 +202,7 @@ class Compiled:
             for asked in self._asked:
                 value = asked.read(one)
                 found.append(value)
-                holding, silenced = asked.truth(value)
+                holding, silenced = asked.known.get(value) or asked.truth(value)
                 holds |= holding
                 silent |= silenced
             truths.append(holds)

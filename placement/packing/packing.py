@@ -70,7 +70,7 @@ class Packing:
         self.demand = workload.demand
         self._asked = variants(workload.demand)
         self.usable, self.other_models, self._sites = usable, other_models, sites
-        self._charges = Charges(prices, workload)
+        self._charges = Charges.of(prices, workload)
         self._settled = Settled(self._ground)
         self._chosen: Numbers = np.empty(self._ground.size, dtype=np.int64)
         self._chosen.fill(UNKNOWN)
@@ -87,11 +87,11 @@ class Packing:
         """Where the copies do without GPUs that they asked for, if they fit."""
         for one in priced[1:]:
             self._settle(one, now=True)
-        self.fits: Mask = self._settled.sites.copy()
+        self.fits, self.fits_bits = self._settled.sites.copy(), self._settled.bits
         """Where all copies have room now, as far apart as asked."""
         for one in priced:
             self._settle(one, now=False)
-        self.stands: Mask = self._settled.sites.copy()
+        self.stands, self.stands_bits = self._settled.sites.copy(), self._settled.bits
         """Where they would have if nothing stood there."""
         rest = (~self.stands).nonzero()[0] if self.spread in (Spread.NODE, Spread.ZONE) else None
         if rest is not None and (self.room_at(rest, now=False, apart=False) >= self.wanted).any():
@@ -108,7 +108,7 @@ class Packing:
         if not usable.alike:
             every = np.arange(self._ground.size)
             self.stands = self.room_at(every, now=False, apart=True) >= self.wanted
-        self.fits_bits, self.stands_bits = to_bits(self.fits), to_bits(self.stands)
+            self.stands_bits = to_bits(self.stands)
 
     @lazily
     def _ground(self) -> Ground:
@@ -226,7 +226,7 @@ class Packing:
         """Where the copies stand at a site that `fits`."""
         name = self.columns.names[site]
         chosen = self._several.at(site) or ((int(self._chosen[site]), self.wanted),)
-        return tuple(Slot(name, self.columns.offers[offer].name, count) for offer, count in chosen)
+        return tuple([Slot(name, self.columns.offers[offer].name, count) for offer, count in chosen])
 
     def slot_columns(self, sites: Numbers) -> tuple[Numbers, Numbers | None, Numbers | None]:
         """For sites that fit: the offer and the copies of each slot, site by site, and how many slots beyond the first.

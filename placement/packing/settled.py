@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from placement.bits import to_bits
 from placement.fleet.columns import Mask, Numbers
 from placement.packing.ground import Ground
 
@@ -22,6 +23,11 @@ class Settled:
         self.sites[sites] = True
         self.left -= len(sites)
         self._offers = None
+
+    @property
+    def bits(self) -> int:
+        """The sites, as bits."""
+        return to_bits(self.sites) if self.left else (1 << len(self.sites)) - 1
 
     @property
     def offers_left(self) -> Numbers:

@@ -104,15 +104,23 @@ PARTS = Charge._fields
 class Charges:
     """What one workload is charged on offers of every shape; `offers` are rows of these."""
 
-    def __init__(self, prices: Prices, workload: Workload) -> None:
+    @classmethod
+    def of(cls, prices: Prices, workload: Workload) -> "Charges":
+        """The same again for workloads that lose the same when a unit is taken away."""
         training = workload.training
-        self.prices = prices
-        self._gang = training is not None
-        saved = training.checkpoint_every_ms if training else 0
-        self.key: Hashable = (self._gang, saved if prices.any_interruptions else 0)
-        """The same for the same charges of the same prices."""
+        key = (training is not None, training.checkpoint_every_ms if training and prices.any_interruptions else 0)
+        found: Charges | None = prices.kept.get(key)
+        if found is None:
+            found = cls(prices, key)
+            prices.kept.put(key, found)
+        return found
+
+    def __init__(self, prices: Prices, key: tuple[bool, int]) -> None:
+        """`key`: whether it is a gang, and every how many ms it saves its state, 0 where nobody knows."""
+        self.prices, self.key = prices, key
+        self._gang, saved = key
         lost = prices.restart_ms
-        if training is not None:
+        if self._gang:
             lost = lost + (-(-saved // 2) if saved else prices.lost_work_ms)
         self._loss_ppm: Numbers = prices.nothing
         if prices.any_interruptions:
