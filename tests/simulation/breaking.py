@@ -7,6 +7,7 @@ from tests.simulation.agent import AgentMachine
 from tests.simulation.faults import Fault
 from tests.simulation.loop import elapse
 from tests.simulation.network import Network
+from tests.simulation.store import LogDisk
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -16,6 +17,10 @@ DRIFT = 0.1
 TURNED_OFF = 0.5
 """So often a machine with a bad disk is turned off before the disk is mended."""
 OFF_S = 2.0
+STALLS_S, AWAITED_S, LOOK_S = 0.5, 10.0, 0.02
+"""How long a disk stalls, how long a write is waited for, and how often it is looked."""
+WAITED_FOR = 0.75
+"""So often it is a write that an engineer waits for."""
 LINKS = ("cut link", "cut engineers", "cut up", "cut down", "slow link", "reset", "reset all")
 LOGS = ("failing log", "full log", "slow log", "damage snapshot", "no artifacts", "no telemetry")
 CLOCKS = ("set clock", "drift")
@@ -26,6 +31,9 @@ async def strike(world: "World", fault: Fault) -> None:
     machine = world.machine(fault.whom)
     match fault.kind:
         case "kill broker":
+            await world.without_broker(fault.seconds)
+        case "kill broker in a write":
+            await _in_a_write(world.broker_machine.log, fault)
             await world.without_broker(fault.seconds)
         case "kill agent" | "cut power":
             await world.without_agent(fault.whom, fault.seconds, power=fault.kind == "cut power")
@@ -49,6 +57,19 @@ async def strike(world: "World", fault: Fault) -> None:
         case _:
             assert machine is not None, fault.kind
             await _of_a_disk(world, machine, fault)
+
+
+async def _in_a_write(log: LogDisk, fault: Fault) -> None:
+    """Until somewhere in a sync, of a disk that stalls, mostly one that somebody waits for; or until nothing comes."""
+    chance = Random(fault.amount)
+    asked = chance.random() < WAITED_FOR
+    log.stalls_s = STALLS_S
+    for _ in range(int(AWAITED_S / LOOK_S)):
+        if "workload_submitted" in log.syncing or (log.syncing and not asked):
+            await elapse(chance.random() * STALLS_S)
+            break
+        await elapse(LOOK_S)
+    log.stalls_s = 0.0
 
 
 async def _on_the_way(world: "World", network: Network, fault: Fault) -> None:

@@ -27,10 +27,11 @@ from tests.simulation.broker import BrokerMachine
 from tests.simulation.loop import Process
 from tests.simulation.people import History
 from tests.simulation.store import SimulatedLog
+from tests.simulation.wishes import UNASKED
 from tests.simulation.witness import Witness
 from tidegate.model.assignment import Phase
 from tidegate.model.decision import Outcome
-from tidegate.model.event import Event, WorkloadDecided, WorkloadQueued
+from tidegate.model.event import Event, KeyAnswered, WorkloadDecided, WorkloadQueued
 
 MOST_KEPT = 20
 ASKED = 3
@@ -59,10 +60,12 @@ def after_a_turn(state: State, findings: Findings) -> None:
 def acknowledged(machine: BrokerMachine, history: History, findings: Findings) -> None:
     """2. What was acknowledged is in the log once, what was refused is not there, and no key is there twice."""
     keys: Counter[str] = Counter()
+    answers: dict[str, str] = {}
     for row in machine.log.rows:
-        key = getattr(to_recorded(row).event, "key", "")
-        if key:
+        event = to_recorded(row).event
+        if key := getattr(event, "key", ""):
             keys[key] += 1
+            answers[key] = event.about if isinstance(event, KeyAnswered) else f"w{row.offset}"
     for key, times in keys.items():
         if times > 1:
             findings.add(f"2: {key} was carried out {times} times")
@@ -71,11 +74,12 @@ def acknowledged(machine: BrokerMachine, history: History, findings: Findings) -
             findings.add(f"2: {asked.key} was answered {asked.acknowledged}, then {asked.otherwise}")
         if asked.refused and keys[asked.key]:
             findings.add(f"2: {asked.key} was refused ({asked.refused}) and is in the log")
-    submitted = {asked.acknowledged: asked.key for asked in history.asked if asked.verb == "submit"}
-    offsets = {row.offset for row in machine.log.rows}
-    for workload_id, key in submitted.items():
-        if workload_id and int(workload_id[1:]) not in offsets:
-            findings.add(f"2: {key} was acknowledged as {workload_id}, which is not in the log")
+    for asked in history.acknowledged:
+        if asked.acknowledged == UNASKED:
+            continue
+        has = answers.get(asked.key, "nothing")
+        if has == "nothing" or (asked.verb == "submit" and asked.acknowledged != has):
+            findings.add(f"2: {asked.key} was answered {asked.acknowledged}, and the log has it as {has}")
 
 
 async def replayed(machine: BrokerMachine, history: History, live: State | None, findings: Findings) -> int:

@@ -38,6 +38,7 @@ INVARIANTS = {
 }
 MODELLED = {
     "kill broker": "F2",
+    "kill broker in a write": "F2 F8",
     "kill agent": "F2",
     "cut power": "F3 F29",
     "cut link": "F15",

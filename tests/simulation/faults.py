@@ -51,6 +51,7 @@ KINDS = (
     "drift",
     "no artifacts",
     "no telemetry",
+    "kill broker in a write",
 )
 OFTEN = 0.35
 """How likely a seed is to try each kind."""

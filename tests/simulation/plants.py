@@ -35,7 +35,6 @@ PLANTED = (
         "        if pending:\n            await self._log.append(",
         "        for outcome in outcomes:\n            _speak(outcome)\n"
         "        if pending:\n            await self._log.append(",
-        by="tests/broker/runtime/test_loop.py",
     ),
     Planted(
         "go on after a failed sync",

@@ -32,6 +32,10 @@ class LogDisk:
     failing: bool = False
     slow_s: float = 0.0
     """Added to each sync."""
+    stalls_s: float = 0.0
+    """The same, for as long as somebody waits for a sync to be under way."""
+    syncing: frozenset[str] = frozenset()
+    """The kinds of event that are under way."""
     syncs: int = 0
 
     @property
@@ -59,8 +63,9 @@ class SimulatedLog:
         if self._disk.full:
             raise Unavailable("no room")
         rows = chained(self._head, records)
+        self._disk.syncing = frozenset([row.kind for row in rows])
         try:
-            await elapse(self._disk.random.random() * SYNC_S + self._disk.slow_s)
+            await elapse(self._disk.random.random() * SYNC_S + self._disk.slow_s + self._disk.stalls_s)
             self._process.check()
             if self._disk.failing:
                 raise Broken("the sync failed")
@@ -70,6 +75,8 @@ class SimulatedLog:
             if self._disk.random.random() < 0.5:
                 self._land(rows)
             raise
+        finally:
+            self._disk.syncing = frozenset()
         self._land(rows)
         self._head = self._disk.head
         return self._head.offset

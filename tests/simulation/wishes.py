@@ -37,6 +37,8 @@ from tidegate.wire.codec import to_message
 
 PATIENCE_S = 10.0
 Call = Callable[[Any], Awaitable[str]]
+UNASKED = "nothing to adopt"
+"""What comes of a plan without a move, which is not sent."""
 
 WEIGHTS = {"submit": 60, "cancel": 12, "cordon": 6, "drain": 6}
 BY_HABIT = {
@@ -250,7 +252,7 @@ class Wishes:
                 proposed = (await FleetStub(channel).ProposePlan(request, timeout=PATIENCE_S)).plan
                 await elapse(later_s)
             if not proposed.moves:
-                return "nothing to adopt"
+                return UNASKED
             request = fleet_pb2.AdoptPlanRequest(plan=proposed, idempotency_key=self._key)
             await FleetStub(channel).AdoptPlan(request, timeout=PATIENCE_S)
             return "adopted"
