@@ -288,16 +288,20 @@ class World:
         live = self.broker.broker.state if self.settings.liveness and self.broker and self.broker.broker else None
         judged = await checks.replayed(self.broker_machine, self.history, live, self.findings)
         self.did["judged by brute force"] = judged
-        while self.agents:  # one may fall, and begin anew, meanwhile
-            await self.agents.pop(next(iter(self.agents))).kill()
+        await self._end_agents()
         for engineer in self.people.values():
             await engineer.process.kill()
         if self.broker is not None:
             await self.broker.kill()
         await self.network.close()
+        await self._end_agents()  # one may have fallen, and begun anew, meanwhile
         checks.telemetry(self.broker_machine, self.machines, drained, self.findings)
         self.covered.ended(self.settings.liveness)
         self._count()
+
+    async def _end_agents(self) -> None:
+        while self.agents:
+            await self.agents.pop(next(iter(self.agents))).kill()
 
     def _count(self) -> None:
         rows = Counter(row.kind for row in self.broker_machine.log.rows)
