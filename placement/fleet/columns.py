@@ -62,7 +62,7 @@ MOST_KEPT = 32
 class Scratch:
     """Shapes (offers,): memory to be written over by whoever goes through all offers, and done with before it returns.
 
-    What comes from the allocator was last written to long ago, by whatever has gone since, and takes twice as long.
+    What comes from the allocator was last written to long ago, by whatever has gone since, and takes longer for it.
     """
 
     def __init__(self, like: Ranks) -> None:

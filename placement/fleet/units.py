@@ -40,8 +40,6 @@ class Units:
         self._offers = offers
         self.fresh: Numbers = np.array([offer.count for offer in offers], dtype=np.int64)
         """Shape (offers,): units on which nothing stands."""
-        self.spent: Mask = self.fresh <= 0
-        """Shape (offers,): where something stands on every unit."""
         self.divisions: list[Division] = []
         """Every way in which some GPU of the fleet divides, by number."""
         self._division_codes: dict[Division, int] = {}
@@ -127,7 +125,7 @@ class Units:
             rows = (self.offer != SPARE).nonzero()[0]
             left = self._units[_GPUS : _MEMORY + 1].take(rows, axis=1)  # row by row in memory, which an index is not
             offers = self.offer.take(rows)
-            self._in_use = (self._changes, rows, offers, left, self.spent.take(offers))
+            self._in_use = (self._changes, rows, offers, left, self.fresh.take(offers) < 1)
         return self._in_use[1:]
 
     def in_build(self, build: Numbers) -> Numbers:
@@ -268,7 +266,6 @@ class Units:
         )  # fmt: skip
         part[_DIVISION] = [self.division_code(division) for division in divisions]
         self.fresh[offer] -= 1
-        self.spent[offer] = self.fresh[offer] == 0
         return row
 
     def _close(self, offer: int, row: int) -> None:
@@ -279,7 +276,6 @@ class Units:
         self._units[_OFFER, row] = SPARE
         self._spare_units.append(row)
         self.fresh[offer] += 1
-        self.spent[offer] = False
 
     def division_code(self, division: Division | None) -> int:
         """The number of a division among `divisions`; -1 for none."""

@@ -38,7 +38,7 @@ class Ground:
             self.size = len(columns)
             self.rows: Numbers = columns.every_offer
             self.shape, self.build, self.count = columns.shape, columns.build, columns.count
-            self.fresh, self.spent = units.fresh, units.spent
+            self.fresh = units.fresh
             self.offer_site, self.zone = columns.offer_site, columns.zone.codes
             self.starts, self.many, self.local = columns.starts, columns.many, columns.among_its_own
             self.unit_rows, self.unit_offer = units.in_use()
@@ -49,8 +49,7 @@ class Ground:
             ranges = [columns.offers_of(site) for site in sites]
             self.rows = np.concatenate([np.arange(one.start, one.stop) for one in ranges])
             self.shape, self.build = columns.shape[self.rows], columns.build[self.rows]
-            self.count = columns.count[self.rows]
-            self.fresh, self.spent = units.fresh[self.rows], units.spent[self.rows]
+            self.count, self.fresh = columns.count[self.rows], units.fresh[self.rows]
             self.zone = columns.zone.codes[self.rows]
             self.many = np.array([len(one) for one in ranges], dtype=np.int64)
             self.offer_site = np.repeat(np.arange(self.size), self.many)
@@ -61,7 +60,7 @@ class Ground:
             ]
             found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
             self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
-            self.unit_build, self.unit_spent = self.build.take(self.unit_offer), self.spent.take(self.unit_offer)
+            self.unit_build, self.unit_spent = self.build.take(self.unit_offer), self.fresh.take(self.unit_offer) < 1
             self.unit_left = np.array([units.gpus, units.cpus, units.memory], dtype=np.int64)[:, self.unit_rows]
 
     @lazily

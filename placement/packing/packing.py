@@ -293,7 +293,7 @@ class Packing:
         return None if named is None or every is None else np.where(other, every, named)
 
     def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
-        """All copies stand on one offer at each of these sites, of which `best` is what `PriceList.best` says."""
+        """All copies stand on one offer at each of these sites, of which `best` is the least rank and place."""
         if len(sites) == 0:
             return
         places = self._ground.starts.take(sites) + (best & table.places)

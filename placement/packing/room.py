@@ -39,7 +39,7 @@ class Room:
         """
         ground, usable = self.ground, self._usable.now
         if copies == 1:
-            full = ground.spent.copy()
+            full: Mask = ground.fresh < 1
         else:
             full = ground.fresh < units.take(ground.build, out=ground.scratch.numbers, mode="clip")
         if usable is not None:
