@@ -47,17 +47,20 @@ class Order:
 
     def cost(self, row: int) -> Cost:
         """What one of them costs, by cause."""
-        place = int(self.rows.searchsorted(row))
+        place = self._place(row)
         return Cost(*[int(cause[place]) for cause in self.causes])
 
     def interrupted(self, row: int) -> int:
         """Expected interruptions an hour at one of them, in millionths."""
-        return int(self.interruptions[int(self.rows.searchsorted(row))])
+        return int(self.interruptions[self._place(row)])
 
     def paid(self, row: int) -> int:
         """What one of them costs, penalties left out."""
-        place = int(self.rows.searchsorted(row))
+        place = self._place(row)
         return int(self.money[place]) - int(self.penalties[place])
+
+    def _place(self, row: int) -> int:
+        return int(self.rows.searchsorted(row))
 
     @lazily
     def first(self) -> Numbers:

@@ -2,8 +2,8 @@
 
 What a broker makes goes when nobody holds it any more: decisions, events and sessions make no rings worth speaking of.
 As it comes, the interpreter looks at the young after 700 new containers, which is about once a decision, and now and
-then at everything, which takes longer the more a broker knows: some 0.2 s for 50,000 workloads on 100,000 offers. So it
-looks seldom, and never again at what was there when the broker was put together.
+then at everything, which takes longer the more a broker knows. So it looks seldom, and never again at what was there
+when the broker was put together.
 """
 
 import gc
