@@ -32,7 +32,7 @@ from broker.log.snapshots import Snapshots
 from broker.rpc.interceptors import Doorway, authorisation, identity, rate
 from broker.rpc.server import Server
 from broker.rpc.tracing import Tracing
-from broker.runtime import garbage
+from broker.runtime import garbage, pages
 from broker.runtime.clock import SystemClock
 from broker.runtime.contents import Contents
 from broker.runtime.history import keep
@@ -70,6 +70,7 @@ async def serve(config: Config, stop: asyncio.Event) -> None:
     )
     state, loop, sessions = broker.state, broker.loop, broker.sessions
     garbage.keep()
+    pages.at_hand()
     server = Server(Doorway((identity, authorisation, rate(clock))), broker.servicers, telemetry)
     address = await server.start(config.listen)
     if not is_local(config.listen):

@@ -1,10 +1,10 @@
 """How long one explained decision takes: never seen before, of a class seen before, and after a node has changed.
 
 The fleet, the law and the workloads are drawn from a seed (`tests.bench.fleets`). Every decision records its whole
-matrix, and the collector runs as it does in the broker (`broker.runtime.garbage`). Each figure is time that the thread
-had a CPU, for the machine is shared; what passed on the wall stands beside. Decisions never seen before are timed from
-the 41st of a process on; what they take when more have been made than are remembered, and memory is neither new nor
-growing, stands in a row of its own.
+matrix, and collector and memory are as in the broker (`broker.runtime.garbage`, `broker.runtime.pages`). Each figure
+is time that the thread had a CPU, for the machine is shared; what passed on the wall stands beside. Decisions never
+seen before are timed from the 41st of a process on; what they take when more have been made than are remembered stands
+in a row of its own.
 
 The reference is what NumPy alone takes for the least that any engine must do, in the same run: as many masks over the
 sites as there are rules joined, and a price for every offer summed and ordered.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from broker.runtime import garbage
+from broker.runtime import garbage, pages
 from placement.engine import decide
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
@@ -44,6 +44,7 @@ def rows() -> list[Row]:
         dice = random.Random(2)
         fleet = a_fleet(dice, offers // SITES)
         garbage.keep()
+        pages.at_hand()
         fresh = [a_workload(dice, number) for number in range(WARM + 2 * few)]
         for workload in fresh[:WARM]:
             explain(workload, fleet, law)
@@ -105,6 +106,7 @@ def memory() -> Row:
 def hold() -> None:
     """Prints the megabytes of this process before and after it holds a fleet under load and has decided upon it."""
     before = _peak_mb()
+    pages.at_hand()
     dice = random.Random(2)
     fleet, law = a_fleet(dice, 100_000 // SITES, standing=0), a_law(dice)
     offers = [(site, offer) for site, known in fleet.sites.items() for offer in known.offers]
