@@ -223,7 +223,7 @@ def _consider(
     verdicts = judge(workload, fleet, question, watch, packing=packing, measured=measured)
     placing = leaning(verdicts, workload, fleet, question)
     standing = order(placing, workload, fleet)
-    dearest = int(standing.money[standing.first[0]]) if len(standing.rows) else 0
+    dearest = standing.dearest
     own = [column.record or record(column, workload, fleet) for column in verdicts.own]
     considered = Considered(
         verdicts=verdicts,

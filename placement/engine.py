@@ -21,11 +21,12 @@ as of 100,000: what is remembered is made good where the change lies (`placement
 import numpy as np
 
 from placement.classes import consider, stand, with_ties
-from placement.explain import pack_bits, pack_up_to
+from placement.explain import pack_bits
 from placement.fleet.fleet import Fleet
 from placement.law.law import Law
 from placement.proposals.relax import cheaper, relaxations
 from placement.proposals.rule_costs import rule_prices
+from placement.recording import pack_numbers
 from placement.scoring.tie import ties
 from placement.verdicts import Question, Watch, silent
 from tidegate.model.decision import Cost, Decision, Outcome, Relaxation
@@ -74,7 +75,7 @@ def decide(
         outcome=Outcome.PLACED if chosen else Outcome.REFUSED,
         candidates=fleet.columns.names,
         columns=considered.columns,
-        ranking=ranking and with_ties(ranking, pack_up_to(tie, int(np.maximum.reduce(tie)))),
+        ranking=ranking and with_ties(ranking, pack_numbers(tie)),
         slots=there.slots,
         cost=there.cost,
         relaxations=relaxations(verdicts, workload, fleet, question) if advise and not chosen else (),

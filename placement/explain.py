@@ -4,13 +4,15 @@ Limits: a fleet of N sites under R rules records at most N x R misses, in one bi
 `tidegate.model.packed`); no object is made for any of them.
 """
 
-from typing import Any, TypeVar
+from itertools import compress
+from typing import TypeVar
 
 import numpy as np
 
 from placement.bits import to_bytes
 from placement.fleet.columns import Mask, Numbers
 from placement.fleet.fleet import Fleet
+from placement.recording import pack_numbers, pack_used
 from placement.rules.rule import Column, Rule
 from tidegate.model.decision import RuleColumn
 from tidegate.model.workload import Workload
@@ -67,40 +69,10 @@ def _packed(numbers: Numbers | None) -> bytes:
 
 def used(values: tuple[Value, ...], codes: Numbers) -> tuple[tuple[Value, ...], bytes]:
     """Those of the values that some row has, in their order, and which of them each row has."""
-    if len(codes) == 0:
-        return (), b""
-    present = np.bincount(codes, minlength=len(values)) > 0
-    if not np.logical_and.reduce(present):
-        values = tuple([values[code] for code in present.nonzero()[0].tolist()])
-        codes = np.add.accumulate(present).take(codes) - 1
-    return values, pack_up_to(codes, len(values) - 1)
+    present, packed = pack_used(len(values), codes)
+    return tuple(compress(values, present.tolist())), packed
 
 
 def pack_bits(mask: Mask) -> bytes:
     """As `tidegate.model.packed.pack_bits`."""
     return b"" if mask.all() else np.packbits(mask, bitorder="little").tobytes()
-
-
-def pack_numbers(numbers: Numbers) -> bytes:
-    """As `tidegate.model.packed.pack_numbers`."""
-    if len(numbers) == 0:
-        return b""
-    return pack_up_to(numbers, int(np.maximum.reduce(numbers.view(np.uint64))))  # what is below 0 is far above it there
-
-
-def pack_up_to(numbers: Numbers, most: int) -> bytes:
-    """The same where the greatest is known, and none is below 0."""
-    return numbers.astype(_WIDTHS[_width(most)]).tobytes() if most else b""
-
-
-def pack_same(number: int, count: int) -> bytes:
-    """The same of one number, 0 or more, so many times."""
-    return number.to_bytes(_width(number), "little") * count if number else b""
-
-
-def _width(most: int) -> int:
-    return 1 if most < 1 << 8 else 2 if most < 1 << 16 else 4 if most < 1 << 32 else 8
-
-
-_WIDTHS: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4"), 8: np.dtype("<i8")}
-"""How a number of so many bytes is written."""

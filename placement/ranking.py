@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement.bits import to_bytes
-from placement.explain import pack_numbers, pack_same, used
+from placement.explain import used
 from placement.fleet.columns import Numbers
 from placement.fleet.fleet import Fleet
-from placement.lazily import lazily
+from placement.native import INT, column, native
+from placement.recording import pack_numbers, pack_same
 from placement.scoring.penalty import penalties
 from placement.scoring.prefer import dispreferred
 from placement.verdicts import Verdicts
@@ -27,7 +28,7 @@ class Order:
 
     rows: Numbers
     """Rows of the fleet, ascending."""
-    fields: tuple[Numbers, ...]
+    fields: tuple[Numbers, Numbers, Numbers, Numbers]
     """The fields of `Score`, in their order, but for the tie, which is the workload's own."""
     penalties: Numbers
     """What rules that prefer other places add to each."""
@@ -37,8 +38,6 @@ class Order:
     """Expected interruptions an hour at each, in millionths."""
     none: Numbers
     """Zeros: a field, a penalty or a cause that is nothing everywhere is this very column."""
-    leans: bool
-    """Whether the workload prefers some to others, money apart."""
 
     @property
     def money(self) -> Numbers:
@@ -62,49 +61,48 @@ class Order:
     def _place(self, row: int) -> int:
         return int(self.rows.searchsorted(row))
 
-    @lazily
-    def first(self) -> Numbers:
-        """The places of those that are best but for ties."""
-        return _least(self._telling, None)
-
-    @lazily
-    def _telling(self) -> tuple[Numbers, ...]:
-        """The fields in which sites may differ."""
-        _, leaning, money, fragmentation = self.fields
-        return (leaning, money, fragmentation) if self.leans else (money, fragmentation)
-
-    @lazily
-    def second(self) -> Numbers:
-        """The places of those that are best but for ties when the first are left out."""
-        among = np.ones(len(self.rows), dtype=np.bool_)
-        among[self.first] = False
-        return _least(self._telling, among.nonzero()[0])
+    @property
+    def dearest(self) -> int:
+        """What the best costs, penalties included; 0 where there is none."""
+        best, _ = _two(*self.fields, self.none)
+        return int(self.money[best]) if best >= 0 else 0
 
     def best(self, count: int, ties: Numbers) -> list[int]:
         """The rows of the best `count`, best first; fewer where there are not so many."""
         if count > 2:
             return [int(self.rows[place]) for place in np.lexsort((self.rows, ties, *self.fields[::-1]))[:count]]
-        places: list[int] = []
-        for group in ("first", "second"):
-            among: Numbers = getattr(self, group) if len(places) < min(count, len(self.rows)) else self.rows[:0]
-            while len(among) and len(places) < count:
-                place = int(among[0] if len(among) == 1 else among[ties.take(among).argmin()])
-                places.append(place)
-                among = among[among != place]
-        return [int(self.rows[place]) for place in places]
+        return [int(self.rows[place]) for place in _two(*self.fields, ties)[:count] if place >= 0]
 
 
-def _least(fields: tuple[Numbers, ...], among: Numbers | None) -> Numbers:
-    """The places of the least, among some places or all."""
-    for field in fields:
-        numbers = field if among is None else field.take(among)
-        if len(numbers) == 0:
-            break
-        least = (numbers == np.minimum.reduce(numbers)).nonzero()[0]
-        among = least if among is None else among.take(least)
-        if len(among) == 1:
-            break
-    return np.zeros(0, dtype=np.int64) if among is None else among
+@native(INT, INT, *[column(INT)] * 5)
+def _better(
+    one: int, other: int, displaced: Numbers, leaning: Numbers, money: Numbers, fragmentation: Numbers, ties: Numbers
+) -> bool:
+    if displaced[one] != displaced[other]:
+        return bool(displaced[one] < displaced[other])
+    if leaning[one] != leaning[other]:
+        return bool(leaning[one] < leaning[other])
+    if money[one] != money[other]:
+        return bool(money[one] < money[other])
+    if fragmentation[one] != fragmentation[other]:
+        return bool(fragmentation[one] < fragmentation[other])
+    if ties[one] != ties[other]:
+        return bool(ties[one] < ties[other])
+    return one < other
+
+
+@native(*[column(INT)] * 5)
+def _two(
+    displaced: Numbers, leaning: Numbers, money: Numbers, fragmentation: Numbers, ties: Numbers
+) -> tuple[int, int]:
+    """The places of the best and the second best, -1 where there is none: the least field by field, then the first."""
+    first = second = -1
+    for place in range(len(money)):
+        if first < 0 or _better(place, first, displaced, leaning, money, fragmentation, ties):
+            first, second = place, first
+        elif second < 0 or _better(place, second, displaced, leaning, money, fragmentation, ties):
+            second = place
+    return first, second
 
 
 def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
@@ -121,7 +119,7 @@ def order(verdicts: Verdicts, workload: Workload, fleet: Fleet) -> Order:
     ]
     money = verdicts.costs.total.take(rows) + penalty
     fields = (none, leaning, money, packing.charged.fragmentation.take(rows))
-    return Order(rows, fields, penalty, tuple(causes), interruptions, none, leans)
+    return Order(rows, fields, penalty, tuple(causes), interruptions, none)
 
 
 def recorded(order: Order, verdicts: Verdicts, fleet: Fleet) -> Ranking | None:

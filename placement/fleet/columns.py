@@ -30,8 +30,6 @@ from tidegate.model.site import Engine, GpuSharing, Offer, Pricing, Site, Tier
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
-Ranks = NDArray[np.int32] | NDArray[np.int64]
-"""Numbers that are only compared: half as wide where that will do, since every offer is gone through."""
 Value = TypeVar("Value", bound=Hashable)
 Kept = TypeVar("Kept")
 
@@ -57,17 +55,6 @@ GREATEST: int = np.iinfo(np.int64).max
 
 MOST_KEPT = 32
 """Of what is made once for columns: the oldest goes first."""
-
-
-class Scratch:
-    """Shapes (offers,): memory to be written over by whoever goes through all offers, and done with before it returns.
-
-    What comes from the allocator was last written to long ago, by whatever has gone since, and takes longer for it.
-    """
-
-    def __init__(self, like: Ranks) -> None:
-        self.keys, self.closed = np.empty_like(like), np.empty_like(like)
-        self.numbers: Numbers = np.empty(len(like), dtype=np.int64)
 
 
 class Words(Generic[Value]):
@@ -273,9 +260,11 @@ class Columns(Described):
         self._filled, self._starts = np.unique(self.offer_site, return_index=True)
         self.stops: list[int] = np.searchsorted(self.offer_site, np.arange(len(self) + 1)).tolist()
         """Where each site's offers begin, and where the last one's end."""
-        self.starts: Numbers = np.array(self.stops[:-1], dtype=np.int64)
-        """Shape (sites,): the same as an array."""
-        self.many: Numbers = np.array(self.stops[1:], dtype=np.int64) - self.starts
+        self.bounds: Numbers = np.array(self.stops, dtype=np.int64)
+        """Shape (sites + 1,): the same as an array."""
+        self.starts: Numbers = self.bounds[:-1]
+        """Shape (sites,): where they begin."""
+        self.many: Numbers = self.bounds[1:] - self.starts
         """Shape (sites,): how many offers each has."""
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
@@ -308,11 +297,6 @@ class Columns(Described):
         return self.offer_name.values, self.offer_name.codes.take(offers, mode="wrap")
 
     @cached_property
-    def shape_and_build(self) -> tuple[Numbers, Numbers]:
-        """Shapes (offers + 1,): of each offer; of no offer, which is the row before the first, that behind the last."""
-        return np.append(self.shape, len(self.shapes.gpus)), np.append(self.build, len(self.builds.gpus))
-
-    @cached_property
     def every_offer(self) -> Numbers:
         """Shape (offers,): their rows."""
         return np.arange(len(self.offers), dtype=np.int64)
@@ -325,27 +309,9 @@ class Columns(Described):
         return zeros
 
     @cached_property
-    def among_its_own(self) -> Ranks:
-        """Shape (offers,): the place of each offer among those of its site."""
-        return self.narrowed(self._places)
-
-    @cached_property
-    def scratch(self) -> Scratch:
-        """For all the offers."""
-        return Scratch(self.among_its_own)
-
-    @cached_property
     def place_bits(self) -> int:
-        """How many bits that place takes, at most."""
-        return int(self._places.max(initial=0)).bit_length()
-
-    @cached_property
-    def _places(self) -> Numbers:
-        return self.every_offer - self.starts.take(self.offer_site)
-
-    def narrowed(self, numbers: Numbers) -> Ranks:
-        """The same, half as wide where the number of a shape and a place beside it have room in that."""
-        return numbers.astype(np.int32) if (len(self.shapes.gpus) + 1) << self.place_bits < 2**31 else numbers
+        """How many bits the place of an offer among those of its site takes, at most."""
+        return int(self.many.max(initial=1) - 1).bit_length()
 
     @cached_property
     def regions_by_location(self) -> dict[str, str]:
@@ -437,10 +403,6 @@ class Columns(Described):
         marked = np.flatnonzero(offers)[::-1]
         answer[self.offer_site[marked]] = marked  # the last that is written stays: the first
         return answer
-
-    def site_sum(self, offers: Numbers) -> Numbers:
-        """Shape (sites,): the sum over the site's offers."""
-        return self._reduce(np.add, offers, 0)
 
     def _reduce(self, how: np.ufunc, offers: Numbers, default: int) -> Numbers:
         answer = np.full(len(self), default, dtype=np.int64)

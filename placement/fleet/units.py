@@ -25,7 +25,6 @@ from placement.gpu.division import EVERY_SLICE, Division, instance_mask, offer_d
 from placement.gpu.unit import MILLI, UnitGpus
 from tidegate.model.site import Offer
 
-Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 
 SPARE = -1
@@ -49,9 +48,9 @@ class Units:
         self._units_used = self._gpus_used = 0
         self._spare_units: list[int] = []
         self._spare_gpus: dict[int, list[int]] = {}
-        self._changes = 0
-        self._in_use: tuple[int, Numbers, Numbers, Numbers, Mask] | None = None
-        self._in_build: tuple[int, Numbers] | None = None
+        self.changes = 0
+        """How often a unit has changed."""
+        self._in_use: tuple[int, Numbers, Numbers, Numbers] | None = None
         self._empties: dict[int, Left] = {}
         self.journal = Journal()
         """What changed, unit by unit."""
@@ -109,30 +108,19 @@ class Units:
 
     def in_use(self) -> tuple[Numbers, Numbers]:
         """The rows that are not spare, and the offers of these."""
-        rows, offers, _, _ = self._of_in_use()
+        rows, offers, _ = self._of_in_use()
         return rows, offers
 
     def left_in_use(self) -> Numbers:
         """Shape (3, units in use): GPUs wholly free, CPUs and memory left on these rows."""
         return self._of_in_use()[2]
 
-    def spent_in_use(self) -> Mask:
-        """Shape (units in use,): those of offers of which no unit is fresh."""
-        return self._of_in_use()[3]
-
-    def _of_in_use(self) -> tuple[Numbers, Numbers, Numbers, Mask]:
-        if self._in_use is None or self._in_use[0] != self._changes:
+    def _of_in_use(self) -> tuple[Numbers, Numbers, Numbers]:
+        if self._in_use is None or self._in_use[0] != self.changes:
             rows = (self.offer != SPARE).nonzero()[0]
             left = self._units[_GPUS : _MEMORY + 1].take(rows, axis=1)  # row by row in memory, which an index is not
-            offers = self.offer.take(rows)
-            self._in_use = (self._changes, rows, offers, left, self.fresh.take(offers) < 1)
+            self._in_use = (self.changes, rows, self.offer.take(rows), left)
         return self._in_use[1:]
-
-    def in_build(self, build: Numbers) -> Numbers:
-        """Shape (units in use,): the build of each one's offer, of `build` by offer, which is always the same."""
-        if self._in_build is None or self._in_build[0] != self._changes:
-            self._in_build = (self._changes, build.take(self.in_use()[1]))
-        return self._in_build[1]
 
     def rows_of(self, offer: int) -> dict[int, int]:
         """The rows of an offer's units in use, by number."""
@@ -206,7 +194,7 @@ class Units:
     def _change(self, offer: int, copy: Copy, sign: int) -> None:
         if copy.unit >= self._offers[offer].count:
             return
-        self._changes += 1
+        self.changes += 1
         rows = self._of_offer.setdefault(offer, {})
         row = rows.get(copy.unit)
         had = self.empty(offer) if row is None else self._left_in(row)

@@ -30,11 +30,6 @@ class Wanted(NamedTuple):
         return bool(self.gpus or self.share_milli or self.mig_profile)
 
     @property
-    def is_particular(self) -> bool:
-        """Whether there may be GPUs enough on a unit that it cannot stand on all the same (`count.accepts`)."""
-        return bool(self.gpu_memory_bytes or self.share_milli or self.mig_profile)
-
-    @property
     def gpu_milli(self) -> int:
         """Thousandths of a GPU taken, rounded up."""
         return self.gpus * 1000 + self.share_milli + gpu_milli(self.mig_profile)

@@ -55,7 +55,7 @@ Truth = tuple[int, int]
 """The conditions that hold for a value, as bits, and the rules that are silent for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """One rule's answer over the fleet, with its record."""
 
@@ -69,6 +69,8 @@ class Answer:
     """Whether it counts something against a site, or may count it against an offer."""
     of_offers: bool
     """Whether the rule speaks of offers."""
+    is_particular: bool
+    """Whether it does that, or is not enforced: there are few."""
 
 
 class _Rule:
@@ -212,31 +214,40 @@ class Compiled:
 
     def _judge(self, key: Key, applying: int, workload: Workload, fleet: Fleet) -> Legal:
         truths, values = key
-        alone, sites = len(truths) == 1, len(fleet.columns)
+        always, sites = self._always, len(fleet.columns)
+        numbers = to_mask(applying, len(always)).nonzero()[0].tolist()
+        known = list(map(always.__getitem__, numbers)) if len(truths) == 1 else [None] * len(numbers)
+        answers = [answer for answer in known if answer]
+        if len(answers) < len(numbers):
+            answers = [
+                answer or self._answer(number, truths, values, workload, fleet)
+                for number, answer in zip(numbers, known, strict=True)
+            ]
         records = self._silent_records.copy()
-        refusing: list[Column] = []
-        warning: list[Column] = []
-        preferring: list[Column] = []
-        once = no_offer = 0
-        offers: Mask | None = None
-        always = self._always
-        for number in to_mask(applying, len(always)).nonzero()[0].tolist():
-            answer = always[number] if alone else None
-            if answer is None:
-                answer = self._answer(number, truths, values, workload, fleet)
+        once = twice = 0
+        for number, answer in zip(numbers, answers, strict=True):
             records[number] = answer.record
             if refuses := answer.refuses:
+                twice |= once & refuses
                 once |= refuses
-                refusing.append(answer.column)
-            elif answer.column.refuses:
-                warning.append(answer.column)
-            if answer.prefers:
-                preferring.append(answer.column)
+        some = [answer for answer in answers if answer.is_particular]
+        no_offer, offers = 0, None
+        for answer in some:
             if answer.of_offers:
-                no_offer |= refuses
-                if answer.offers is not None:
-                    offers = answer.offers if offers is None else offers & answer.offers
-        return Legal(refusing, warning, once, sites, (1 << sites) - 1 & ~no_offer, offers, preferring, records)
+                no_offer |= answer.refuses
+            if answer.offers is not None:
+                offers = answer.offers if offers is None else offers & answer.offers
+        return Legal(
+            refusing=[answer.column for answer in answers if answer.refuses],
+            warning=[answer.column for answer in some if answer.column.refuses and not answer.column.rule.enforced],
+            once=once,
+            twice=twice,
+            sites=sites,
+            for_offers=(1 << sites) - 1 & ~no_offer,
+            offers=offers,
+            preferring=[answer.column for answer in some if answer.prefers],
+            told=records,
+        )
 
     def _variant(self, rule: _Rule, truths: Truths, values: tuple[tuple[Found, ...], ...]) -> Hashable:
         """What the answer of a rule goes by that applies."""
@@ -270,6 +281,7 @@ class Compiled:
             offers=None if offers is None or offers.all() else offers,
             prefers=rule.penalty_micros_per_hour > 0 and bool(column.refuses or one.of_offers),
             of_offers=one.of_offers,
+            is_particular=one.of_offers or not rule.enforced,
         )
 
     def _forget(self) -> None:

@@ -1,19 +1,17 @@
 """What the whole law says of the sites to one set of truths: its rules' answers, joined as far as somebody asks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from placement.bits import to_mask
 from placement.fleet.columns import Mask, Numbers
-from placement.lazily import lazily
 from placement.rules.rule import Column
 from tidegate.model.decision import RuleColumn
 
 
-@dataclass(frozen=True)
-class Legal:
+class Legal(NamedTuple):
     """The whole law's answers for one set of truths. Shared between decisions, so never to be written to."""
 
     refusing: Sequence[Column]
@@ -22,6 +20,8 @@ class Legal:
     """Of the others, those that do."""
     once: int
     """The sites that some enforced rule refuses, as bits."""
+    twice: int
+    """The sites that two enforced rules refuse, as bits."""
     sites: int
     """How many there are."""
     for_offers: int
@@ -42,15 +42,6 @@ class Legal:
         """The record of each rule, and the engine's own behind them."""
         return (*self.told, *own)
 
-    @lazily
-    def twice(self) -> int:
-        """The sites that two enforced rules refuse, as bits."""
-        once = twice = 0
-        for column in self.refusing:
-            twice |= once & column.refuses
-            once |= column.refuses
-        return twice
-
     def refusing_any(self, among: int) -> list[Column]:
         """Of the enforced rules, those that refuse some of these sites, given as bits."""
         return [column for column in self.refusing if column.refuses & among]
@@ -67,6 +58,7 @@ class Legal:
             refusing=refusing,
             warning=(),
             once=self.once >> row & 1,
+            twice=self.twice >> row & 1,
             sites=1,
             for_offers=self.for_offers >> row & 1,
             offers=None if self.offers is None else self.offers[offers.start : offers.stop],

@@ -9,78 +9,79 @@ from typing import NamedTuple
 import numpy as np
 
 from placement.fleet.columns import Columns, Mask, Numbers
+from placement.lazily import lazily
+from placement.packing.looking import charged_at
 from placement.packing.price_list import PriceList
 from placement.scoring.cost import PARTS, Charge
 
 
 class Sum(NamedTuple):
-    """Of copies on several offers at each of some sites. Shapes (sites,)."""
+    """Of copies on several offers at each of some sites."""
 
     sites: Numbers
-    charge: Charge
-    fragmentation: Numbers
-    priced: Mask
+    """Shape (sites,)."""
+    rows: Numbers
+    """Shape (sites, live + 2), as those of a price list."""
 
 
-class Charged(NamedTuple):
-    """See the module. Shapes (sites,)."""
+class Charged:
+    """See the module."""
 
-    parts: Numbers
-    """Shape (live, sites), in the order of `Charges.live`."""
-    fragmentation: Numbers
-    priced: Mask
-    """Where every price is known, or there is nothing to price."""
+    def __init__(self, rows: Numbers) -> None:
+        """`rows`: shape (sites, live + 2), as those of a price list."""
+        self._rows = rows
 
     @classmethod
     def of(
         cls,
         columns: Columns,
-        live: tuple[int, ...],
+        live: int,
         chosen: Numbers,
         lists: list[PriceList],
         list_of: Numbers | None,
         sums: list[Sum],
     ) -> "Charged":
-        """`chosen`: the row of each site's one offer, or `UNKNOWN`; `list_of`: which list, where there are several."""
-        size = len(chosen)
-        if not lists:
-            nothing = np.zeros((len(live), size), dtype=np.int64)
-            found = cls(nothing, np.zeros(size, dtype=np.int64), np.ones(size, dtype=np.bool_))
-        else:
-            shapes, builds = columns.shape_and_build
-            shape, build = shapes.take(chosen, mode="wrap"), builds.take(chosen, mode="wrap")
-            first = lists[0]
-            found = cls(first.parts.take(shape, axis=1), first.fragmentation.take(build), first.known.take(shape))
+        """`live`: how many parts; `chosen`: the row of each site's one offer, or `UNKNOWN`.
+
+        `list_of`: which list, where there are several.
+        """
+        rows = np.empty((len(chosen), live + 2), dtype=np.int64)
+        if lists:
+            charged_at(chosen, columns.shape, lists[0].rows, rows)
             for number, one in enumerate(lists[1:], 1):
                 assert list_of is not None
                 at = (list_of == number).nonzero()[0]
-                found.parts[:, at] = one.parts.take(shape[at], axis=1)
-                found.fragmentation[at] = one.fragmentation.take(build[at])
-                found.priced[at] = one.known.take(shape[at])
-        for sites, charge, fragmentation, priced in sums:
-            for place, row in enumerate(live):
-                found.parts[place, sites] = getattr(charge, PARTS[row])
-            found.fragmentation[sites], found.priced[sites] = fragmentation, priced
-        return found
+                rows[at] = one.rows[columns.shape[chosen[at]]]
+        else:
+            rows[:, :-1], rows[:, -1] = 0, 1
+        for several in sums:
+            rows[several.sites] = several.rows
+        return cls(rows)
+
+    @property
+    def fragmentation(self) -> Numbers:
+        """Shape (sites,): thousandths of a GPU that the copies strand."""
+        return self._rows[:, -2]
+
+    @lazily
+    def priced(self) -> Mask:
+        """Shape (sites,): where every price is known, or there is nothing to price."""
+        known: Mask = self._rows[:, -1] > 0
+        return known
 
     def same(self, sites: Numbers, other: "Charged") -> bool:
         """Whether another says the same of these sites, which are all that it has."""
-        return (
-            np.array_equal(self.parts[:, sites], other.parts)
-            and np.array_equal(self.fragmentation[sites], other.fragmentation)
-            and np.array_equal(self.priced[sites], other.priced)
-        )
+        return np.array_equal(self._rows[sites], other._rows)
 
     def put(self, sites: Numbers, other: "Charged", local: Numbers) -> "Charged":
         """With these sites as another has them, in rows of its own."""
-        new = Charged(self.parts.copy(), self.fragmentation.copy(), self.priced.copy())
-        new.parts[:, sites] = other.parts[:, local]
-        new.fragmentation[sites], new.priced[sites] = other.fragmentation[local], other.priced[local]
-        return new
+        rows = self._rows.copy()
+        rows[sites] = other._rows[local]
+        return Charged(rows)
 
     def charge(self, live: tuple[int, ...], nothing: Numbers) -> Charge:
-        """As a charge; `nothing`: what the parts are that are nothing everywhere."""
+        """As a charge; `live`: which of its parts these are, `nothing`: what the others are everywhere."""
         columns = [nothing] * len(PARTS)
         for place, row in enumerate(live):
-            columns[row] = self.parts[place]
+            columns[row] = self._rows[:, place]
         return Charge(*columns)

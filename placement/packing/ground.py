@@ -5,29 +5,24 @@ Packing one site again costs what the site costs, not what the fleet does, being
 
 import numpy as np
 
-from placement.fleet.columns import Columns, Mask, Numbers, Ranks, Scratch
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.lazily import lazily
-
-
-def starts_of(rows: Numbers) -> Numbers:
-    """Where each run of one number begins."""
-    if len(rows) == 0:
-        return rows
-    return np.concatenate((_ZERO, (rows[1:] != rows[:-1]).nonzero()[0] + 1))
-
-
-def lengths_of(starts: Numbers, end: int) -> Numbers:
-    """How long the run is that begins at each of these, of rows up to an end."""
-    lengths = np.empty(len(starts), dtype=np.int64)
-    lengths[:-1], lengths[-1:] = starts[1:] - starts[:-1], end - starts[-1:]
-    return lengths
-
-
-_ZERO = np.zeros(1, dtype=np.int64)
 
 
 class Ground:
     """See the module. Valid until a unit changes. Shapes: (sites,), (offers,) and (units in use,), all its own."""
+
+    @classmethod
+    def of(cls, columns: Columns, sites: tuple[int, ...] | None = None) -> "Ground":
+        """That of all sites is the same until a unit changes."""
+        if sites is not None:
+            return cls(columns, sites)
+        kept: dict[str, tuple[int, Ground]] = columns.kept("ground", dict)
+        changes, found = kept.get("all", (-1, None))
+        if found is None or changes != columns.units.changes:
+            found = cls(columns)
+            kept["all"] = (columns.units.changes, found)
+        return found
 
     def __init__(self, columns: Columns, sites: tuple[int, ...] | None = None) -> None:
         """`sites`: rows of the fleet, ascending; None: all of them."""
@@ -40,10 +35,11 @@ class Ground:
             self.shape, self.build, self.count = columns.shape, columns.build, columns.count
             self.fresh = units.fresh
             self.offer_site, self.zone = columns.offer_site, columns.zone.codes
-            self.starts, self.many, self.local = columns.starts, columns.many, columns.among_its_own
+            self.stops: Numbers = columns.bounds
+            """Shape (sites + 1,): where each site's offers begin, and where the last one's end."""
             self.unit_rows, self.unit_offer = units.in_use()
-            self.unit_build, self.unit_left = units.in_build(columns.build), units.left_in_use()
-            self.unit_spent = units.spent_in_use()
+            self.unit_left = units.left_in_use()
+            """Shape (3, units in use): GPUs wholly free, CPUs and memory."""
         else:
             self.size = len(sites)
             ranges = [columns.offers_of(site) for site in sites]
@@ -51,39 +47,50 @@ class Ground:
             self.shape, self.build = columns.shape[self.rows], columns.build[self.rows]
             self.count, self.fresh = columns.count[self.rows], units.fresh[self.rows]
             self.zone = columns.zone.codes[self.rows]
-            self.many = np.array([len(one) for one in ranges], dtype=np.int64)
+            self.stops = np.cumsum([0, *map(len, ranges)])
             self.offer_site = np.repeat(np.arange(self.size), self.many)
-            self.starts = np.cumsum(self.many) - self.many
-            self.local = columns.among_its_own.take(self.rows)
             pairs = [
                 (row, local) for local, offer in enumerate(self.rows.tolist()) for row in units.rows_of(offer).values()
             ]
             found = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-            self.unit_rows, self.unit_offer = found[:, 0], found[:, 1]
-            self.unit_build, self.unit_spent = self.build.take(self.unit_offer), self.fresh.take(self.unit_offer) < 1
-            self.unit_left = np.array([units.gpus, units.cpus, units.memory], dtype=np.int64)[:, self.unit_rows]
+            self.unit_rows, self.unit_offer = np.ascontiguousarray(found.T)
+            left = [column.take(self.unit_rows) for column in (units.gpus, units.cpus, units.memory)]
+            self.unit_left = np.array(left, dtype=np.int64)
 
     @lazily
-    def scratch(self) -> Scratch:
-        """For these offers."""
-        return self.columns.scratch if self.sites is None else Scratch(self.local)
+    def many(self) -> Numbers:
+        """Shape (sites,): how many offers each has."""
+        return self.stops[1:] - self.stops[:-1]
 
     @lazily
-    def _filled(self) -> tuple[Numbers, Numbers]:
-        if self.sites is None:
-            return self.columns.filled
-        starts = starts_of(self.offer_site)
-        return self.offer_site[starts], starts
+    def unit_site(self) -> Numbers:
+        """Shape (units in use,)."""
+        return self.offer_site.take(self.unit_offer)
 
-    def site_min(self, offers: Ranks) -> Ranks:
-        """Shape (sites,): the least of the site's offers; the greatest number of its width where it has none."""
-        filled, starts = self._filled
-        if len(filled) == self.size:
-            return np.minimum.reduceat(offers, starts) if self.size else offers
-        answer = np.full(self.size, np.iinfo(offers.dtype).max, dtype=offers.dtype)
-        if len(filled):
-            answer[filled] = np.minimum.reduceat(offers, starts)
-        return answer
+    @lazily
+    def unit_shape(self) -> Numbers:
+        """Shape (units in use,)."""
+        return self.shape.take(self.unit_offer)
+
+    @lazily
+    def unit_place(self) -> Numbers:
+        """Shape (units in use,): the place of the offer at its site."""
+        return self.unit_offer - self.stops.take(self.unit_site)
+
+    @lazily
+    def scratch(self) -> tuple[Numbers, Numbers]:
+        """Shapes (offers,) and (units in use,): to be written over, and done with before anything else is asked."""
+        return np.empty(len(self.rows), dtype=np.int64), np.empty(len(self.unit_offer), dtype=np.int64)
+
+    @lazily
+    def none(self) -> Mask:
+        """Shape (sites,): no site. Not to be written to."""
+        return np.zeros(self.size, dtype=np.bool_)
+
+    @lazily
+    def nowhere(self) -> Numbers:
+        """Shape (sites,): `UNKNOWN`. Not to be written to."""
+        return np.full(self.size, UNKNOWN)
 
     def at_offers(self, sites: Mask) -> Mask:
         """Shape (offers,): what is said of their site."""

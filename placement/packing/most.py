@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from placement.bits import to_bits
-from placement.explain import pack_bits, pack_numbers, used
+from placement.explain import pack_bits, used
 from placement.fleet.columns import GREATEST, Columns, Numbers
+from placement.recording import pack_numbers
 
 UNREACHED = np.iinfo(np.int64).min
 """Less than any unit has, an overcommitted one included."""

@@ -16,27 +16,42 @@ is what those rules cost.
 """
 
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 
 from placement.bits import to_bits
-from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers, Ranks
+from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.gpu.wanted import variants
+from placement.lately import Lately
 from placement.lazily import lazily
 from placement.packing.charged import Charged, Sum
-from placement.packing.cheapest import Cheapest
-from placement.packing.ground import Ground, lengths_of, starts_of
-from placement.packing.price_list import Priced, PriceList
-from placement.packing.room import Room, room_for
+from placement.packing.ground import Ground
+from placement.packing.looking import stand
+from placement.packing.price_list import PriceList
+from placement.packing.room import Counted, Room, room_for
 from placement.packing.settled import Settled
 from placement.packing.several import Several
 from placement.packing.usable import Usable
 from placement.scoring.cost import Charge, Charges, Prices
-from placement.scoring.fragmentation import stranded
+from placement.scoring.sums import filled
 from tidegate.model.decision import Slot
 from tidegate.model.workload import Spread, Workload
 
-BY_SITE = ("fits", "stands", "priceable", "_chosen", "falls_back")
+MOST_OF_MODELS = 2_000_000
+"""Offers times the lists of GPU models that are remembered: as many bytes."""
+
+BY_SITE = ("fits", "stands", "priceable", "_chosen", "_as_asked")
+
+
+class Priced(NamedTuple):
+    """One variant of the demand: what it finds, and what all copies would cost on each offer."""
+
+    room: Room
+    table: PriceList
+    apart: bool
+    one_will_do: bool
+    """Whether all copies may stand on one offer."""
 
 
 class Packing:
@@ -45,9 +60,8 @@ class Packing:
     With `spread: site` one copy is packed at each site; the engine then chooses as many sites as there are copies.
 
     For each room (now, then as if nothing stood there) the best single offer of a site is the least of one number that
-    every offer has: its price, then what it strands, then its place. Sums are taken where no single offer will do. So
-    offers are gone through a few times, or only those with units in use where the rest is known (`Cheapest`), and
-    prices are worked out for their shapes alone, once for all that take as much of an empty unit.
+    every offer has: its price, then what it strands, then its place. Copies are spread over several where no single
+    offer will do. Prices are worked out for shapes of offers, once for all that take as much of an empty unit.
     """
 
     def __init__(
@@ -61,7 +75,8 @@ class Packing:
     ) -> None:
         """`usable`: the offers that copies may stand on.
 
-        `other_models`, shape (sites,): where none of the models that are asked for is, so that any will do.
+        `other_models`, shape (sites,): where none of the models that are asked for is, so that any will do; it follows
+        from the models and what is declared.
         `sites`: pack these rows alone; the masks are of the whole fleet all the same.
         """
         self.columns = columns
@@ -72,8 +87,7 @@ class Packing:
         self.usable, self.other_models, self._sites = usable, other_models, sites
         self._charges = Charges.of(prices, workload)
         self._settled = Settled(self._ground)
-        self._chosen: Numbers = np.empty(self._ground.size, dtype=np.int64)
-        self._chosen.fill(UNKNOWN)
+        self._chosen = self._ground.nowhere
         self._table_of: Numbers | None = None
         self._tables: list[PriceList] = []
         self._several_parts: list[Several] = []
@@ -83,15 +97,14 @@ class Packing:
         """For each variant of the demand, shape (builds,): copies on an empty unit."""
         priced = [self._priced(place) for place in range(len(self.rooms))]
         self._settle(priced[0], now=True)
-        self.falls_back: Mask = ~self._settled.sites
-        """Where the copies do without GPUs that they asked for, if they fit."""
+        self._as_asked = self._settled.sites
         for one in priced[1:]:
             self._settle(one, now=True)
-        self.fits, self.fits_bits = self._settled.sites.copy(), self._settled.bits
+        self.fits, self.fits_bits = self._settled.sites, self._settled.bits
         """Where all copies have room now, as far apart as asked."""
         for one in priced:
             self._settle(one, now=False)
-        self.stands, self.stands_bits = self._settled.sites.copy(), self._settled.bits
+        self.stands, self.stands_bits = self._settled.sites, self._settled.bits
         """Where they would have if nothing stood there."""
         rest = (~self.stands).nonzero()[0] if self.spread in (Spread.NODE, Spread.ZONE) else None
         if rest is not None and (self.room_at(rest, now=False, apart=False) >= self.wanted).any():
@@ -102,7 +115,7 @@ class Packing:
                 for one in priced:
                     self._settle(one, now=now)
             self.spread = workload.spread
-        self.priceable: Mask = self._settled.sites
+        self.priceable = self._settled.sites
         """Where `charge` says something: where the copies fit, or would if nothing stood there or they stood closer."""
         self._several = Several.joined(self._several_parts)
         if not usable.alike:
@@ -112,7 +125,7 @@ class Packing:
 
     @lazily
     def _ground(self) -> Ground:
-        return Ground(self.columns, self._sites)
+        return Ground.of(self.columns, self._sites)
 
     @lazily
     def rooms(self) -> list[Room]:
@@ -129,7 +142,7 @@ class Packing:
     @lazily
     def charged(self) -> Charged:
         """What the copies cost, before what follows from the site, and what they strand."""
-        live = self._charges.live
+        live = len(self._charges.live)
         return Charged.of(self.columns, live, self._chosen, self._tables, self._table_of, self._sums)
 
     @lazily
@@ -176,17 +189,26 @@ class Packing:
         new.fits_bits, new.stands_bits = to_bits(new.fits), to_bits(new.stands)
         return new
 
+    @property
+    def falls_back(self) -> Mask:
+        """Where the copies do without GPUs that they asked for, if they fit."""
+        return ~self._as_asked
+
     def chosen(self, site: int) -> int:
         """The row of the one offer that all copies would stand on; `UNKNOWN` where there is none."""
         return int(self._chosen[site])
 
     def _of_models(self, models: tuple[str, ...]) -> Mask:
         """Shape (offers,): of a model that is asked for, or where none of these is."""
-        ground, column = self._ground, self.columns.shapes.gpu_model
-        right = column.where([model in models for model in column.values]).take(ground.shape)
-        if self.other_models is not None:
-            right |= ground.at_offers(ground.of_sites(self.other_models))
-        return right
+        ground, columns, other = self._ground, self.columns, self.other_models
+        kept: Lately[Mask] = columns.kept("of models", lambda: Lately(MOST_OF_MODELS // (len(columns.offers) + 1)))
+        right = kept.get((models, other is None))
+        if right is None:
+            right = columns.gpu_model.where([model in models for model in columns.gpu_model.values])
+            if other is not None:
+                right |= columns.at_offers(other)
+            kept.put((models, other is None), right)
+        return right if self._sites is None else right.take(ground.rows)
 
     @lazily
     def could_bits(self) -> int:
@@ -205,20 +227,20 @@ class Packing:
 
         `apart`: as far apart as asked; else however close together.
         """
-        here = np.zeros(self._ground.size, dtype=np.bool_)
+        here = self._ground.none.copy()
         here[sites] = True
-        offers = self._ground.at_offers(here).nonzero()[0]
-        each = [self._summed(room, offers, now=now, apart=apart)[1].take(sites) for room in self.rooms]
+        spread = self.spread if apart else Spread.NONE
+        each = []
+        for room in self.rooms:
+            counted = room.counted(here, now=now, apart=spread is Spread.NODE)
+            each.append(self._in_sum(counted, here, spread).take(sites))
         return each[0] if len(each) == 1 else np.maximum(each[0], each[1])
 
-    def _summed(self, room: Room, offers: Numbers, *, now: bool, apart: bool) -> tuple[Numbers, Numbers]:
-        """Copies with room on each of these offers, or units where they stand apart; and by site, of the ground."""
-        ground, spread = self._ground, self.spread if apart else Spread.NONE
-        has = room.counted(offers, now=now, apart=spread is Spread.NODE)
-        if spread is Spread.ZONE:
-            return has, ground.zones(offers[has > 0])
-        by_site = np.bincount(ground.offer_site.take(offers), has, ground.size)  # whole numbers below 2**53
-        return has, by_site.astype(np.int64)
+    def _in_sum(self, counted: Counted, here: Mask, spread: Spread) -> Numbers:
+        """Shape (sites,): copies with room together; zones with room for one, where each stands in its own."""
+        if spread is not Spread.ZONE:
+            return counted.sums
+        return self._ground.zones((self._ground.at_offers(here) & (counted.has > 0)).nonzero()[0])
 
     # Where copies stand, and at what price.
 
@@ -249,93 +271,78 @@ class Packing:
         room, apart = self.rooms[place], self.spread is Spread.NODE
         table = PriceList.of(self.columns, room, self._charges, self.wanted, apart=apart)
         one_will_do = self.spread is not Spread.ZONE or self.wanted == 1
-        return Priced(room, table, self._asked[place][1], self.wanted, apart, one_will_do)
+        return Priced(room, table, apart, one_will_do)
 
     def _settle(self, priced: Priced, *, now: bool) -> None:
         """Settle where the copies stand at the sites that have room; after the first time few are left to look at."""
         ground, table, settled = self._ground, priced.table, self._settled
-        if not settled.left:
-            return
-        if priced.one_will_do and now and settled.left == ground.size:
-            self._stand(table, *table.some(self._best_now(priced)))
-        elif priced.one_will_do:
-            offers = settled.offers_left
-            alone = priced.with_room(offers) if now else priced.room.would_hold(offers, table.units)
-            self._stand(table, *table.best_of(ground, alone))
-        if self.wanted == 1 or not settled.left:
+        at_once = priced.one_will_do and now and settled.left == ground.size
+        if at_once:
+            self._stand(table, priced.room.best_now(table.holds, table.ranks, self.wanted, apart=priced.apart))
+        if not settled.left or (at_once and self.wanted == 1):
             return  # one copy stands on one offer
-        offers = settled.offers_left
-        has, count = self._summed(priced.room, offers, now=now, apart=True)
-        several = count >= self.wanted
+        left = ~settled.sites
+        counted = priced.room.counted(
+            left, now=now, apart=priced.apart, copies=self.wanted, ranks=table.ranks, holds=table.holds
+        )
+        if priced.one_will_do and not at_once:
+            self._stand(table, counted.keys)
+        if self.wanted == 1 or not settled.left:
+            return
+        several = ~settled.sites & (self._in_sum(counted, left, self.spread) >= self.wanted)
         sites = several.nonzero()[0]
         if len(sites):
-            some = (several.take(ground.offer_site.take(offers)) & (has > 0)).nonzero()[0]
-            self._choose_several(priced.room, sites, offers.take(some), has.take(some))
+            self._choose_several(priced.room, sites, counted.has)
             settled.put(sites)
 
-    def _best_now(self, priced: Priced) -> Ranks:
-        """Shape (sites,): the least rank and place of the offers that have room for all copies by themselves now."""
-        ground, table = self._ground, priced.table
-        keys = self._on_fresh(priced) if self._sites is None and self.usable.now is None else None
-        if keys is None:
-            return table.keys(ground, priced.full)
-        begun = priced.room.on_begun(priced.copies, table.units, apart=priced.apart)
-        np.minimum.at(keys, ground.offer_site.take(begun), table.keys_of(ground, begun))
-        return keys
-
-    def _on_fresh(self, priced: Priced) -> Ranks | None:
-        """The same of those whose fresh units have room; None where that is not known. The asker's to change."""
-        ground, table, other = self._ground, priced.table, self.other_models
-        named = Cheapest.of(ground, table, priced.models)
-        if not priced.models or other is None:
-            return None if named is None else named.copy()
-        every = Cheapest.of(ground, table)
-        return None if named is None or every is None else np.where(other, every, named)
-
-    def _stand(self, table: PriceList, sites: Numbers, best: Numbers) -> None:
-        """All copies stand on one offer at each of these sites, of which `best` is the least rank and place."""
-        if len(sites) == 0:
+    def _stand(self, table: PriceList, keys: Numbers) -> None:
+        """All copies stand on one offer at each of these sites that has a key, where nothing was settled."""
+        ground, before = self._ground, self._settled.sites
+        settled = before.copy()
+        if self._chosen is ground.nowhere:
+            self._chosen = ground.nowhere.copy()
+        stand(keys, ground.stops, ground.rows, table.places, self._chosen, settled)
+        left = self._settled.left
+        self._settled.put_all(settled)
+        if self._settled.left == left:
             return
-        places = self._ground.starts.take(sites) + (best & table.places)
-        self._chosen[sites] = places if self._sites is None else self._ground.rows.take(places)
         if table not in self._tables:
             self._tables.append(table)
         if len(self._tables) > 1:
             if self._table_of is None:
                 self._table_of = np.zeros(len(self._chosen), dtype=np.int64)
-            self._table_of[sites] = self._tables.index(table)
-        self._settled.put(sites)
+            self._table_of[settled & ~before] = self._tables.index(table)
 
-    def _choose_several(self, room: Room, sites: Numbers, offers: Numbers, alone: Numbers) -> None:
+    def _choose_several(self, room: Room, sites: Numbers, has: Numbers) -> None:
         """Fill these sites' offers, the cheapest per copy first; one copy in each zone where the spread is by zone.
 
-        `offers`: those with room, ascending; `alone`: for how many copies.
+        `has`, shape (offers,): for how many copies each has room.
         """
-        ground, zoned, charges = self._ground, self.spread is Spread.ZONE, self._charges
-        per_copy = charges.per_copy(room.each.take(self.columns.build_of_shape)).take(ground.shape.take(offers))
-        order = np.lexsort((per_copy, ground.offer_site.take(offers)))
-        if zoned:
-            zones = (ground.offer_site[offers] * len(self.columns.zone.values) + ground.zone[offers])[order]
-            order = order[np.sort(np.unique(zones, return_index=True)[1])]
-        offers, alone = offers[order], alone[order]
-        at = ground.offer_site[offers]
-        room_here = np.minimum(alone, 1 if zoned else self.wanted)
-        starts = starts_of(at)
-        before = np.cumsum(room_here) - room_here
-        before -= np.repeat(before[starts], lengths_of(starts, len(at)))
-        counts = np.minimum(np.maximum(self.wanted - before, 0), room_here)
-        taken = (counts > 0).nonzero()[0]
-        offers, at, counts = offers[taken], at[taken], counts[taken]
-        starts = starts_of(at)
-        shapes = ground.shape[offers]
-        each = room.each.take(ground.build.take(offers))
-        units = self._units(each, counts)
-        charge = charges.together(charges.charge(shapes, counts, units, each), starts)
-        gpus = stranded(self.columns.shapes.gpus[shapes], units, counts, room.wanted.gpu_milli)
-        known = np.logical_and.reduceat(charges.known(shapes), starts)
-        self._sums.append(Sum(sites, charge, np.add.reduceat(gpus, starts), known))
-        self._several_parts.append(Several(sites, lengths_of(starts, len(at)), ground.rows[offers], counts))
-
-    def _units(self, each: Numbers, counts: Numbers) -> Numbers:
-        """How many units the copies stand on, so many of which go on an empty one."""
-        return counts if self.spread is Spread.NODE else -(-counts // each)
+        ground, columns, charges = self._ground, self.columns, self._charges
+        most = int(ground.many.take(sites).sum())
+        offers, counts, lengths = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(len(sites), np.int64)
+        rows = np.empty((len(sites), len(charges.live) + 2), dtype=np.int64)
+        slots = filled(
+            *charges.columns,
+            columns.build_of_shape,
+            room.each,
+            columns.builds.gpus,
+            charges.places,
+            sites,
+            ground.stops,
+            ground.shape,
+            ground.zone,
+            has,
+            self.wanted,
+            self.spread is Spread.NODE,
+            charges.gang,
+            room.wanted.gpu_milli,
+            charges.prices.idle_ppm,
+            len(columns.zone.values) if self.spread is Spread.ZONE else 0,
+            offers,
+            counts,
+            lengths,
+            rows,
+        )
+        self._sums.append(Sum(sites, rows))
+        self._several_parts.append(Several(sites, lengths, ground.rows.take(offers[:slots]), counts[:slots].copy()))

@@ -3,6 +3,8 @@
 Limits: a demand of nothing at all counts `MOST_PER_UNIT` to a unit.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from placement.fleet.columns import Built, Mask, Numbers
@@ -11,128 +13,123 @@ from placement.gpu.count import accepts, on_empty, on_units
 from placement.gpu.wanted import Wanted
 from placement.lazily import lazily
 from placement.packing.ground import Ground
+from placement.packing.looking import MOST_PER_UNIT, best_now, counted, on_empty_units
 from placement.packing.usable import Usable
 from tidegate.model.site import Offer
 from tidegate.model.workload import Demand
 
-MOST_PER_UNIT = 1_000_000
+NO_MASK = np.zeros(0, dtype=np.bool_)
+
+
+class Counted(NamedTuple):
+    """Copies with room at some sites of the ground; units with room for one, where copies stand apart."""
+
+    has: Numbers
+    """Shape (offers,): of theirs alone, and to be read before anything else is asked."""
+    sums: Numbers
+    """Shape (sites,)."""
+    keys: Numbers
+    """Shape (sites,): the least key of their offers that have room for all copies, or `NEVER`."""
 
 
 class Room:
-    """What one demand finds on every offer of some ground. Shapes (offers,), but where said otherwise.
+    """What one demand finds on every offer of some ground (`placement.packing.looking`)."""
 
-    Nearly all that is asked is whether an offer has room for all copies by itself (`full`), which takes a look at the
-    units in use of few offers. How many copies have room is counted where that is not enough.
-    """
-
-    def __init__(self, ground: Ground, wanted: Wanted, each: Numbers, usable: Usable) -> None:
-        """`each`: shape (builds,), copies on an empty unit; `usable`: of the ground's offers."""
-        self.wanted = wanted
+    def __init__(self, ground: Ground, wanted: Wanted, needs: Numbers, each: Numbers, usable: Usable) -> None:
+        """`needs`: as `needs_of`; `each`: shape (builds,), copies on an empty one; `usable`: of the ground's offers."""
+        self.wanted, self._needs = wanted, needs
         self.each = each
-        self.ground, self._usable = ground, usable
+        self._ground, self._usable = ground, usable
 
-    def full(self, copies: int, units: Numbers, *, apart: bool) -> Mask:
-        """Shape (offers,): where an offer has no room for so many copies by itself now.
+    def best_now(self, holds: Numbers, ranks: Numbers, copies: int, *, apart: bool) -> Numbers:
+        """Shape (sites,): the least key of a site's offers that have room for so many copies by themselves now.
 
-        `units`, shape (builds,): how many empty ones they take, `GREATEST` where such a unit has no room for one;
-        `apart`: no two copies on one unit. For one copy such a build is not asked about, since no price list ranks it.
+        `holds`, `ranks`: as a price list has them.
         """
-        ground, usable = self.ground, self._usable.now
-        if copies == 1:
-            full: Mask = ground.fresh < 1
-        else:
-            full = ground.fresh < units.take(ground.build, out=ground.scratch.numbers, mode="clip")
-        if usable is not None:
-            full |= ~usable
-        full[self.on_begun(copies, units, apart=apart)] = False
-        return full
+        ground, keys = self._ground, np.empty(self._ground.size, dtype=np.int64)
+        usable = NO_MASK if self._usable.now is None else self._usable.now
+        best_now(
+            ground.stops,
+            ground.shape,
+            ground.fresh,
+            holds,
+            ranks,
+            usable,
+            ground.unit_offer,
+            ground.unit_site,
+            ground.unit_shape,
+            ground.unit_place,
+            *self._left,
+            copies,
+            apart,
+            *ground.scratch,
+            keys,
+        )
+        return keys
 
-    def on_begun(self, copies: int, units: Numbers, *, apart: bool) -> Numbers:
-        """The offers that have room for so many copies by themselves only if units in use are counted, in no order.
+    def counted(
+        self,
+        here: Mask,
+        *,
+        now: bool,
+        apart: bool,
+        copies: int = 1,
+        ranks: Numbers | None = None,
+        holds: Numbers | None = None,
+    ) -> Counted:
+        """What has room at these sites, now or if nothing stood there. `apart`: no two copies on one unit.
 
-        Some more than once. `units`, and what is not asked about, as before.
+        `holds`, `ranks`: as a price list has them; keys are told where there is one.
         """
-        ground, usable = self.ground, self._usable.now
-        if copies == 1:
-            enough = self._open()
-        else:
-            each, fresh = np.minimum(self.each, 1) if apart else self.each, ground.fresh.take(ground.unit_offer)
-            enough = fresh < units.take(ground.unit_build)
-            fresh *= each.take(ground.unit_build)
-            enough &= self._on_units(apart).take(ground.unit_offer) + fresh >= copies
-        offers = ground.unit_offer.take(enough.nonzero()[0])
-        return offers if usable is None else offers.take(usable.take(offers).nonzero()[0])
-
-    def would_hold(self, offers: Numbers, units: Numbers) -> Numbers:
-        """Of these offers, those that would have, if nothing stood there. `units` as before."""
-        ground, usable = self.ground, self._usable.lasting
-        there = ground.count.take(offers) >= units.take(ground.build.take(offers))
-        if usable is not None:
-            there &= usable.take(offers)
-        return offers.take(there.nonzero()[0])
-
-    def counted(self, places: Numbers, *, now: bool, apart: bool) -> Numbers:
-        """Shape (places,): copies that these offers have room for; `apart`: units that have room for one."""
-        ground = self.ground
-        each = self.each.take(ground.build.take(places))
-        if apart:
-            each = np.minimum(each, 1)
-        if not now:
-            return _only(ground.count.take(places) * each, self._usable.lasting, places)
-        found = ground.fresh.take(places) * each + self._on_units(apart).take(places)
-        return _only(found, self._usable.now, places)
-
-    def _open(self) -> Mask:
-        """Shape (units in use,): those that have what a copy wants, where no fresh one of the offer has it anyway.
-
-        Whether it may stand on such a unit at all is not asked.
-        """
-        ground, wanted = self.ground, self.wanted
-        found = ground.unit_spent.copy()
-        if wanted.share_milli or wanted.mig_profile:
-            found &= on_units(ground.columns, wanted, ground.unit_rows) > 0
-        wants = (wanted.gpus, wanted.cpus_milli, wanted.memory_bytes)
-        for need, left in zip(wants, ground.unit_left, strict=True):
-            if need:
-                found &= left >= need
-        return found
+        ground, usable = self._ground, self._usable.now if now else self._usable.lasting
+        if holds is None:
+            holds = (np.minimum(self.each, 1) if apart else self.each).take(ground.columns.build_of_shape)
+        sums, keys = np.empty((2, ground.size), dtype=np.int64)
+        has, _ = ground.scratch
+        counted(
+            here,
+            ground.stops,
+            ground.shape,
+            ground.fresh if now else ground.count,
+            holds,
+            holds if ranks is None else ranks,
+            NO_MASK if usable is None else usable,
+            ground.unit_offer,
+            ground.unit_site,
+            *self._left,
+            copies,
+            apart,
+            now,
+            has,
+            sums,
+            keys,
+        )
+        return Counted(has, sums, keys)
 
     @lazily
-    def _left(self) -> Numbers:
-        """Shape (units in use,): the copies that have room on each."""
-        ground, wanted = self.ground, self.wanted
+    def _left(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        """GPUs, CPUs and memory left on the units in use; and what a copy takes of each of these."""
+        ground, wanted = self._ground, self.wanted
         gpus, cpus, memory = ground.unit_left
-        on_gpus = gpus // wanted.gpus if wanted.gpus else None
-        if on_gpus is None and wanted.on_gpu:
-            on_gpus = on_units(ground.columns, wanted, ground.unit_rows)
-        left = times(wanted, on_gpus, cpus, memory)
-        if wanted.is_particular:
-            left *= (self.each > 0).take(ground.unit_build)
-        return left
-
-    def _on_units(self, apart: bool) -> Numbers:
-        """Shape (offers,): copies on all of an offer's units in use; `apart`: units that have room for one.
-
-        It is scratch, to be read before anything else is asked.
-        """
-        found = self.ground.scratch.numbers
-        found.fill(0)
-        np.add.at(found, self.ground.unit_offer, np.minimum(self._left, 1) if apart else self._left)
-        return found
-
-
-def _only(numbers: Numbers, usable: Mask | None, places: Numbers) -> Numbers:
-    return numbers if usable is None else numbers * usable.take(places)
+        if wanted.on_gpu and not wanted.gpus:
+            gpus = on_units(ground.columns, wanted, ground.unit_rows)
+        return gpus, cpus, memory, self._needs
 
 
 def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Usable) -> Room:
     """The room for copies of `wanted` on the `usable` ones of the ground's offers; none on the others."""
-    builds = ground.columns.builds
-    empty = on_empty(builds, wanted) if wanted.on_gpu else None
-    each = times(wanted, empty, builds.cpus, builds.memory)
-    if wanted.is_particular:
-        each *= accepts(builds, wanted, demand.time_slicing)
-    return Room(ground, wanted, each, usable)
+    builds, a_gpu = ground.columns.builds, wanted.gpu_memory_bytes
+    gpus, needs = builds.whole_gpus, needs_of(wanted)
+    if wanted.on_gpu and not wanted.gpus:
+        gpus, a_gpu = on_empty(builds, wanted) * accepts(builds, wanted, demand.time_slicing), 0
+    each = np.empty(len(gpus), dtype=np.int64)
+    on_empty_units(gpus, builds.cpus, builds.memory, needs, builds.gpu_memory, a_gpu, each)
+    return Room(ground, wanted, needs, each, usable)
+
+
+def needs_of(wanted: Wanted) -> Numbers:
+    """Shape (3,): GPUs, or 1 of what a part of one has room for; CPUs; memory."""
+    return np.array((wanted.gpus or int(wanted.on_gpu), wanted.cpus_milli, wanted.memory_bytes), dtype=np.int64)
 
 
 def eligible_for(shapes: Built, wanted: Wanted, models: tuple[str, ...], demand: Demand) -> Mask:

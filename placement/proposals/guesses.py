@@ -51,7 +51,8 @@ def _left(place: Place, amount: Amount, far: Verdicts) -> tuple[Numbers, Numbers
     """
     columns = place.alone.columns
     units, rooms = columns.units, far.packing.rooms
-    fits = np.any([room.counted(columns.every_offer, now=True, apart=False) > 0 for room in rooms], axis=0)
+    everywhere = np.ones(len(columns), dtype=np.bool_)
+    fits = np.any([room.counted(everywhere, now=True, apart=False).has > 0 for room in rooms], axis=0)
     each = np.max([room.each.take(columns.build) for room in rooms], axis=0)
     rows, offers = units.in_use()
     rows, offers = rows[fits[offers]], offers[fits[offers]]

@@ -166,7 +166,7 @@ class Place:
         still += [
             Column(rule, 1, 1) for rule in self.rules if is_about_agreements(rule) and not self.allows(rule, trial)
         ]
-        legal = replace(legal, refusing=still, once=int(bool(still)))
+        legal = legal._replace(refusing=still, once=int(bool(still)), twice=int(len(still) > 1))
         if not any(is_about_agreements(rule) for rule in of_offers):
             return legal
 
@@ -175,7 +175,7 @@ class Place:
 
         mask = np.array([lawful(offer) for offer in self.alone.sites[trial.site.name].offers], dtype=np.bool_)
         some = all(self.allows(rule, trial) for rule in of_offers)
-        return replace(legal, offers=mask, for_offers=int(some))
+        return legal._replace(offers=mask, for_offers=int(some))
 
 
 def refusing(verdicts: Verdicts) -> list[Column]:

@@ -27,14 +27,13 @@ from placement.lately import Lately
 from placement.lazily import lazily
 from placement.money.range import DAY_MS, spread_ms
 from placement.money.tariff import UNKNOWN, Tariff, Unit
+from placement.scoring.sums import MILLION, MOST_LOST_PPM, add_up
 from tidegate.model.decision import Cost
 from tidegate.model.workload import Workload
 
-MILLION = 1_000_000
 MS_PER_HOUR = 3_600_000
 MOST_EGRESS = 10**17
 """Micros an hour, which is a hundred thousand million dollars: beyond it, more is no dearer."""
-MOST_LOST_PPM = 100 * MILLION
 MOST_RATES = 1_000_000
 """Sites times the columns of rates kept."""
 
@@ -56,8 +55,6 @@ class Prices:
         listed = key.numbers(tariff.hourly(unit) for unit in units)
         self.idle_ppm = tariff.idle_owned_ppm
         self.known: Mask = (listed != UNKNOWN) | columns.owned
-        self.known_or_unpriced: Mask = np.append(self.known, True)
-        """The same, and True behind the last, of what is not priced at all."""
         dearest = key.numbers(tariff.dearest(unit) for unit in units)
         price = np.where(listed != UNKNOWN, listed, np.where(columns.owned, 0, dearest))
         found = [tariff.availability(unit) for unit in units]
@@ -65,8 +62,6 @@ class Prices:
         """What a unit costs that is not owned."""
         self.standing: Numbers = np.where(columns.owned, price, 0)
         """And one that is, whether it is used or not."""
-        self.owned_rows: Numbers = self.standing.nonzero()[0]
-        """Shapes that are owned and have a price."""
         self.nothing: Numbers = np.zeros(len(price), dtype=np.int64)
         self.interruptions: Numbers = key.numbers(one.interruptions_ppm_per_hour for one in found)
         self.restart_ms: Numbers = key.numbers(one.restart_ms for one in found)
@@ -92,17 +87,12 @@ class Charge(NamedTuple):
     stalls_ppm: Numbers
     """Expected hours lost in an hour, in millionths, by whatever stands still: summed over units where all do."""
 
-    @property
-    def total(self) -> Numbers:
-        """What copies are ranked by within a site."""
-        return self.compute + self.idle + self.spot_loss + self.availability
-
 
 PARTS = Charge._fields
 
 
 class Charges:
-    """What one workload is charged on offers of every shape; `offers` are rows of these."""
+    """What one workload is charged by, on offers of every shape."""
 
     @classmethod
     def of(cls, prices: Prices, workload: Workload) -> "Charges":
@@ -118,9 +108,9 @@ class Charges:
     def __init__(self, prices: Prices, key: tuple[bool, int]) -> None:
         """`key`: whether it is a gang, and every how many ms it saves its state, 0 where nobody knows."""
         self.prices, self.key = prices, key
-        self._gang, saved = key
+        self.gang, saved = key
         lost = prices.restart_ms
-        if self._gang:
+        if self.gang:
             lost = lost + (-(-saved // 2) if saved else prices.lost_work_ms)
         self._loss_ppm: Numbers = prices.nothing
         if prices.any_interruptions:
@@ -130,97 +120,17 @@ class Charges:
         self.live: tuple[int, ...] = tuple([row for row, is_live in enumerate(may_be) if is_live])
         """Which of `PARTS` are not nothing everywhere."""
 
-    def known(self, offers: Numbers) -> Mask:
-        """Whether each offer has a price."""
-        known: Mask = self.prices.known[offers]
-        return known
+    @lazily
+    def places(self) -> Numbers:
+        """Shape (6,): where each of `PARTS` stands among those in `live`; -1 where it does not."""
+        return np.array([self.live.index(row) if row in self.live else -1 for row in range(len(PARTS))], dtype=np.int64)
 
     @property
-    def known_or_unpriced(self) -> Mask:
-        """Whether each shape has a price, and True behind the last."""
-        return self.prices.known_or_unpriced
-
-    def parts(self, copies: int, units: Numbers, each: Numbers) -> Numbers:
-        """As `charge`, for so many copies on one offer of every shape, and a column of zeros behind the last.
-
-        Shape (live, shapes + 1), in the order of `live`: what is nothing anywhere is not worked out.
-        """
-        prices, live = self.prices, self.live
-        found = np.zeros((len(live), len(prices.bought) + 1), dtype=np.int64)
-        every = found[:, :-1]
-        compute, idle = every[0], every[1]
-        np.multiply(prices.bought, units, out=compute)
-        rows = prices.owned_rows
-        if prices.idle_ppm and len(rows):
-            per = each.take(rows) * MILLION
-            paid = prices.standing.take(rows) * copies
-            whole = paid // per
-            idle[rows] = whole * prices.idle_ppm - (-(paid - whole * per) * prices.idle_ppm // per)
-        if len(live) > 2:
-            more = {
-                "spot_loss": share(compute + idle, self._lost(units)),
-                "availability": share(compute + idle, prices.absent_ppm),
-                "interruptions": prices.interruptions * units,
-                "stalls_ppm": np.minimum(self._lost(units), MOST_LOST_PPM),
-            }
-            for place, row in enumerate(live[2:], 2):
-                every[place] = more[PARTS[row]]
-        return found
-
-    def _lost(self, units: Numbers) -> Numbers:
-        return self._loss_ppm * units if self._gang else self._loss_ppm
-
-    def charge(self, offers: Numbers, copies: Numbers | int, units: Numbers, each: Numbers) -> Charge:
-        """For so many copies on so many units of each offer, `each` of which go on an empty one."""
-        prices, per = self.prices, each * MILLION
-        compute = prices.bought.take(offers) * units
-        owned: Numbers = prices.standing.take(offers) * copies
-        whole: Numbers = owned // per
-        rest: Numbers = (whole * per - owned) * prices.idle_ppm
-        idle = whole * prices.idle_ppm - rest // per
-        if len(self.live) == 2:
-            return Charge(compute, idle, *np.zeros((4, len(offers)), dtype=np.int64))
-        stalls, paid = self._loss_ppm.take(offers) * (units if self._gang else 1), compute + idle
-        return Charge(
-            compute,
-            idle,
-            share(paid, stalls),
-            share(paid, prices.absent_ppm.take(offers)),
-            prices.interruptions.take(offers) * units,
-            np.minimum(stalls, MOST_LOST_PPM),
-        )
-
-    def together(self, parts: Charge, starts: Numbers) -> Charge:
-        """One row for the parts on several offers of each site, whose parts begin at `starts`.
-
-        A gang stands still whole, whichever part is taken away.
-        """
-        compute, idle, spot_loss, availability, interruptions, stalls = (
-            np.add.reduceat(getattr(parts, name), starts) for name in PARTS
-        )
-        if self._gang:
-            spot_loss = share(compute + idle, stalls)
-        return Charge(compute, idle, spot_loss, availability, interruptions, stalls)
-
-    def per_copy(self, each: Numbers) -> Numbers:
-        """Shape (shapes,): what one copy costs on a unit that is full of copies. `each`: how many that is."""
-        key = ("per copy", self.key, each.tobytes())
-        found: Numbers | None = self.prices.kept.get(key)
-        if found is None:
-            one, full = np.ones(len(each), dtype=np.int64), np.maximum(each, 1)
-            found = -(-self.charge(np.arange(len(each)), full, one, full).total // full)
-            self.prices.kept.put(key, found)
-        return found
-
-
-def share(amount: Numbers, ppm: Numbers) -> Numbers:
-    """So many millionths of each amount, rounded up; never more than `MOST_LOST_PPM` of it."""
-    ppm = np.minimum(ppm, MOST_LOST_PPM)
-    if int(np.maximum.reduce(amount, initial=0)) < 2**63 // MOST_LOST_PPM:
-        return -(-amount * ppm // MILLION)
-    whole = amount // MILLION
-    rest = amount - whole * MILLION
-    return whole * ppm - (-rest * ppm // MILLION)
+    def columns(self) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers, Mask]:
+        """Of every shape, what `placement.scoring.sums` asks first."""
+        prices = self.prices
+        others = (self._loss_ppm, prices.absent_ppm, prices.interruptions)
+        return prices.bought, prices.standing, *others, prices.known
 
 
 class Packed(Protocol):
@@ -247,38 +157,42 @@ class Costs:
         """What the packing found."""
         return self._packed.charge
 
-    @lazily
+    @property
     def egress(self) -> Numbers:
         """What the data's way costs."""
+        return self._sums[0]
+
+    @property
+    def uplift(self) -> Numbers:
+        """What compliance adds."""
+        return self._sums[1]
+
+    @property
+    def total(self) -> Numbers:
+        """All causes."""
+        return self._sums[2]
+
+    @lazily
+    def _sums(self) -> tuple[Numbers, Numbers, Numbers]:
+        columns, tariff, charge, classes = self._columns, self._tariff, self.charge, self._workload.data.classes
+        rate, rates = self._rates()
+        raised, ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
+        egress, uplift, total = np.empty((3, len(columns)), dtype=np.int64)
+        paid = (charge.compute, charge.idle, charge.spot_loss, charge.availability)
+        add_up(*paid, rate, rates, raised, ppm, egress, uplift, total)
+        return egress if len(rates) else columns.nothing, uplift if len(raised) else columns.nothing, total
+
+    def _rates(self) -> tuple[Numbers, Numbers]:
+        """Which rate each site has for the data's way, and the rates, micros an hour; none where nothing is moved."""
         workload, columns, tariff, data = self._workload, self._columns, self._tariff, self._workload.data
         spread = spread_ms(workload)
         moved = data.bytes_per_day * spread + data.size_bytes * DAY_MS
         if not data.origin or not moved:
-            return columns.nothing
+            return columns.nothing, columns.nothing[:0]
         start = (self._source, self._source or data.origin, data.origin)
         rates = _kept(columns, tariff, ("egress", start), lambda: _rates(columns, tariff, *start))
         each = [-(-moved * micros * MS_PER_HOUR // (per * DAY_MS * spread)) for micros, per in rates.values]
-        return rates.numbers([min(one, MOST_EGRESS) for one in each])
-
-    @lazily
-    def uplift(self) -> Numbers:
-        """What compliance adds."""
-        columns, tariff, classes, charge = self._columns, self._tariff, self._workload.data.classes, self.charge
-        raised, ppm = _kept(columns, tariff, ("uplift", classes), lambda: _uplift(columns, tariff, classes))
-        if len(raised) == 0:
-            return columns.nothing
-        uplift = np.zeros(len(columns), dtype=np.int64)
-        uplift[raised] = share(charge.compute.take(raised) + charge.idle.take(raised), ppm)
-        return uplift
-
-    @lazily
-    def total(self) -> Numbers:
-        """All causes."""
-        total, nothing = self.charge.compute + self.charge.idle, self._columns.nothing
-        for cause in (self.egress, self.uplift, self.charge.spot_loss, self.charge.availability):
-            if cause is not nothing:
-                total += cause
-        return total
+        return rates.codes, np.array([min(one, MOST_EGRESS) for one in each], dtype=np.int64)
 
     @property
     def columns(self) -> tuple[Numbers, ...]:
@@ -292,8 +206,7 @@ class Costs:
 
     def close(self) -> None:
         """Forget what was worked out: who asks for it again has it worked out again."""
-        for name in ("egress", "uplift", "total"):
-            self.__dict__.pop(name, None)
+        self.__dict__.pop("_sums", None)
 
 
 def _kept(columns: Columns, tariff: Tariff, key: Hashable, make: Callable[[], Made]) -> Made:

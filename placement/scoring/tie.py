@@ -12,10 +12,10 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-Seeds = NDArray[np.uint64]
+from placement.native import INT, SEED, column, native, written
 
-_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_BY_27, _BY_30, _BY_31, _BY_32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+Seeds = NDArray[np.uint64]
+Numbers = NDArray[np.int64]
 
 
 def seed(name: str) -> int:
@@ -28,9 +28,17 @@ def seeds(names: Iterable[str]) -> Seeds:
     return np.array([seed(name) for name in names], dtype=np.uint64)
 
 
-def ties(workload: str, sites: Seeds) -> NDArray[np.int64]:
+def ties(workload: str, sites: Seeds) -> Numbers:
     """The workload's number at each site, below 2**32."""
-    mixed = sites ^ np.uint64(seed(workload))
-    mixed = (mixed ^ (mixed >> _BY_30)) * _FIRST
-    mixed = (mixed ^ (mixed >> _BY_27)) * _SECOND
-    return ((mixed ^ (mixed >> _BY_31)) >> _BY_32).view(np.int64)
+    found = np.empty(len(sites), dtype=np.int64)
+    _mixed(np.uint64(seed(workload)), sites, found)
+    return found
+
+
+@native(SEED, column(SEED), written(INT))
+def _mixed(workload: np.uint64, sites: Seeds, found: Numbers) -> None:
+    for place in range(len(sites)):
+        mixed = sites[place] ^ workload
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        found[place] = np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(32))

@@ -8,6 +8,7 @@ import pytest
 from placement.fleet import reach
 from placement.rules.volume import VolumeFree
 from placement.scoring import cost
+from placement.scoring.sums import add_up
 from tests.placement.oracle.chance import case
 from tests.placement.oracle.compare import disagreements
 from tests.placement.oracle.judge import Judge
@@ -42,8 +43,11 @@ def test_the_questions_are_worth_asking() -> None:
     assert silent <= {"gpu-memory-free", "team-budget", "volume-free"}  # they say it in longer runs: see `oracle.kinds`
 
 
-def _share_rounded_down(amount, ppm):
-    return amount * ppm // 1_000_000
+def _uplift_rounded_down(*columns):
+    add_up(*columns)
+    *_, uplift, total = columns
+    total -= uplift > 0
+    uplift -= uplift > 0
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,7 @@ def _share_rounded_down(amount, ppm):
     [
         (reach, "FRESH_MS", 1_799_999),
         (reach, "ENOUGH", 19),
-        (cost, "share", _share_rounded_down),
+        (cost, "add_up", _uplift_rounded_down),
         (VolumeFree, "allows", lambda self, workload, fleet: fleet.columns.uplink >= 0),
     ],
 )

@@ -1,18 +1,20 @@
 """Room on units, three ways: columns over many units, seats given one by one, and the auditor's brute force."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from placement.audit.room import Need, Node, gives, wrong_holdings
-from placement.fleet.columns import GREATEST, Columns, Mask
+from placement.fleet.columns import Columns, Mask, Numbers
 from placement.fleet.facts import Copy
 from placement.fleet.fleet import Fleet
 from placement.gpu import count
 from placement.gpu.wanted import variants, wanted_by
 from placement.packing.ground import Ground
+from placement.packing.looking import NEVER
 from placement.packing.room import Room, room_for
 from placement.packing.seating import Apart, TightestFit, seat_slot
 from placement.packing.usable import Usable
@@ -54,27 +56,30 @@ def taken(fleet: Fleet, asked: Steps) -> None:
             fleet.release(f"w{number // 2}")
 
 
-def holds_what_is_counted(room: Room, offers: int) -> tuple[list[int], list[int], list[int]]:
-    """Which offers have room for so many copies by themselves is told without counting, and the same.
+def holds_what_is_counted(room: Room, ground: Ground) -> tuple[list[int], list[int], list[int]]:
+    """The best offer of a site is the best of those that are counted to have room, here and at no other site.
 
     The counts: copies and units with room now, and copies if nothing stood there.
     """
-    every, builds = np.arange(offers), len(room.each)
-    counts = {
-        (now, apart): room.counted(every, now=now, apart=apart) for now in (True, False) for apart in (True, False)
-    }
-    for copies in (1, 2, 3, 7):
-        for apart in (True, False):
-            units = np.full(builds, copies) if apart else -(-copies // np.maximum(room.each, 1))
-            units[room.each == 0] = GREATEST
-            full = room.full(copies, units, apart=apart)
-            if copies == 1:
-                full |= room.each.take(room.ground.build) == 0
-            assert full.tolist() == (counts[True, apart] < copies).tolist()
-            assert room.would_hold(every, units).tolist() == (counts[False, apart] >= copies).nonzero()[0].tolist()
-    few = every[offers // 2 :]
-    for (now, apart), all_of_them in counts.items():
-        assert room.counted(few, now=now, apart=apart).tolist() == all_of_them[few].tolist()
+    columns, everywhere, nowhere = ground.columns, ~ground.none, ground.none
+    ranks = np.arange(len(columns.build_of_shape))[::-1] // 2 << columns.place_bits
+    local = np.arange(len(ground.shape)) - ground.stops[ground.offer_site]
+    counts: dict[tuple[bool, bool], Numbers] = {}
+    for now, apart in product((True, False), (True, False)):
+        holds = (np.minimum(room.each, 1) if apart else room.each)[columns.build_of_shape]
+        has, sums, _ = room.counted(everywhere, now=now, apart=apart)
+        has = counts[now, apart] = has.copy()
+        assert sums.tolist() == np.bincount(ground.offer_site, has, ground.size).tolist()
+        for copies in (1, 2, 3, 7):
+            keys = np.full(ground.size, NEVER)
+            alone = has >= copies
+            np.minimum.at(keys, ground.offer_site[alone], (ranks[ground.shape] | local)[alone])
+            told = room.counted(everywhere, now=now, apart=apart, copies=copies, ranks=ranks, holds=holds)
+            assert told.keys.tolist() == keys.tolist()
+            if now:
+                assert room.best_now(holds, ranks, copies, apart=apart).tolist() == keys.tolist()
+        _, sums, keys = room.counted(nowhere, now=now, apart=apart)
+        assert not sums.any() and (keys == NEVER).all()
     return counts[True, False].tolist(), counts[True, True].tolist(), counts[False, False].tolist()
 
 
@@ -118,8 +123,9 @@ def test_what_columns_count_is_what_can_be_seated_and_what_the_auditor_counts(
     assert wrong_holdings(fleet) == []
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(Ground(columns), wanted, demand, Usable(*[of_models(columns, models)] * 2))
-        copies, units, empty = holds_what_is_counted(room, len(columns.offers))
+        ground = Ground(columns)
+        room = room_for(ground, wanted, demand, Usable(*[of_models(columns, models)] * 2))
+        copies, units, empty = holds_what_is_counted(room, ground)
         need = Need(wanted.resources, wanted.share_milli, wanted.mig_profile, demand.time_slicing)
         for row, offer in enumerate(columns.offers):
             right = gives(offer, need) and (not models or offer.gpu_model in models)
@@ -175,8 +181,9 @@ def test_a_site_that_changes_under_its_work_keeps_it_and_lets_it_go(
     assert dict(fleet.holdings) == held
     columns = fleet.columns
     for wanted, models in variants(demand):
-        room = room_for(Ground(columns), wanted, demand, Usable(*[of_models(columns, models)] * 2))
-        copies, _, _ = holds_what_is_counted(room, len(columns.offers))
+        ground = Ground(columns)
+        room = room_for(ground, wanted, demand, Usable(*[of_models(columns, models)] * 2))
+        copies, _, _ = holds_what_is_counted(room, ground)
         assert min(copies, default=0) >= 0
     for name in sorted(held, reverse=True):
         fleet.release(name)

@@ -485,13 +485,6 @@ PLANTED = (
         '            raise Unavailable(f"reading {directory} failed: {error}") from error\n',
         "            raise\n",
     ),
-    Planted(
-        "what a price list knows does not follow the journal",
-        "placement/packing/cheapest.py",
-        "        if journal.end == self._place:\n",
-        "        if journal.end >= 0:\n",
-        by="tests/placement/packing/test_cheapest.py",
-    ),
     # Disks, and the oracle's own.
     *(Planted(*wrong) for wrong in WRONG),
     *(Planted(*change, by="oracle") for change in CHANGES),

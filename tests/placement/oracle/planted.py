@@ -13,8 +13,8 @@ CHANGES = (
     (
         "an answer that is just in time is too late",
         f"{RULES}/latency.py",
-        "soon: Mask = self._arrivals.least <= workload.latency.p99_us",
-        "soon: Mask = self._arrivals.least < workload.latency.p99_us",
+        "arrivals.least > latency.p99_us",
+        "arrivals.least >= latency.p99_us",
     ),
     (
         "a link that is just enough is too little",
@@ -30,9 +30,9 @@ CHANGES = (
     ),
     (
         "a unit that is just large enough is too small",
-        "placement/packing/room.py",
-        "there = have // need",
-        "there = (have - 1) // need",
+        "placement/packing/looking.py",
+        "cpus[unit] // needs[1] if cpus[unit] >= needs[1] else 0",
+        "cpus[unit] // needs[1] if cpus[unit] > needs[1] else 0",
     ),
     (
         "a measurement is old when it is as old as it may be",
@@ -99,15 +99,15 @@ CHANGES = (
     ),
     (
         "the idle share rounded down",
-        "placement/scoring/cost.py",
-        "idle[rows] = whole * prices.idle_ppm - (-(paid - whole * per) * prices.idle_ppm // per)",
-        "idle[rows] = whole * prices.idle_ppm + ((paid - whole * per) * prices.idle_ppm // per)",
+        "placement/scoring/sums.py",
+        "idle = whole * idle_ppm - (-(paid - whole * per) * idle_ppm // per)",
+        "idle = whole * idle_ppm + ((paid - whole * per) * idle_ppm // per)",
     ),
     (
         "ties broken by half of the hash",
         "placement/scoring/tie.py",
-        "    return ((mixed ^ (mixed >> _BY_31)) >> _BY_32).view(np.int64)",
-        "    return ((mixed ^ (mixed >> _BY_31)) >> np.uint64(33)).view(np.int64)",
+        "np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(32))",
+        "np.int64((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(33))",
     ),
     # Teams.
     (

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from placement import explain
+from placement import explain, recording
 from tidegate.model.packed import count_zeros, pack_bits, pack_numbers, unpack_bits, unpack_numbers, zeros
 
 bounds = st.sampled_from((1, 2**8, 2**16, 2**32, 2**63 - 1))
@@ -25,7 +25,7 @@ def test_numbers_come_back_at_the_least_width(numbers: list[int], below: bool) -
     numbers = [-number for number in numbers] if below else numbers
     data = pack_numbers(numbers)
     assert unpack_numbers(data, len(numbers)) == tuple(numbers)
-    assert explain.pack_numbers(np.array(numbers, dtype=np.int64)) == data
+    assert recording.pack_numbers(np.array(numbers, dtype=np.int64)) == data
 
 
 def test_bytes_that_are_not_so_many_numbers_are_said_so() -> None:
