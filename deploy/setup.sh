@@ -38,4 +38,6 @@ from tidegate.cli.main import main
 sys.exit(main())
 SH
 chmod +x "$venv/bin/tidegate"
+# What the engine says in machine code is compiled when it is first imported, so that no broker waits for it.
+"$venv/bin/python" -c 'import placement.engine'
 touch "$venv/.locked"
