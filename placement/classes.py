@@ -223,7 +223,7 @@ def _consider(
     verdicts = judge(workload, fleet, question, watch, packing=packing, measured=measured)
     placing = leaning(verdicts, workload, fleet, question)
     standing = order(placing, workload, fleet)
-    dearest = standing.dearest
+    least = standing.least
     own = [column.record or record(column, workload, fleet) for column in verdicts.own]
     considered = Considered(
         verdicts=verdicts,
@@ -233,8 +233,8 @@ def _consider(
         seeds=fleet.columns.seeds.take(standing.rows),
         ranking=recorded(standing, placing, fleet),
         without=(
-            *cheapest_without(verdicts, fleet, dearest),
-            *cheapest_with_offers(verdicts, workload, fleet, question, dearest),
+            *cheapest_without(verdicts, fleet, least),
+            *cheapest_with_offers(verdicts, workload, fleet, question, least),
         )
         if workload.spread is not Spread.SITE
         else (),

@@ -1,8 +1,8 @@
 """Ranking: which of the sites that every enforced rule allows is better. Columns of numbers; nouns on demand.
 
-The score is an ordered record, lower wins (`placement.scoring`). Nothing is sorted to find the best: each field narrows
-down those that are least in the fields before it. What is recorded are the fields of every allowed site, from which a
-reader makes the order again (`tidegate.model.decision.Ranking`).
+The score is an ordered record, lower wins (`placement.scoring`). Nothing is sorted to find the best two: one walk does.
+What is recorded are the fields of every allowed site, from which a reader makes the order again
+(`tidegate.model.decision.Ranking`).
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Order:
         return int(self.rows.searchsorted(row))
 
     @property
-    def dearest(self) -> int:
+    def least(self) -> int:
         """What the best costs, penalties included; 0 where there is none."""
         best, _ = _two(*self.fields, self.none)
         return int(self.money[best]) if best >= 0 else 0
