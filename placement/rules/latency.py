@@ -10,15 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from placement.bits import to_bits, to_bytes
-from placement.explain import used
 from placement.fleet.columns import UNKNOWN, Columns, Mask, Numbers
 from placement.fleet.fleet import Fleet
 from placement.fleet.reach import Worth, of_classes
 from placement.lazily import lazily
-from placement.recording import pack_numbers
-from placement.rules.rule import Column, Named, Plain
-from tidegate.model.decision import Kind, Lack, RuleColumn, Slot, Unit
+from placement.rules.rule import Findings, Named, Plain
+from tidegate.model.decision import Kind, Lack, Slot, Unit
 from tidegate.model.reading import Reading
 from tidegate.model.workload import Latency, Workload
 
@@ -107,17 +104,18 @@ class Arrivals:
 
     @lazily
     def told(self) -> tuple[Numbers | None, ...]:
-        """What misses tell: numbers, from when they are, samples, what is likely, parts. Shapes (sites,).
+        """What misses tell, as `Findings` has it but for the offers: codes, numbers, then from when they were measured.
 
-        None where all of a column is 0.
-        Where nothing was measured, what is likely is the very column of what is counted.
+        None where all of a column is 0. A code is two times the origin, and one more where the way is not known. Where
+        nothing was measured, what is likely is the very column of what is counted.
         """
         classes, bare = self._classes, self.fastest == UNKNOWN
         service_us, service_likely = (
             np.where(bare, self.declared_us, column[classes[self.fastest]] if len(classes) else self.declared_us)
             for column in (self.service.us, self.service.likely_us)
         )
-        there, known = self.network, self.known
+        there = self.network
+        known = there.us != UNKNOWN
         columns = (
             there.us + service_us,
             there.measured_at,
@@ -125,22 +123,10 @@ class Arrivals:
             there.likely_us + service_likely,
             service_us,
         )
-        told = [np.where(known, column, 0) for column in columns]
-        if np.array_equal(told[0], told[3]):
-            told[3] = told[0]
-        return tuple([column if column.any() else None for column in told])
-
-    @lazily
-    def known(self) -> Mask:
-        """Shape (sites,): where somebody knows the way from every origin."""
-        known: Mask = self.network.us != UNKNOWN
-        return known
-
-    @lazily
-    def codes(self) -> Numbers | None:
-        """Shape (sites,): two times the worst origin, and one more where the way is not known; None where all are 0."""
-        codes = 2 * self.origin + ~self.known
-        return codes if codes.any() else None
+        zeroed = [2 * self.origin + ~known, *(np.where(known, column, 0) for column in columns)]
+        if np.array_equal(zeroed[1], zeroed[4]):
+            zeroed[4] = zeroed[1]
+        return tuple([column if column.any() else None for column in zeroed])
 
     def _worst(self, columns: Columns) -> Worth:
         nothing = np.zeros(len(columns), dtype=np.int64)
@@ -177,56 +163,10 @@ class LatencyRule(Plain):
 
     def allows(self, workload: Workload, fleet: Fleet) -> Mask:
         """Shape (sites,): True where an offer answers soon enough. All True where the workload asks for nothing."""
-        return self.column(workload, fleet).allowed
-
-    def column(self, workload: Workload, fleet: Fleet) -> Column:
-        """The answers, with their record: the fastest offer's time, and what it is made of."""
-        arrivals, latency = self._arrivals, workload.latency
-        if arrivals is None or latency is None:
-            return self.silent(fleet)
-        late, sites = arrivals.least > latency.p99_us, len(fleet.columns)
-        refuses = to_bits(late)
-        if not refuses:
-            return self.silent(fleet)
-        refused = late.nonzero()[0]
-        lacks, codes = self._lacks(latency), b""
-        if arrivals.codes is None:
-            lacks = lacks[:1]
-        else:
-            lacks, codes = used(lacks, arrivals.codes.take(refused))
-        names, which = arrivals.nearest
-        offers, offer_codes = used(names, which.take(refused))
-        told = {id(one): b"" if one is None else pack_numbers(one.take(refused)) for one in arrivals.told}
-        numbers, measured_at, samples, likely, parts = [told[id(one)] for one in arrivals.told]
-        bits = to_bytes(~refuses & (1 << sites) - 1, sites)
-        record = RuleColumn(
-            self.name,
-            self.because,
-            self.enforced,
-            self.kind,
-            bits,
-            lacks,
-            codes,
-            numbers,
-            offers,
-            offer_codes,
-            measured_at,
-            samples,
-            likely,
-            parts,
-        )
-        return Column(self, refuses, sites, record)
-
-    def _lacks(self, latency: Latency) -> tuple[Lack, ...]:
-        """By origin and by whether the way is known: `found` says `unknown` where it is not."""
-        origins, most = latency.origins, latency.p99_us
-        return tuple(
-            [
-                Lack("latency.p99", "Le", wanted, found, most, Unit.MICROSECONDS)
-                for wanted in [origins[index : index + 1] for index in range(max(len(origins), 1))]
-                for found in ((), ("unknown",))
-            ]
-        )
+        if self._arrivals is None or workload.latency is None:
+            return np.ones(len(fleet.columns), dtype=np.bool_)
+        soon: Mask = self._arrivals.least <= workload.latency.p99_us
+        return soon
 
     def in_time(self, workload: Workload, fleet: Fleet) -> Mask | None:
         """Shape (offers,): True where the offer answers soon enough. Made anew.
@@ -237,6 +177,26 @@ class LatencyRule(Plain):
             return None
         soon: Mask = self._arrivals.us <= workload.latency.p99_us
         return soon
+
+    def findings(self, workload: Workload, fleet: Fleet, refused: Numbers) -> Findings:
+        """The fastest offer's time and what it is made of; `found` says `unknown` where no round trip is known."""
+        arrivals, latency = self._arrivals, workload.latency
+        assert arrivals is not None and latency is not None
+        origins, most = latency.origins, latency.p99_us
+        lacks = tuple(
+            [
+                Lack("latency.p99", "Le", wanted, found, most, Unit.MICROSECONDS)
+                for wanted in [origins[index : index + 1] for index in range(max(len(origins), 1))]
+                for found in ((), ("unknown",))
+            ]
+        )
+        told = arrivals.told
+        codes, numbers, measured_at, samples, likely, parts = [
+            None if column is None else column.take(refused) for column in told
+        ]
+        likely = numbers if told[4] is told[1] else likely
+        names, which = arrivals.nearest
+        return Findings(lacks, codes, numbers, (names, which.take(refused)), measured_at, samples, likely, parts)
 
 
 def readings(measured: Measured, slots: tuple[Slot, ...], columns: Columns) -> tuple[Reading, ...]:

@@ -13,8 +13,8 @@ CHANGES = (
     (
         "an answer that is just in time is too late",
         f"{RULES}/latency.py",
-        "arrivals.least > latency.p99_us",
-        "arrivals.least >= latency.p99_us",
+        "soon: Mask = self._arrivals.least <= workload.latency.p99_us",
+        "soon: Mask = self._arrivals.least < workload.latency.p99_us",
     ),
     (
         "a link that is just enough is too little",
