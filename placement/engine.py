@@ -15,8 +15,7 @@ Time (`python -m tests.bench decisions`): over 1,000 sites, 10,000 offers and 20
 never seen before takes 0.33 ms (p50; p99 0.7), after some hundreds 0.32; with ten times the offers 0.54 ms (p99 1.1).
 One of a class seen before takes 0.02 ms, and where a node has changed in between 0.05 ms, in a fleet of 10,000 offers
 as of 100,000: what is remembered is made good where the change lies (`placement.classes`). The innermost sums are
-machine code (`placement.native`). A refusal that is advised
-(`advise`) takes some 16 ms, most of it trying changes.
+machine code (`placement.native`). A refusal that is advised (`advise`) takes some 16 ms, most of it trying changes.
 """
 
 import numpy as np

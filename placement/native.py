@@ -49,6 +49,11 @@ def strided(of: types.Type) -> types.Type:
     return types.Array(of, 1, "A", readonly=True)
 
 
+def alike(of: types.Type, count: int) -> types.Type:
+    """So many of one kind, handed over together."""
+    return types.UniTuple(of, count)  # type: ignore[no-untyped-call]
+
+
 def written(of: types.Type, dimensions: int = 1) -> types.Type:
     """Of numbers that are written, side by side."""
     return types.Array(of, dimensions, "C")

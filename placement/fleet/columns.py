@@ -262,9 +262,7 @@ class Columns(Described):
         """Where each site's offers begin, and where the last one's end."""
         self.bounds: Numbers = np.array(self.stops, dtype=np.int64)
         """Shape (sites + 1,): the same as an array."""
-        self.starts: Numbers = self.bounds[:-1]
-        """Shape (sites,): where they begin."""
-        self.many: Numbers = self.bounds[1:] - self.starts
+        self.many: Numbers = self.bounds[1:] - self.bounds[:-1]
         """Shape (sites,): how many offers each has."""
         self.count: Numbers = np.array([o.count for o in self.offers], dtype=np.int64)
         self.device_class: Words[str] = Words(o.device_class for o in self.offers)
@@ -320,11 +318,6 @@ class Columns(Described):
         for site in self.sites:
             found.setdefault(site.location, site.region)
         return found
-
-    @property
-    def filled(self) -> tuple[Numbers, Numbers]:
-        """The sites that have offers, and where these begin."""
-        return self._filled, self._starts
 
     @property
     def fresh(self) -> Numbers:

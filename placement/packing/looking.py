@@ -10,23 +10,24 @@ A key is a rank with the offer's place at its site in the bits below. `NEVER`: n
 """
 
 from placement.fleet.columns import GREATEST, Mask, Numbers
-from placement.native import INT, TRUTH, column, native, written
+from placement.native import INT, TRUTH, alike, column, native, written
 
+LEFT = alike(column(INT), 3)
 NEVER = GREATEST
 MOST_PER_UNIT = 1_000_000
 """Copies of a demand of nothing at all."""
 
 
-@native(INT, *[column(INT)] * 4)
-def times(unit: int, gpus: Numbers, cpus: Numbers, memory: Numbers, needs: Numbers) -> int:
-    """How many copies have room on a unit in use."""
-    found = GREATEST if needs[0] else MOST_PER_UNIT
-    if needs[0]:
-        found = min(found, gpus[unit] // needs[0] if gpus[unit] >= needs[0] else 0)
-    if needs[1]:
-        found = min(found, cpus[unit] // needs[1] if cpus[unit] >= needs[1] else 0)
-    if needs[2]:
-        found = min(found, memory[unit] // needs[2] if memory[unit] >= needs[2] else 0)
+@native(*[INT] * 6)
+def times(gpus: int, cpus: int, memory: int, a_gpu: int, a_cpu: int, a_memory: int) -> int:
+    """How many copies have room on a unit on which so much is left, each of which takes so much; 0: none of that."""
+    found = GREATEST if a_gpu else MOST_PER_UNIT
+    if a_gpu:
+        found = min(found, gpus // a_gpu if gpus >= a_gpu else 0)
+    if a_cpu:
+        found = min(found, cpus // a_cpu if cpus >= a_cpu else 0)
+    if a_memory:
+        found = min(found, memory // a_memory if memory >= a_memory else 0)
     return found
 
 
@@ -36,10 +37,14 @@ def on_empty_units(
 ) -> None:
     """Writes, shape (builds,), the copies that an empty unit holds; none where a GPU has less memory than `a_gpu`."""
     for build in range(len(each)):
-        each[build] = times(build, gpus, cpus, memory, needs) if gpu_memory[build] >= a_gpu else 0
+        each[build] = (
+            times(gpus[build], cpus[build], memory[build], needs[0], needs[1], needs[2])
+            if gpu_memory[build] >= a_gpu
+            else 0
+        )
 
 
-@native(*[column(INT)] * 5, column(TRUTH), *[column(INT)] * 8, *[INT] * 2, *[written(INT)] * 3)
+@native(*[column(INT)] * 5, column(TRUTH), *[column(INT)] * 4, LEFT, column(INT), *[INT] * 2, *[written(INT)] * 3)
 def best_now(
     stops: Numbers,
     shape: Numbers,
@@ -51,9 +56,7 @@ def best_now(
     unit_site: Numbers,
     unit_shape: Numbers,
     unit_place: Numbers,
-    gpus: Numbers,
-    cpus: Numbers,
-    memory: Numbers,
+    left: tuple[Numbers, ...],
     needs: Numbers,
     copies: int,
     apart: int,
@@ -66,6 +69,7 @@ def best_now(
     By fresh units first; those in use are only looked at of offers that would be better. `begun`, shape (offers,), and
     `better`, shape (units in use,), are written over.
     """
+    gpus, cpus, memory = left
     everywhere = len(usable) == 0
     for site in range(len(keys)):
         best, start = NEVER, stops[site]
@@ -90,13 +94,22 @@ def best_now(
         unit = better[place]
         offer, site, one = unit_offer[unit], unit_site[unit], unit_shape[unit]
         if holds[one] and (everywhere or usable[offer]):
-            more = times(unit, gpus, cpus, memory, needs)
+            more = times(gpus[unit], cpus[unit], memory[unit], needs[0], needs[1], needs[2])
             begun[offer] += min(more, 1) if apart else more
             if fresh[offer] * holds[one] + begun[offer] >= copies:
                 keys[site] = min(keys[site], ranks[one] | unit_place[unit])
 
 
-@native(column(TRUTH), *[column(INT)] * 5, column(TRUTH), *[column(INT)] * 6, *[INT] * 3, *[written(INT)] * 3)
+@native(
+    column(TRUTH),
+    *[column(INT)] * 5,
+    column(TRUTH),
+    *[column(INT)] * 2,
+    LEFT,
+    column(INT),
+    *[INT] * 3,
+    *[written(INT)] * 3,
+)
 def counted(
     here: Mask,
     stops: Numbers,
@@ -107,9 +120,7 @@ def counted(
     usable: Mask,
     unit_offer: Numbers,
     unit_site: Numbers,
-    gpus: Numbers,
-    cpus: Numbers,
-    memory: Numbers,
+    left: tuple[Numbers, ...],
     needs: Numbers,
     copies: int,
     apart: int,
@@ -123,6 +134,7 @@ def counted(
     `free`, shape (offers,): empty units. `begun`: whether units in use are counted too; `apart`: how many of these have
     room for one.
     """
+    gpus, cpus, memory = left
     everywhere = len(usable) == 0
     for site in range(len(keys)):
         sums[site], keys[site] = 0, NEVER
@@ -133,7 +145,7 @@ def counted(
         for unit in range(len(unit_offer)):
             offer = unit_offer[unit]
             if here[unit_site[unit]] and holds[shape[offer]] and (everywhere or usable[offer]):
-                more = times(unit, gpus, cpus, memory, needs)
+                more = times(gpus[unit], cpus[unit], memory[unit], needs[0], needs[1], needs[2])
                 has[offer] += min(more, 1) if apart else more
     for site in range(len(keys)):
         if here[site]:

@@ -323,7 +323,8 @@ class Packing:
         offers, counts, lengths = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(len(sites), np.int64)
         rows = np.empty((len(sites), len(charges.live) + 2), dtype=np.int64)
         slots = filled(
-            *charges.columns,
+            charges.columns,
+            charges.prices.known,
             columns.build_of_shape,
             room.each,
             columns.builds.gpus,

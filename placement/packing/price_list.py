@@ -48,7 +48,8 @@ class PriceList:
         rows = np.empty((shapes + 1, len(charges.live) + 2), dtype=np.int64)
         holds, ranks = np.empty((2, shapes), dtype=np.int64)
         fits = listed(
-            *charges.columns,
+            charges.columns,
+            charges.prices.known,
             columns.build_of_shape,
             room.each,
             columns.builds.gpus,

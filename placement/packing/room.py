@@ -59,7 +59,8 @@ class Room:
             ground.unit_site,
             ground.unit_shape,
             ground.unit_place,
-            *self._left,
+            self._left,
+            self._needs,
             copies,
             apart,
             *ground.scratch,
@@ -96,7 +97,8 @@ class Room:
             NO_MASK if usable is None else usable,
             ground.unit_offer,
             ground.unit_site,
-            *self._left,
+            self._left,
+            self._needs,
             copies,
             apart,
             now,
@@ -107,13 +109,13 @@ class Room:
         return Counted(has, sums, keys)
 
     @lazily
-    def _left(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-        """GPUs, CPUs and memory left on the units in use; and what a copy takes of each of these."""
+    def _left(self) -> tuple[Numbers, Numbers, Numbers]:
+        """Shapes (units in use,): GPUs, or what these have room for of a part of one; CPUs; memory."""
         ground, wanted = self._ground, self.wanted
         gpus, cpus, memory = ground.unit_left
         if wanted.on_gpu and not wanted.gpus:
             gpus = on_units(ground.columns, wanted, ground.unit_rows)
-        return gpus, cpus, memory, self._needs
+        return gpus, cpus, memory
 
 
 def room_for(ground: Ground, wanted: Wanted, demand: Demand, usable: Usable) -> Room:

@@ -126,11 +126,10 @@ class Charges:
         return np.array([self.live.index(row) if row in self.live else -1 for row in range(len(PARTS))], dtype=np.int64)
 
     @property
-    def columns(self) -> tuple[Numbers, Numbers, Numbers, Numbers, Numbers, Mask]:
+    def columns(self) -> tuple[Numbers, ...]:
         """Of every shape, what `placement.scoring.sums` asks first."""
         prices = self.prices
-        others = (self._loss_ppm, prices.absent_ppm, prices.interruptions)
-        return prices.bought, prices.standing, *others, prices.known
+        return prices.bought, prices.standing, self._loss_ppm, prices.absent_ppm, prices.interruptions
 
 
 class Packed(Protocol):

@@ -4,10 +4,11 @@ What they mean stands in `placement.scoring.cost` and, of price lists, in `place
 micros an hour, none below 0, and all divisions round up. They lie in one file since code that is kept on disk does not
 notice when what it calls has changed in another.
 
-The first columns that several take, shapes (shapes,), are what `Charges.columns` gives: what a unit costs that is
-bought, and one that stands anyway; the millionths lost, and absent; interruptions an hour; and `known`, whether there
-is a price. Then `build`, shape (shapes,); `each` and `gpus`, shapes (builds,): copies on an empty unit
-and its GPUs; and `places`, shape (6,): where each field of `Charge` stands in a row, -1 where it is nothing everywhere.
+`shapes`, five of shape (shapes,), is what `Charges.columns` gives: what a unit costs that is bought, and one that
+stands anyway; the millionths lost, and absent; interruptions an hour. They are handed on one by one: a column that is
+handed on costs more than the sum. `known`, shape (shapes,): whether there is a price. Then `build`, shape (shapes,);
+`each` and `gpus`, shapes (builds,): copies on an empty unit and its GPUs; and `places`, shape (6,): where each field of
+`Charge` stands in a row, -1 where it is nothing everywhere.
 A row ends with the thousandths of a GPU that the copies strand, and with whether every price is known. Copies strand
 the GPUs that are left over beside them on the units they stand on: one that needs no GPU all those of a GPU node.
 """
@@ -16,8 +17,9 @@ import numpy as np
 
 from placement.fleet.columns import GREATEST, Mask, Numbers
 from placement.gpu.unit import MILLI
-from placement.native import INT, TRUTH, column, native, strided, written
+from placement.native import INT, TRUTH, alike, column, native, strided, written
 
+SHAPES = alike(column(INT), 5)
 MILLION = 1_000_000
 MOST_LOST_PPM = 100 * MILLION
 
@@ -43,9 +45,9 @@ def parts_of(
     units: int,
     each: int,
 ) -> tuple[int, int, int, int, int, int]:
-    """The fields of `Charge`, for copies on so many units of an offer, `each` of which go on an empty one.
+    """The fields of `Charge`, for copies on so many units of an offer of one shape, `each` of which go on an empty one.
 
-    The first five are what its price list says of a unit; `gang`: whether all stand still when one is taken away.
+    The first five are the shape's, of those in `shapes`; `gang`: whether all stand still when one is taken away.
     """
     compute, idle = bought * units, 0
     if standing and idle_ppm:
@@ -85,13 +87,9 @@ def add_up(
         total[site] += uplift[site]
 
 
-@native(*[column(INT)] * 5, column(TRUTH), *[column(INT)] * 4, *[INT] * 6, written(INT, 2), *[written(INT)] * 2)
+@native(SHAPES, column(TRUTH), *[column(INT)] * 4, *[INT] * 6, written(INT, 2), *[written(INT)] * 2)
 def listed(
-    bought: Numbers,
-    standing: Numbers,
-    loss_ppm: Numbers,
-    absent_ppm: Numbers,
-    interruptions: Numbers,
+    shapes: tuple[Numbers, ...],
     known: Mask,
     build: Numbers,
     each: Numbers,
@@ -112,6 +110,7 @@ def listed(
     Shapes (shapes,), but for `rows` (shapes + 1, live + 2), whose last is for what stands nowhere: it has a price, and
     that is nothing. `holds`: copies on an empty unit. `bits`: how many of a rank are to be free.
     """
+    bought, standing, lost, absent, often = shapes
     stranded = rows.shape[1] - 2
     dearest = widest = 0
     for shape in range(len(build)):
@@ -121,9 +120,9 @@ def listed(
         parts = parts_of(
             bought[shape],
             standing[shape],
-            loss_ppm[shape],
-            absent_ppm[shape],
-            interruptions[shape],
+            lost[shape],
+            absent[shape],
+            often[shape],
             idle_ppm,
             gang,
             copies,
@@ -147,13 +146,9 @@ def listed(
     return fits
 
 
-@native(*[column(INT)] * 5, column(TRUTH), *[column(INT)] * 9, *[INT] * 6, *[written(INT)] * 3, written(INT, 2))
+@native(SHAPES, column(TRUTH), *[column(INT)] * 9, *[INT] * 6, *[written(INT)] * 3, written(INT, 2))
 def filled(
-    bought: Numbers,
-    standing: Numbers,
-    loss_ppm: Numbers,
-    absent_ppm: Numbers,
-    interruptions: Numbers,
+    shapes: tuple[Numbers, ...],
     known: Mask,
     build: Numbers,
     each: Numbers,
@@ -181,6 +176,7 @@ def filled(
     `has`, shape (offers,): copies that an offer has room for. `zone`, shape (offers,): where `zones` is not 0 one copy
     goes in each of so many. The rest as in `listed`; `shape` is that of each offer.
     """
+    bought, standing, lost, absent, often = shapes
     slots, seen = 0, np.full(zones, -1)
     for number in range(len(sites)):
         start, stop = stops[sites[number]], stops[sites[number] + 1]
@@ -191,21 +187,12 @@ def filled(
                 one = shape[offer]
                 full = max(each[build[one]], 1)
                 parts = parts_of(
-                    bought[one],
-                    standing[one],
-                    loss_ppm[one],
-                    absent_ppm[one],
-                    interruptions[one],
-                    idle_ppm,
-                    gang,
-                    full,
-                    1,
-                    full,
+                    bought[one], standing[one], lost[one], absent[one], often[one], idle_ppm, gang, full, 1, full
                 )
                 some[found], price[found] = offer, -(-(parts[0] + parts[1] + parts[2] + parts[3]) // full)
                 found += 1
         left, first = copies, slots
-        compute = idle = spot_loss = absent = often = stalls = stranded = 0
+        compute = idle = spot_loss = availability = interruptions = stalls = stranded = 0
         priced = True
         for place in price[:found].argsort(kind="mergesort"):
             offer = some[place]
@@ -219,26 +206,17 @@ def filled(
             on_one = each[build[one]]
             units = takes if apart else -(-takes // on_one)
             parts = parts_of(
-                bought[one],
-                standing[one],
-                loss_ppm[one],
-                absent_ppm[one],
-                interruptions[one],
-                idle_ppm,
-                gang,
-                takes,
-                units,
-                on_one,
+                bought[one], standing[one], lost[one], absent[one], often[one], idle_ppm, gang, takes, units, on_one
             )
             compute, idle, spot_loss = compute + parts[0], idle + parts[1], spot_loss + parts[2]
-            absent, often, stalls = absent + parts[3], often + parts[4], stalls + parts[5]
+            availability, interruptions, stalls = availability + parts[3], interruptions + parts[4], stalls + parts[5]
             stranded += max(gpus[build[one]] * units * MILLI - takes * gpu_milli, 0)
             priced &= known[one]
             offers[slots], counts[slots] = offer, takes
             slots, left = slots + 1, left - takes
         if gang:
             spot_loss = share_of(compute + idle, stalls)
-        sums = (compute, idle, spot_loss, absent, often, stalls)
+        sums = (compute, idle, spot_loss, availability, interruptions, stalls)
         for part in range(len(places)):
             if places[part] >= 0:
                 rows[number, places[part]] = sums[part]

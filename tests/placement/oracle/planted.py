@@ -31,8 +31,8 @@ CHANGES = (
     (
         "a unit that is just large enough is too small",
         "placement/packing/looking.py",
-        "cpus[unit] // needs[1] if cpus[unit] >= needs[1] else 0",
-        "cpus[unit] // needs[1] if cpus[unit] > needs[1] else 0",
+        "cpus // a_cpu if cpus >= a_cpu else 0",
+        "cpus // a_cpu if cpus > a_cpu else 0",
     ),
     (
         "a measurement is old when it is as old as it may be",
